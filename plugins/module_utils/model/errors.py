@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What can go wrong, as values: every error says `op subject: reason`, and what to do where we know it.
+
+Not here: how errors are shown (edge/runner.py) and which errno a caller forgives (that is the caller's `tolerate`).
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+
+class CockerError(Exception):
+    """Base of all. `cleanup` collects what also failed while undoing; it never replaces the cause."""
+
+    def __init__(self, op: str, subject: str = "", reason: str = "", *, hint: str = "") -> None:
+        super().__init__(op, subject, reason, hint)
+        self.op = op
+        self.subject = subject
+        self.reason = reason
+        self.hint = hint
+        self.cleanup: t.List[BaseException] = []
+
+    def __str__(self) -> str:
+        head = " ".join(part for part in (self.op, self.subject) if part)
+        text = ": ".join(part for part in (head, self.reason) if part)
+        return "%s (%s)" % (text, self.hint) if self.hint else text
+
+
+class Invalid(CockerError):
+    """Bad input, found before the first effect. `subject` is the option, `reason` says what is accepted."""
+
+    def __init__(self, option: str, reason: str, *, hint: str = "") -> None:
+        super().__init__("option", option, reason, hint=hint)
+
+
+class NotFound(CockerError):
+    """The named object does not exist."""
+
+
+class Conflict(CockerError):
+    """The object exists or is in use, so that the wish cannot be met as it is."""
+
+
+class Unsupported(CockerError):
+    """This host, kernel or interpreter lacks what is asked for."""
+
+
+class Damaged(CockerError):
+    """What was read (archive, record, manifest) is not what it claims to be."""
+
+
+class StartFailed(CockerError):
+    """The container's process was not exec'd; nothing of the attempt is left."""
+
+
+class KernelError(CockerError):
+    """A system call failed. `errno` is the kernel's."""
+
+    def __init__(self, op: str, subject: str, errno: int, *, hint: str = "") -> None:
+        super().__init__(op, subject, os.strerror(errno), hint=hint)
+        self.errno = errno
+
+
+class CleanupError(CockerError):
+    """Teardown finished as far as it could; `cleanup` holds every failure met on the way."""
+
+    def __init__(self, op: str, subject: str, failures: t.Sequence[BaseException]) -> None:
+        super().__init__(op, subject, "; ".join(str(failure) for failure in failures))
+        self.cleanup = list(failures)
+
+
+@contextlib.contextmanager
+def tolerate(*errnos: int) -> t.Iterator[None]:
+    """Drops an OSError or KernelError whose errno is listed; everything else passes."""
+    try:
+        yield
+    except (OSError, KernelError) as error:
+        if error.errno not in errnos:
+            raise
