@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A container as it is wanted (ContainerSpec), as it is recorded (ContainerRecord) and as it is found (ContainerState).
+
+Not here: reading options (edge/parse_container.py), looking at the host (engine/observe.py), deciding (engine/container_plan.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field, plain
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+
+BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
+NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
+
+CREATED, RUNNING, EXITED, DEAD = "created", "running", "exited", "dead"
+
+STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL
+LOST_EXIT_CODE = 255  # the supervisor died: nobody saw how the container ended
+
+Words = t.Tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attachment:
+    """A network that the container is on; an address that is not given is chosen at the first start and kept."""
+
+    name: str
+    ipv4_address: t.Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """`permissions` is a subset of `rwm` (read, write, mknod)."""
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ulimit:
+    """getrlimit(2) without the RLIMIT_ prefix, lower case; -1 is no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerSpec:
+    """What the task says, normalised. None is `not said`; an empty value is `wanted empty`."""
+
+    name: str
+    images: t.Optional[Words] = None
+    command: t.Optional[Words] = None
+    entrypoint: t.Optional[Words] = None
+    init: t.Optional[bool] = None
+    env: t.Optional[t.Mapping[str, t.Optional[str]]] = None
+    user: t.Optional[str] = None
+    working_dir: t.Optional[str] = None
+    hostname: t.Optional[str] = None
+    network_mode: t.Optional[str] = None
+    networks: t.Optional[t.Tuple[Attachment, ...]] = None
+    published_ports: t.Optional[t.Tuple[PortMapping, ...]] = None
+    mounts: t.Optional[t.Tuple[mounts.Mount, ...]] = None
+    memory: t.Optional[int] = None
+    memory_swap: t.Optional[int] = None
+    nano_cpus: t.Optional[int] = None
+    cpuset_cpus: t.Optional[str] = None
+    cpu_shares: t.Optional[int] = None
+    pids_limit: t.Optional[int] = None
+    capabilities: t.Optional[Words] = None
+    cap_drop: t.Optional[Words] = None
+    security_opts: t.Optional[Words] = None
+    devices: t.Optional[t.Tuple[Device, ...]] = None
+    read_only: t.Optional[bool] = None
+    sysctls: t.Optional[t.Mapping[str, str]] = None
+    ulimits: t.Optional[t.Tuple[Ulimit, ...]] = None
+    labels: t.Optional[t.Mapping[str, str]] = None
+    stop_timeout: t.Optional[int] = None
+    stop_signal: t.Optional[int] = None
+
+    def attachments(self) -> t.Tuple[Attachment, ...]:
+        """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""
+        if (self.network_mode or BRIDGE) != BRIDGE:
+            return ()
+        return self.networks if self.networks is not None else (Attachment(DEFAULT_NETWORK),)
+
+    def is_partial(self) -> bool:
+        """A task without images manages only what it says of a container that exists."""
+        return self.images is None
+
+
+DEFAULT_NETWORK = "cocker0"
+
+
+def _dict(value: t.Any) -> t.Any:
+    return dict(value)
+
+
+def _each(kind: t.Callable[..., t.Any]) -> t.Callable[[t.Any], t.Any]:
+    return lambda value: tuple(kind(**item) for item in value)
+
+
+FIELDS = (
+    Field("images", RECREATE, tuple),
+    Field("command", RESTART, tuple),
+    Field("entrypoint", RESTART, tuple),
+    Field("init", RESTART, bool),
+    Field("env", RESTART, _dict),
+    Field("user", RESTART, str),
+    Field("working_dir", RESTART, str),
+    Field("hostname", RESTART, str),
+    Field("network_mode", RESTART, str),
+    Field("networks", RESTART, _each(Attachment)),
+    Field("published_ports", LIVE, _each(PortMapping)),
+    Field("mounts", RESTART, _each(mounts.Mount)),
+    Field("memory", LIVE, int),
+    Field("memory_swap", LIVE, int),
+    Field("nano_cpus", LIVE, int),
+    Field("cpuset_cpus", LIVE, str),
+    Field("cpu_shares", LIVE, int),
+    Field("pids_limit", LIVE, int),
+    Field("capabilities", RESTART, tuple),
+    Field("cap_drop", RESTART, tuple),
+    Field("security_opts", RESTART, tuple),
+    Field("devices", RESTART, _each(Device)),
+    Field("read_only", RESTART, bool),
+    Field("sysctls", RESTART, _dict),
+    Field("ulimits", RESTART, _each(Ulimit)),
+    Field("labels", LIVE, _dict),
+    Field("stop_timeout", LIVE, int),
+    Field("stop_signal", LIVE, int),
+)
+LIMITS = frozenset(("memory", "memory_swap", "nano_cpus", "cpuset_cpus", "cpu_shares", "pids_limit"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pin:
+    """An image of the stack, resolved once: `layers` bottom first."""
+
+    name: str
+    version: str
+    layers: Words
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerRecord:
+    """containers/<name>/spec.json. `created` is RFC 3339."""
+
+    id: str
+    created: str
+    spec: ContainerSpec
+    pins: t.Tuple[Pin, ...]
+
+    def to_json(self) -> t.Dict[str, t.Any]:
+        return plain(self)  # type: ignore[no-any-return]
+
+
+def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
+    """Raises KeyError, TypeError or ValueError where the record is not ours; storage.records names the file."""
+    said = value["spec"]
+    spec = ContainerSpec(name=said["name"], **{field.name: field.load(said[field.name]) for field in FIELDS if field.name in said})
+    pins = tuple(Pin(pin["name"], pin["version"], tuple(pin["layers"])) for pin in value["pins"])
+    return ContainerRecord(id=value["id"], created=value["created"], spec=spec, pins=pins)
+
+
+def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:
+    """A partial task laid over what is recorded: what it does not say stays."""
+    said = {field.name: getattr(want, field.name) for field in FIELDS if getattr(want, field.name) is not None}
+    return dataclasses.replace(have, **said)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exit:
+    """containers/<name>/exit.json: how the last run ended. Times are RFC 3339."""
+
+    exit_code: int
+    oom_killed: bool
+    started_at: str
+    finished_at: str
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """PID 1 of the container and its supervisor, as the host sees them; each pid with its start time."""
+
+    pid: int
+    start_time: int
+    supervisor_pid: int
+    supervisor_start_time: int
+    started_at: str
+    cgroups: t.Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerState:
+    """What was found. `record` is None where the container does not exist."""
+
+    name: str
+    status: t.Optional[str] = None
+    record: t.Optional[ContainerRecord] = None
+    running: t.Optional[Running] = None
+    exit: t.Optional[Exit] = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == RUNNING
+
+
+def stop_signal(spec: ContainerSpec, image_signal: t.Optional[str]) -> int:
+    if spec.stop_signal is not None:
+        return spec.stop_signal
+    return units.parse_signal(image_signal, "stop_signal") if image_signal else units.SIGNALS["TERM"]

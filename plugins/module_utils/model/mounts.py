@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a container mounts besides its root: named volumes, host paths, tmpfs; and how a task writes them.
+
+Not here: whether a source exists (engine/containers.py looks before the first effect) and mount(2) (runtime/rootfs.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+VOLUME = "volume"
+BIND = "bind"
+TMPFS = "tmpfs"
+PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+
+_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, nocopy, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
+_OURS = ("/proc", "/sys", "/dev")
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """`source` is a volume's name, an absolute host path, or empty for tmpfs. `size` in bytes and `mode` are tmpfs's."""
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool = False
+    propagation: str = "rprivate"
+    copy: bool = True
+    size: t.Optional[int] = None
+    mode: t.Optional[int] = None
+
+    def to_json(self) -> t.Dict[str, t.Any]:
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def parse_volumes(values: t.Sequence[str], option: str = "volumes") -> t.Tuple[Mount, ...]:
+    """Sorted by target. Raises Invalid, also where two mounts share a target."""
+    return _unique([_parse_volume(str(value), option) for value in values], option)
+
+
+def parse_tmpfs(values: t.Sequence[str], option: str = "tmpfs") -> t.Tuple[Mount, ...]:
+    """`TARGET[:size=64M,mode=1777,ro]`. Raises Invalid."""
+    return _unique([_parse_tmpfs(str(value), option) for value in values], option)
+
+
+def merge(volumes: t.Sequence[Mount], tmpfs: t.Sequence[Mount]) -> t.Tuple[Mount, ...]:
+    return _unique([*volumes, *tmpfs], "volumes")
+
+
+def _parse_volume(value: str, option: str) -> Mount:
+    parts = value.split(":")
+    if len(parts) not in (2, 3):
+        raise Invalid(option, "%r is not %s" % (value, _ACCEPTED))
+    source, target = parts[0], _target(parts[1], value, option)
+    read_only, propagation, copy = False, "rprivate", True
+    for word in parts[2].split(",") if len(parts) == 3 else ():
+        if word in ("ro", "rw"):
+            read_only = word == "ro"
+        elif word == "nocopy":
+            copy = False
+        elif word in PROPAGATION:
+            propagation = word
+        elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
+            raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
+    if source.startswith("/"):
+        return Mount(BIND, _clean(source), target, read_only=read_only, propagation=propagation)
+    if source.startswith((".", "~")):
+        raise Invalid(option, "%r: a host path must be absolute" % value)
+    return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation, copy=copy)
+
+
+def _parse_tmpfs(value: str, option: str) -> Mount:
+    path, _colon, words = value.partition(":")
+    mount = Mount(TMPFS, "", _target(path, value, option))
+    for word in words.split(",") if words else ():
+        key, _equals, given = word.partition("=")
+        if key == "size":
+            mount = dataclasses.replace(mount, size=units.parse_size(given, option))
+        elif key == "mode" and given and all(digit in "01234567" for digit in given) and len(given) <= 5:
+            mount = dataclasses.replace(mount, mode=int(given, 8))
+        elif word in ("ro", "rw"):
+            mount = dataclasses.replace(mount, read_only=word == "ro")
+        else:
+            raise Invalid(option, "%r in %r is not one of size=SIZE, mode=OCTAL, ro, rw" % (word, value))
+    return mount
+
+
+def _target(path: str, value: str, option: str) -> str:
+    if not path.startswith("/"):
+        raise Invalid(option, "%r: the path in the container must be absolute" % value)
+    target = _clean(path)
+    if target == "/" or ".." in target.split("/"):
+        raise Invalid(option, "%r: the path in the container may be neither / nor hold `..`" % value)
+    if target in _OURS or target.startswith(("/proc/", "/sys/")):
+        raise Invalid(option, "%r: %s belongs to the engine" % (value, target))
+    return target
+
+
+def _clean(path: str) -> str:
+    """Double and trailing slashes and `.` mean nothing; `..` is left for the caller to judge."""
+    if "\0" in path or "\n" in path:
+        raise Invalid("volumes", "%r holds a control character" % path)
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _unique(mounts: t.Sequence[Mount], option: str) -> t.Tuple[Mount, ...]:
+    seen: t.Dict[str, Mount] = {}
+    for mount in mounts:
+        if seen.setdefault(mount.target, mount) != mount:
+            raise Invalid(option, "%s is mounted twice" % mount.target)
+    return tuple(seen[target] for target in sorted(seen))

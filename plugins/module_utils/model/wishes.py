@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What one task asks for, a value for each module: made by edge/, carried out by engine/.
+
+Not here: the objects themselves (container.py, image.py, network.py, volume.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+
+ABSENT, PRESENT, STARTED, STOPPED = "absent", "present", "started", "stopped"
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerWish:
+    """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all."""
+
+    spec: ContainerSpec
+    state: str = STARTED
+    restart: bool = False
+    recreate: bool = False
+    on_change: str = "apply"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageWish:
+    """`source` None with state present only asks that the image is there. `version` None is "no version" (`_` on disk).
+
+    `path` is on the host. `digest` is the sha256 (hex) of an archive that is still on the controller: with it and no path
+    the outcome says whether the archive is needed at all.
+    """
+
+    name: str
+    version: t.Optional[str] = None
+    state: str = PRESENT
+    source: t.Optional[str] = None
+    path: t.Optional[str] = None
+    digest: t.Optional[str] = None
+    programs: t.Optional[t.Tuple[str, ...]] = None
+    force: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkWish:
+    spec: NetworkSpec
+    state: str = PRESENT
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeWish:
+    spec: VolumeSpec
+    state: str = PRESENT
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecWish:
+    """`env` comes on top of the container's. `timeout` in seconds, None waits for ever."""
+
+    container: str
+    argv: t.Tuple[str, ...]
+    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    user: t.Optional[str] = None
+    chdir: t.Optional[str] = None
+    stdin: bytes = b""
+    timeout: t.Optional[float] = None
