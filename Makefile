@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Two commands matter: `make quickstart` and `make test`. Each does its own set-up; run as root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static zstd xz-utils kmod procps util-linux shellcheck
+RUN_TESTS := $(BIN)/python tools/run_tests.py
+
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
+export ANSIBLE_LOCALHOST_WARNING := false
+export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
+export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
+export ANSIBLE_NOCOWS := true
+
+.PHONY: help quickstart quickstart-clean test lint types unit root targets sanity collection host-packages clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make quickstart        a container with a published port on this machine, through a playbook; left running
+quickstart: $(VENV)/.ansible collection
+	$(BIN)/ansible-playbook cocker.engine.quickstart
+
+## make quickstart-clean  removes all that quickstart made, except the packages and the kernel modules
+quickstart-clean: $(VENV)/.ansible collection
+	$(BIN)/ansible-playbook cocker.engine.quickstart_clean
+
+## make test              every tier below, in order
+test: $(VENV)/.test host-packages collection
+	$(RUN_TESTS)
+
+## make lint              ruff                      make types    mypy --strict
+## make unit              on every Python 3.9-3.13  make root     the engine on the real kernel, without Ansible
+## make targets           through Ansible, by FQCN  make sanity   ansible-test sanity
+lint types unit: $(VENV)/.test
+	$(RUN_TESTS) $@
+
+root sanity: $(VENV)/.test host-packages
+	$(RUN_TESTS) $@
+
+targets: $(VENV)/.test host-packages collection
+	$(RUN_TESTS) $@
+
+ifneq ($(wildcard tools/bench.py),)
+.PHONY: bench
+## make bench             how fast, side by side with docker and podman where they are installed
+bench: $(VENV)/.test host-packages
+	$(BIN)/python tools/bench.py
+endif
+
+collection: $(VENV)/.ansible
+	@tools/build_collection.sh $(BIN)/ansible-galaxy .build/collections
+
+host-packages:
+	@tools/host_packages.sh $(HOST_PACKAGES)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name another one: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ansible: tools/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	@touch $@
+
+$(VENV)/.test: tests/requirements.txt tools/requirements-test.txt $(VENV)/.ansible
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-test.txt
+	@touch $@
+
+## make clean             removes what make built here (.venv, .build); no container is touched
+clean:
+	rm -rf $(VENV) .build
