@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The engine's own copy on the host, $COCKER_HOME/engine/<digest>/: what outlives a module runs from there, byte-compiled.
+
+A module's payload is an archive that is deleted when the module ends, so nothing that goes on may import from it.
+Not here: what is run from the copy (init/, engine/reap.py) and its collection when it is no longer used.
+"""
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import typing as t
+import zipfile
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import reap
+from ansible_collections.cocker.engine.plugins.module_utils.init import main as init_main
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
+
+PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils"
+ROOTS = (init_main.__name__, reap.__name__)
+
+_PREFIX = PACKAGE.replace(".", "/") + "/"
+_PYTHON_DIGEST = 16  # hex digits: enough to tell versions of one engine apart
+
+
+def python() -> str:
+    """The real interpreter, so that a virtual environment may go while containers stay."""
+    return os.path.realpath(sys.executable)
+
+
+def install(engines: str) -> str:
+    """The directory of this engine below `engines`. Idempotent; a copy that is there is not touched."""
+    sources = closure(_read_all(), ROOTS)
+    target = os.path.join(engines, _digest(sources))
+    marker = os.path.join(target, ".compiled-" + sys.implementation.cache_tag)
+    if os.path.exists(marker):
+        return target
+    if not os.path.isdir(target):
+        _write(sources, target)
+    _compile(sources, target)
+    fs.write_atomic(marker, b"")
+    return target
+
+
+def command(engine: str, entry: str, *arguments: str) -> t.List[str]:
+    """argv that runs `entry.main(arguments)` of an installed engine, alone: no site, no environment, no user paths."""
+    code = "import sys; sys.path.insert(0, %r); from %s import %s as entry; entry.main(sys.argv[1:])"
+    package, _dot, name = entry.rpartition(".")
+    return [python(), "-I", "-S", "-X", "utf8", "-c", code % (engine, package, name), *arguments]
+
+
+def closure(sources: t.Mapping[str, bytes], roots: t.Iterable[str]) -> t.Dict[str, bytes]:
+    """Relative path -> source of everything that `roots` import, at whatever depth."""
+    found: t.Dict[str, bytes] = {}
+    todo = [root.replace(".", "/") + ".py" for root in roots]
+    while todo:
+        path = todo.pop()
+        if path in found:
+            continue
+        found[path] = sources[path]
+        todo.extend(_imported(sources[path].decode("utf-8"), sources))
+    return found
+
+
+def _imported(text: str, sources: t.Mapping[str, bytes]) -> t.List[str]:
+    """Our style has one form of import, `from PACKAGE.layer import name, …`, which may be wrapped in parentheses."""
+    paths = []
+    for statement in text.split("from " + PACKAGE)[1:]:
+        package, _import, rest = statement.partition(" import ")
+        names = rest[1:rest.index(")")] if rest.startswith("(") else rest.split("\n", 1)[0]
+        base = (PACKAGE + package).replace(".", "/")
+        candidates = [base, *(base + "/" + name.split()[0] for name in names.split(",") if name.strip())]
+        paths.extend(path + ".py" for path in candidates if path + ".py" in sources)
+    return paths
+
+
+def _read_all() -> t.Dict[str, bytes]:
+    """Every source of the collection that this process can import, from the payload's archive or from a directory."""
+    here = os.path.abspath(__file__)
+    root = here[: here.index(os.path.join("", *PACKAGE.split("."), ""))]
+    if os.path.isdir(root):
+        return _read_directory(root)
+    with zipfile.ZipFile(root.rstrip("/")) as archive:
+        names = [name for name in archive.namelist() if name.startswith(_PREFIX) and name.endswith(".py")]
+        return {name: archive.read(name) for name in names}
+
+
+def _read_directory(root: str) -> t.Dict[str, bytes]:
+    found = {}
+    for directory, _below, files in os.walk(os.path.join(root, _PREFIX)):
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(directory, name)
+                with open(path, "rb") as source:
+                    found[os.path.relpath(path, root)] = source.read()
+    return found
+
+
+def _digest(sources: t.Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        digest.update(b"%s %d\n" % (path.encode("utf-8"), len(sources[path])))
+        digest.update(sources[path])
+    return digest.hexdigest()[:_PYTHON_DIGEST]
+
+
+def _write(sources: t.Mapping[str, bytes], target: str) -> None:
+    staging = "%s.tmp-%d" % (target, os.getpid())
+    packages = {""}
+    for path, source in sources.items():
+        folder = os.path.dirname(path)
+        os.makedirs(os.path.join(staging, folder), mode=0o700, exist_ok=True)
+        while folder not in packages:  # explicit packages are found faster than namespace packages
+            packages.add(folder)
+            with open(os.path.join(staging, folder, "__init__.py"), "xb"):
+                pass
+            folder = os.path.dirname(folder)
+        with open(os.path.join(staging, path), "xb") as file:
+            file.write(source)
+    try:
+        os.rename(staging, target)
+    except OSError:
+        fs.remove_tree(staging)
+        if not os.path.isdir(target):  # another task was faster: its copy is ours
+            raise
+
+
+def _compile(sources: t.Mapping[str, bytes], target: str) -> None:
+    import py_compile  # only the first task after an upgrade pays for it
+
+    folders = {os.path.dirname(path) for path in sources}
+    parents = {"/".join(folder.split("/")[:depth]) for folder in folders for depth in range(1, folder.count("/") + 2)}
+    for path in [*sources, *(folder + "/__init__.py" for folder in parents)]:
+        full = os.path.join(target, path)
+        cache = "%s.%d" % (importlib.util.cache_from_source(full), os.getpid())
+        py_compile.compile(full, cfile=cache, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        os.rename(cache, importlib.util.cache_from_source(full))
