@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Namespaces: leave, enter and return, and network namespaces pinned by a file as `ip netns` does.
+
+Only the calling thread moves. Not here: links and addresses in a namespace (netlink.py), user-namespace maps.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, Unsupported, tolerate
+
+CLONE_NEWCGROUP = consts.CLONE_NEWCGROUP
+CLONE_NEWIPC = consts.CLONE_NEWIPC
+CLONE_NEWNET = consts.CLONE_NEWNET
+CLONE_NEWNS = consts.CLONE_NEWNS
+CLONE_NEWPID = consts.CLONE_NEWPID
+CLONE_NEWTIME = consts.CLONE_NEWTIME
+CLONE_NEWUSER = consts.CLONE_NEWUSER
+CLONE_NEWUTS = consts.CLONE_NEWUTS
+
+
+class Kind(t.NamedTuple):
+    """`flag` for unshare(2) and setns(2); `proc` is the name below /proc/PID/ns."""
+
+    flag: int
+    proc: str
+
+
+# The words are those of the OCI runtime spec.
+KINDS: t.Dict[str, Kind] = {
+    "cgroup": Kind(CLONE_NEWCGROUP, "cgroup"),
+    "ipc": Kind(CLONE_NEWIPC, "ipc"),
+    "mount": Kind(CLONE_NEWNS, "mnt"),
+    "network": Kind(CLONE_NEWNET, "net"),
+    "pid": Kind(CLONE_NEWPID, "pid"),
+    "time": Kind(CLONE_NEWTIME, "time"),
+    "user": Kind(CLONE_NEWUSER, "user"),
+    "uts": Kind(CLONE_NEWUTS, "uts"),
+}
+_OF_THREAD = "/proc/thread-self/ns/"
+
+
+def unshare(flags: int) -> None:
+    call(libc.unshare, flags, op="unshare")
+
+
+def setns(fd: int, kind: str) -> None:
+    """Enters for good. The kernel refuses a descriptor of another kind."""
+    call(libc.setns, fd, KINDS[kind].flag, op="enter namespace", subject=kind)
+
+
+def open_of(pid: t.Union[int, str], kind: str) -> int:
+    """Descriptor of a process's namespace."""
+    return os.open("/proc/%s/ns/%s" % (pid, KINDS[kind].proc), os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def entered(fd: int, kind: str) -> t.Iterator[None]:
+    """Runs the block in the namespace and comes back. "pid" and "time" hold for children started in the block.
+
+    A user namespace cannot be left again: fork for it.
+    """
+    if kind == "user":
+        raise Unsupported("enter namespace", kind, "it cannot be left again")
+    with contextlib.ExitStack() as stack:
+        home = os.open(_OF_THREAD + KINDS[kind].proc, os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, home)
+        if kind == "mount":
+            stack.callback(_restore_place, _held(stack, "/"), _held(stack, "."))
+        setns(fd, kind)
+        stack.callback(setns, home, kind)
+        yield
+
+
+def _held(stack: contextlib.ExitStack, path: str) -> int:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _restore_place(root: int, working: int) -> None:
+    """setns(2) to a mount namespace moves root and working directory to that namespace's root."""
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(working)
+
+
+def pin_netns(path: str) -> None:
+    """Makes a network namespace and pins it at the path; the caller's thread stays where it is. Conflict if the path exists."""
+    _ensure_pin_directory(os.path.dirname(path))
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
+    except FileExistsError as error:
+        raise Conflict("pin network namespace", path, "the file exists") from error
+    try:
+        home = os.open(_OF_THREAD + "net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            unshare(CLONE_NEWNET)
+            try:
+                mounts.bind(_OF_THREAD + "net", path)
+            finally:
+                setns(home, "network")
+        finally:
+            os.close(home)
+    except BaseException:
+        unpin(path)
+        raise
+
+
+def _ensure_pin_directory(path: str) -> None:
+    """A shared mount, so that an unpin is seen in every mount namespace that copied it; exactly as ip-netns(8) makes it."""
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)          # two at once would stack two mounts
+        try:
+            mounts.set_propagation(path, consts.MS_SHARED, recursive=True)
+        except KernelError as error:
+            if error.errno != errno.EINVAL:     # EINVAL: not a mount point yet
+                raise
+            mounts.bind(path, path, recursive=True)
+            mounts.set_propagation(path, consts.MS_SHARED, recursive=True)
+    finally:
+        os.close(fd)
+
+
+def unpin(path: str) -> None:
+    """Idempotent. The namespace lives on while a process or a descriptor holds it."""
+    with tolerate(errno.EINVAL, errno.ENOENT):  # EINVAL: nothing is mounted there
+        for _layer in range(16):
+            mounts.umount(path, detach=True)
+    with tolerate(errno.ENOENT):
+        os.unlink(path)

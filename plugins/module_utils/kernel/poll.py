@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Waiting: for a condition, for a descriptor; always with a deadline. Not here: what is waited for."""
+from __future__ import annotations
+
+import select
+import time
+import typing as t
+
+
+def until(
+    predicate: t.Callable[[], object],
+    *,
+    timeout: float,
+    interval: float = 0.01,
+    clock: t.Callable[[], float] = time.monotonic,
+    sleep: t.Callable[[float], object] = time.sleep,
+) -> bool:
+    """True as soon as the predicate holds, False when the time is up. It is asked at least once, and once more at the end."""
+    deadline = clock() + timeout
+    while not predicate():
+        left = deadline - clock()
+        if left <= 0:
+            return False
+        sleep(min(interval, left))
+    return True
+
+
+def wait_readable(fd: int, timeout: float) -> bool:
+    """True when a read would not block (end of file and errors included), False after `timeout` seconds."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(max(0, round(timeout * 1000))))
