@@ -40,7 +40,24 @@ runpy.run_module("pip", run_name="__main__")
 PY
 }
 
+# Only interpreters that run: a pyenv shim on PATH may name a version that is not selected.
+offer_pythons() {
+    local pythons=$top/.build/ansible-test/bin version path entry clean=
+    rm -rf "$pythons"
+    mkdir -p "$pythons"
+    while read -r version path; do
+        ln -s "$path" "$pythons/python$version"
+    done < <("$top/tools/pythons.sh")
+    IFS=:
+    for entry in $PATH; do
+        case $entry in */shims) ;; *) clean=$clean:$entry ;; esac
+    done
+    unset IFS
+    PATH=$pythons$clean
+}
+
 copy_tracked_files
+offer_pythons
 prepare_pip_bootstrap
 cd "$copy"
 [ "$#" -gt 0 ] || set -- sanity --python default

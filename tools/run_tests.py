@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the tiers that are named (default: all), each as its own command, and sums up: a table, then `N passed, N failed`.
+
+What a tier does stands in TIERS.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
+BIN = pathlib.Path(sys.executable).parent
+REPORTS = BUILD / "reports"
+UNIT_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+MYPY_TARGET = BUILD / "tree" / "ansible_collections" / "cocker" / "engine" / "plugins" / "module_utils"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One step of a tier. `report`: a JUnit file to count tests in; without one the step itself counts as one test."""
+
+    name: str
+    argv: t.Sequence[str]
+    report: t.Optional[pathlib.Path] = None
+    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    name: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def lint() -> t.Iterator[Command]:
+    yield Command("ruff", [str(BIN / "ruff"), "check", "--quiet", "."])
+
+
+def types() -> t.Iterator[Command]:
+    yield Command("mypy --strict", [str(BIN / "mypy"), str(MYPY_TARGET.relative_to(ROOT))])
+
+
+def unit() -> t.Iterator[Command]:
+    """Each Python in a virtual environment of its own; 3.9 has no Ansible, as on a managed host."""
+    for version, interpreter in pythons():
+        yield pytest_command("unit, Python %s" % version, unit_python(version, interpreter), "tests/unit", "unit-%s" % version)
+
+
+def root() -> t.Iterator[Command]:
+    yield pytest_command("root", BIN / "python", "tests/root", "root")
+
+
+def targets() -> t.Iterator[Command]:
+    report = REPORTS / "targets.xml"
+    yield Command("targets", [str(BIN / "python"), "tests/integration/run.py", "--report", str(report)], report)
+
+
+def sanity() -> t.Iterator[Command]:
+    yield Command("ansible-test sanity", ["tools/ansible_test.sh", str(BIN)])
+
+
+TIERS: t.Dict[str, t.Callable[[], t.Iterator[Command]]] = {
+    "lint": lint, "types": types, "unit": unit, "root": root, "targets": targets, "sanity": sanity,
+}
+
+
+def pytest_command(name: str, python: pathlib.Path, directory: str, report: str) -> Command:
+    path = REPORTS / (report + ".xml")
+    return Command(name, [str(python), "-m", "pytest", "-q", directory, "--junitxml", str(path)], path)
+
+
+def pythons() -> t.List[t.Tuple[str, str]]:
+    lines = subprocess.run(["tools/pythons.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    found = [(version, path) for version, _, path in (line.partition(" ") for line in lines)]
+    return found or [("%d.%d" % sys.version_info[:2], sys.executable)]
+
+
+def unit_python(version: str, interpreter: str) -> pathlib.Path:
+    """Idempotent: made again only when the requirements change."""
+    home = BUILD / "python" / version
+    python, stamp = home / "bin" / "python", home / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != UNIT_REQUIREMENTS.read_text():
+        subprocess.run([interpreter, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(UNIT_REQUIREMENTS)], check=True)
+        stamp.write_text(UNIT_REQUIREMENTS.read_text())
+    return python
+
+
+def run(command: Command) -> Result:
+    print("\n=== %s" % command.name, flush=True)
+    started = time.monotonic()
+    if command.report:
+        command.report.unlink(missing_ok=True)
+    code = subprocess.run(command.argv, env={**os.environ, **command.env}, check=False).returncode
+    passed, failed, skipped = count(command.report) if command.report else (0, 0, 0)
+    if not command.report or not passed + failed + skipped:
+        passed, failed = (1, 0) if code == 0 else (0, 1)
+    return Result(command.name, passed, failed or int(code != 0), skipped, time.monotonic() - started)
+
+
+def count(report: pathlib.Path) -> t.Tuple[int, int, int]:
+    """(passed, failed, skipped) of a JUnit file; zeros where there is none."""
+    if not report.exists():
+        return 0, 0, 0
+    suites = list(xml.etree.ElementTree.parse(report).iter("testsuite"))
+    total, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped"))
+    return total - failures - errors - skipped, failures + errors, skipped
+
+
+def make_source_tree() -> None:
+    """mypy reads the collection below its full name; tests/conftest.py makes the same link."""
+    link = MYPY_TARGET.parents[1]
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(ROOT, target_is_directory=True)
+
+
+def main(names: t.Sequence[str]) -> int:
+    unknown = [name for name in names if name not in TIERS]
+    if unknown:
+        print("unknown tier %s; there are: %s" % (", ".join(unknown), ", ".join(TIERS)), file=sys.stderr)
+        return 2
+    os.chdir(ROOT)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    make_source_tree()
+    results = [run(command) for name in names or TIERS for command in TIERS[name]()]
+    print("\n%-28s %7s %7s %7s %8s" % ("tier", "passed", "failed", "skipped", "seconds"))
+    for result in results:
+        print("%-28s %7d %7d %7d %8.1f" % dataclasses.astuple(result))
+    passed, failed, skipped = (sum(getattr(result, key) for result in results) for key in ("passed", "failed", "skipped"))
+    print("%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
