@@ -33,7 +33,7 @@ def snapshot(descendants_of: int = 0) -> Snapshot:
     return {
         "mounts": mounts(),
         "links and addresses": json_lines(["ip", "-j", "address", "show"], ("ifname", "link_type", "mtu", "addr_info")),
-        "routes": json_lines(["ip", "-j", "route", "show", "table", "all"]) + json_lines(["ip", "-j", "-6", "route", "show", "table", "all"]),
+        "routes": [line for family in ("-4", "-6") for line in json_lines(["ip", "-j", family, "route", "show", "table", "all"])],
         "nft rules": nft_rules(),
         "namespace pins": listing(NETNS_PINS),
         "state files": [path for top in STATE_DIRECTORIES for path in walk(top)],

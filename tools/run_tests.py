@@ -91,7 +91,8 @@ def unit_python(version: str, interpreter: str) -> pathlib.Path:
     python, stamp = home / "bin" / "python", home / "requirements.txt"
     if not stamp.exists() or stamp.read_text() != UNIT_REQUIREMENTS.read_text():
         subprocess.run([interpreter, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(UNIT_REQUIREMENTS)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "-r", str(UNIT_REQUIREMENTS)], check=True)
         stamp.write_text(UNIT_REQUIREMENTS.read_text())
     return python
 
@@ -113,7 +114,8 @@ def count(report: pathlib.Path) -> t.Tuple[int, int, int]:
     if not report.exists():
         return 0, 0, 0
     suites = list(xml.etree.ElementTree.parse(report).iter("testsuite"))
-    total, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped"))
+    total, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites)
+                                        for key in ("tests", "failures", "errors", "skipped"))
     return total - failures - errors - skipped, failures + errors, skipped
 
 
