@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A network as it is wanted (NetworkSpec) and as it is (Network), who has which address on it (Lease), and the names of the links.
+
+Not here: which address is free (network/leases.py) and what exists on the host (network/bridge.py, network/routes.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, Field
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+
+BRIDGE = "bridge"
+DEFAULT_NETWORK = "cocker0"
+DEFAULT_SUBNET = "10.166.88.0/24"
+DEFAULT_MTU = 1500
+
+SUBNET, GATEWAY, RANGE = "ipam_config.subnet", "ipam_config.gateway", "ipam_config.iprange"
+RESERVED, MTU = "ipam_config.aux_addresses", "mtu"
+
+_POOL = ipaddress.IPv4Network("10.166.0.0/16")       # where a subnet comes from when none is given
+_LINK_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_LINK_LENGTH = 15                                   # IFNAMSIZ without the final zero
+
+Labels = t.Mapping[str, str]
+Words = t.Tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSpec:
+    """What the task says. None is `not said`. `isolate` is from other networks, `icc` is between containers of this one."""
+
+    name: str
+    driver: t.Optional[str] = None
+    subnet: t.Optional[str] = None
+    gateway: t.Optional[str] = None
+    ip_range: t.Optional[str] = None
+    reserved: t.Optional[Words] = None
+    mtu: t.Optional[int] = None
+    internal: t.Optional[bool] = None
+    isolate: t.Optional[bool] = None
+    icc: t.Optional[bool] = None
+    labels: t.Optional[Labels] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A complete and valid network, made by `complete` or `network_from_json` only. `subnet` has its prefix length, `gateway` has none."""
+
+    name: str
+    subnet: str
+    gateway: str
+    driver: str = BRIDGE
+    ip_range: t.Optional[str] = None
+    reserved: Words = ()
+    mtu: int = DEFAULT_MTU
+    internal: bool = False
+    isolate: bool = True
+    icc: bool = True
+    labels: Labels = dataclasses.field(default_factory=dict, hash=False)
+
+    @property
+    def link(self) -> str:
+        return bridge_link(self.name)
+
+    @property
+    def mac(self) -> str:
+        return mac_of(self.gateway)
+
+    @property
+    def prefix_length(self) -> int:
+        return int(self.subnet.partition("/")[2])
+
+    def to_json(self) -> t.Dict[str, t.Any]:
+        return dict(dataclasses.asdict(self), reserved=list(self.reserved), labels=dict(self.labels))
+
+
+FIELDS = (
+    Field("driver", RECREATE, str),
+    Field("subnet", RECREATE, str),
+    Field("gateway", RECREATE, str),
+    Field("ip_range", LIVE, str),
+    Field("reserved", LIVE, tuple),
+    Field("mtu", LIVE, int),
+    Field("internal", LIVE, bool),
+    Field("isolate", LIVE, bool),
+    Field("icc", LIVE, bool),
+    Field("labels", LIVE, dict),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lease:
+    """One container's place on one network. `active` while it runs: only then are its ports in the firewall."""
+
+    container: str
+    address: str                # with prefix length: 10.66.1.10/24
+    mac: str
+    ifname: str                 # inside: eth0
+    link: str                   # the host's side: eth098F6BCD46
+    ports: t.Tuple[PortMapping, ...] = ()
+    active: bool = False
+
+    @property
+    def ip(self) -> str:
+        return self.address.partition("/")[0]
+
+    def to_json(self) -> t.Dict[str, t.Any]:
+        return dict(dataclasses.asdict(self), ports=[dataclasses.asdict(port) for port in self.ports])
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """What attach needs: a lease, and the network that it is on. One endpoint of a container has its default route."""
+
+    network: Network
+    lease: Lease
+    default_route: bool = True
+
+
+def complete(spec: NetworkSpec, have: t.Optional[Network] = None, *, taken: t.Sequence[str] = ()) -> Network:
+    """What is not said stays as it is or gets its default; an automatic subnet touches none of `taken`. Raises Invalid, Conflict."""
+    said = {field.name: getattr(spec, field.name) for field in FIELDS if getattr(spec, field.name) is not None}
+    if have is not None:
+        if "subnet" in said and canonical_subnet(said["subnet"]) != have.subnet:
+            said.setdefault("gateway", _first_host(canonical_subnet(said["subnet"])))
+        return validated(dataclasses.replace(have, **said))
+    if "subnet" not in said:
+        said["subnet"] = DEFAULT_SUBNET if spec.name == DEFAULT_NETWORK else free_subnet(taken)
+    said["subnet"] = canonical_subnet(said["subnet"])
+    said.setdefault("gateway", _first_host(said["subnet"]))
+    return validated(Network(name=spec.name, **said))
+
+
+def network_from_json(value: t.Mapping[str, t.Any]) -> Network:
+    """Raises KeyError, TypeError or ValueError where the record is not ours."""
+    said = {field.name: value[field.name] for field in FIELDS if value.get(field.name) is not None}
+    return Network(name=value["name"], **dict(said, reserved=tuple(said.get("reserved", ()))))
+
+
+def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
+    """Raises KeyError, TypeError or ValueError where the record is not ours."""
+    ports = tuple(PortMapping(**port) for port in value["ports"])
+    return Lease(value["container"], value["address"], value["mac"], value["ifname"], value["link"], ports, bool(value["active"]))
+
+
+def validated(network: Network) -> Network:
+    """With addresses in canonical form. Raises Invalid."""
+    if network.driver != BRIDGE:
+        raise Invalid("driver", "%r is not accepted; bridge is" % (network.driver,))
+    subnet = ipaddress.IPv4Network(canonical_subnet(network.subnet))
+    gateway = _host_of(subnet, network.gateway, GATEWAY)
+    reserved = tuple(sorted({_host_of(subnet, address, RESERVED) for address in network.reserved}, key=address_number))
+    if network.ip_range is not None and not _network(network.ip_range, RANGE).subnet_of(subnet):
+        raise Invalid(RANGE, "%s is not inside %s" % (network.ip_range, subnet))
+    if isinstance(network.mtu, bool) or not 576 <= network.mtu <= 65535:
+        raise Invalid(MTU, "%r is not from 576 to 65535" % (network.mtu,))
+    return dataclasses.replace(network, subnet=str(subnet), gateway=gateway, reserved=reserved)
+
+
+def canonical_subnet(value: str) -> str:
+    """Raises Invalid."""
+    subnet = _network(value, SUBNET)
+    if subnet.prefixlen > 30:
+        raise Invalid(SUBNET, "%s has no room for a gateway and a container; /30 is the smallest that is accepted" % value)
+    if subnet.prefixlen < 8 or subnet.is_loopback or subnet.is_multicast or subnet.is_reserved or subnet.is_unspecified:
+        raise Invalid(SUBNET, "%s is not a subnet for hosts; a private one such as 10.66.1.0/24 is accepted" % value)
+    return str(subnet)
+
+
+def _network(value: str, option: str) -> ipaddress.IPv4Network:
+    text = str(value).strip()
+    try:
+        if "/" not in text:
+            raise ValueError("no prefix length")
+        return ipaddress.IPv4Network(text)
+    except ValueError:
+        raise Invalid(option, "%r is not an IPv4 network address with its prefix length, such as 10.66.1.0/24%s"
+                      % (value, _suggestion(text))) from None
+
+
+def _suggestion(text: str) -> str:
+    try:
+        return "; did you mean %s?" % ipaddress.IPv4Network(text, strict=False) if "/" in text else ""
+    except ValueError:
+        return ""
+
+
+def _host_of(subnet: ipaddress.IPv4Network, value: str, option: str) -> str:
+    address = parse_address(value, option)
+    if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
+        raise Invalid(option, "%s is not an address for a host in %s" % (value, subnet))
+    return str(address)
+
+
+def parse_address(value: str, option: str) -> ipaddress.IPv4Address:
+    """Raises Invalid."""
+    try:
+        return ipaddress.IPv4Address(str(value).strip())
+    except ValueError:
+        raise Invalid(option, "%r is not an IPv4 address such as 10.66.1.10" % (value,)) from None
+
+
+def _first_host(subnet: str) -> str:
+    return str(ipaddress.IPv4Network(subnet).network_address + 1)
+
+
+def address_number(address: str) -> int:
+    return int(ipaddress.IPv4Address(address.partition("/")[0]))
+
+
+def overlaps(one: str, other: str) -> bool:
+    return ipaddress.IPv4Network(one).overlaps(ipaddress.IPv4Network(other))
+
+
+def free_subnet(taken: t.Sequence[str]) -> str:
+    """The lowest /24 of 10.166.0.0/16 that touches none of `taken`; never the default network's. Raises Conflict."""
+    used = [ipaddress.IPv4Network(subnet) for subnet in tuple(taken) + (DEFAULT_SUBNET,)]
+    for subnet in _POOL.subnets(new_prefix=24):
+        if not any(subnet.overlaps(other) for other in used):
+            return str(subnet)
+    raise Conflict("choose a subnet", str(_POOL), "every /24 of it overlaps a network or a route of the host", hint="give " + SUBNET)
+
+
+def mac_of(address: str) -> str:
+    """Locally administered; an address that is given to another container keeps its MAC, so that no ARP cache is stale."""
+    return "02:42:" + ":".join("%02x" % byte for byte in ipaddress.IPv4Address(address.partition("/")[0]).packed)
+
+
+def short_hash(name: str, digits: int = 10) -> str:
+    """Upper-case hex of the name's MD5, as the names of links and namespaces have always been made."""
+    return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:digits].upper()
+
+
+def bridge_link(name: str) -> str:
+    """The network's own name where the kernel takes it as the name of a link."""
+    if len(name) <= _LINK_LENGTH and name and set(name) <= _LINK_CHARACTERS:
+        return name
+    return "ck" + short_hash(name).lower()
+
+
+def host_link(container: str, index: int = 0) -> str:
+    """The host's side of a container's link to its network number `index`."""
+    return "eth" + (short_hash(container, 9) + str(index) if index else short_hash(container))
+
+
+def netns_name(container: str) -> str:
+    return "nns" + short_hash(container)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Published ports as people write them: `[ip:][host[-range]:]container[-range][/protocol]`, one value a port.
+
+Not here: which port a firewall rule names (network/ruleset.py) and who listens on one (network/firewall.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
+
+OPTION = "published_ports"
+PROTOCOLS = ("tcp", "udp")
+AUTOMATIC = range(49153, 65536)     # host ports handed out where none is given; docker's range
+GRAMMAR = "[address:][host port or range:]container port or range[/tcp|/udp], such as 8080:80, 127.0.0.1:53:53/udp or [::1]:8000-8002:80-82"
+
+_ANY = ("0.0.0.0", "::")
+
+
+@dataclasses.dataclass(frozen=True)
+class PortMapping:
+    """`host_ip` None is every address of the host; `host_port` None is chosen when the container starts."""
+
+    host_ip: t.Optional[str] = None
+    host_port: t.Optional[int] = None
+    container_port: int = 0
+    protocol: str = "tcp"
+
+    def __str__(self) -> str:
+        address = "[%s]" % self.host_ip if ":" in (self.host_ip or "") else self.host_ip
+        host = [part for part in (address, str(self.host_port or "") if address or self.host_port else None) if part is not None]
+        return "%s/%s" % (":".join(host + [str(self.container_port)]), self.protocol)
+
+    def order(self) -> t.Tuple[int, str, str, int]:
+        return self.container_port, self.protocol, self.host_ip or "", self.host_port or 0
+
+
+Ports = t.Tuple[PortMapping, ...]
+
+
+def parse(spec: t.Union[str, int], *, option: str = OPTION) -> Ports:
+    """One entry, its ranges exploded; the seed's comma list is several. Raises Invalid."""
+    if isinstance(spec, bool) or not isinstance(spec, (str, int)):
+        raise Invalid(option, "%r is not %s" % (spec, GRAMMAR))
+    text = str(spec).strip()
+    return tuple(mapping for part in text.split(",") for mapping in _parse_one(part.strip(), option))
+
+
+def _parse_one(text: str, option: str) -> t.Iterator[PortMapping]:
+    body, slash, protocol = text.partition("/")
+    protocol = protocol.lower() if slash else "tcp"
+    if protocol not in PROTOCOLS:
+        raise Invalid(option, "%r has the protocol %r; tcp and udp are accepted" % (text, protocol))
+    address, numbers = _split_address(body, text, option)
+    host, colon, container = numbers.rpartition(":")
+    inside = _port_range(container, text, option)
+    outside: t.Sequence[t.Optional[int]] = _port_range(host, text, option) if host else [None] * len(inside)
+    if len(outside) != len(inside):
+        raise Invalid(option, "%r has %d host and %d container ports; both ranges must be equally long" % (text, len(outside), len(inside)))
+    if colon and not host and address is None:
+        raise Invalid(option, "%r has nothing before the colon; accepted is %s" % (text, GRAMMAR))
+    for host_port, container_port in zip(outside, inside):
+        yield PortMapping(host_ip=address, host_port=host_port, container_port=container_port, protocol=protocol)
+
+
+def _split_address(body: str, text: str, option: str) -> t.Tuple[t.Optional[str], str]:
+    if body.startswith("["):
+        inside, bracket, rest = body[1:].partition("]:")
+        if not bracket:
+            raise Invalid(option, "%r has no `]:` after its address; accepted is %s" % (text, GRAMMAR))
+        return _address(inside, 6, text, option), rest
+    if body.count(":") < 2:
+        return None, body
+    address, _colon, rest = body.partition(":")
+    return _address(address, 4, text, option), rest
+
+
+def _address(value: str, version: int, text: str, option: str) -> str:
+    try:
+        address = ipaddress.ip_address(value)
+        if address.version == version:
+            return str(address)
+    except ValueError:
+        pass
+    raise Invalid(option, "%r in %r is not an IPv%d address; accepted is %s" % (value, text, version, GRAMMAR))
+
+
+def _port_range(value: str, text: str, option: str) -> t.List[int]:
+    first, dash, last = value.partition("-")
+    ports = list(range(_port(first, text, option), _port(last if dash else first, text, option) + 1))
+    if not ports:
+        raise Invalid(option, "%r has a range that runs backwards" % text)
+    return ports
+
+
+def _port(value: str, text: str, option: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535):
+        raise Invalid(option, "%r in %r is not a port number from 1 to 65535; accepted is %s" % (value, text, GRAMMAR))
+    return int(value)
+
+
+def normalise(
+    specs: t.Iterable[t.Union[str, int]], *, option: str = OPTION, default_ip: t.Optional[str] = None, ipv6: bool = False,
+) -> Ports:
+    """Sorted and unique. `default_ip` is for entries without an address. Raises Invalid, also for one host port given away twice."""
+    found: t.Set[PortMapping] = set()
+    for mapping in (each for spec in specs for each in parse(spec, option=option)):
+        address = mapping.host_ip or default_ip
+        if not ipv6 and ":" in (address or ""):
+            raise Invalid(option, "%s names an IPv6 address of the host, and the container has only IPv4" % mapping)
+        found.add(dataclasses.replace(mapping, host_ip=None if address in _ANY else address))
+    result = tuple(sorted(found, key=PortMapping.order))
+    _refuse_double_use(result, option)
+    return tuple(mapping for mapping in result if mapping.host_ip is None or dataclasses.replace(mapping, host_ip=None) not in found)
+
+
+def _refuse_double_use(mappings: Ports, option: str) -> None:
+    for mapping, _owner, other in _clashes(mappings, {"": mappings}):
+        if mapping.container_port != other.container_port:
+            raise Invalid(option, "%s and %s want the same port of the host" % (mapping, other))
+
+
+def refuse_taken(mappings: Ports, taken: t.Mapping[str, Ports]) -> None:
+    """`taken` is by container. Raises Conflict that names who has the port."""
+    for mapping, owner, other in _clashes(mappings, taken):
+        raise Conflict("publish", str(mapping), "container %s has published port %s/%s of the host already"
+                       % (owner, other.host_port, other.protocol))
+
+
+def _clashes(mappings: Ports, taken: t.Mapping[str, Ports]) -> t.Iterator[t.Tuple[PortMapping, str, PortMapping]]:
+    used: t.Dict[t.Tuple[str, t.Optional[int]], t.List[t.Tuple[str, PortMapping]]] = {}
+    for owner in sorted(taken):
+        for mapping in taken[owner]:
+            used.setdefault((mapping.protocol, mapping.host_port), []).append((owner, mapping))
+    for mapping in mappings:
+        for owner, other in used.get((mapping.protocol, mapping.host_port), ()):
+            if clash(mapping, other):
+                yield mapping, owner, other
+
+
+def clash(one: PortMapping, other: PortMapping) -> bool:
+    """Whether both want one port of the host: the same number and protocol on an address that is shared."""
+    if one.host_port is None or (one.host_port, one.protocol) != (other.host_port, other.protocol):
+        return False
+    return one.host_ip is None or other.host_ip is None or one.host_ip == other.host_ip
+
+
+def assign(mappings: Ports, is_free: t.Callable[[PortMapping], bool]) -> Ports:
+    """Every host port chosen: the lowest free of AUTOMATIC where none was given. Raises Conflict when they are all taken."""
+    given = {(mapping.protocol, mapping.host_port) for mapping in mappings}
+    result: t.List[PortMapping] = []
+    for mapping in mappings:
+        if mapping.host_port is None:
+            wishes = (dataclasses.replace(mapping, host_port=number) for number in AUTOMATIC if (mapping.protocol, number) not in given)
+            chosen = next((wish for wish in wishes if is_free(wish)), None)
+            if chosen is None:
+                raise Conflict("publish", str(mapping), "every port of the host from %d to %d is taken" % (AUTOMATIC[0], AUTOMATIC[-1]))
+            given.add((chosen.protocol, chosen.host_port))
+            mapping = chosen
+        result.append(mapping)
+    return tuple(sorted(result, key=PortMapping.order))
