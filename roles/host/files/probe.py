@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at a managed host, with the interpreter that the modules will run on, and prints what it found as JSON. Changes nothing.
+
+usage: python -c "$(cat probe.py)" '{"modules": [...], "commands": [...], "path": "..."}'
+"""
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import shutil
+import sys
+
+LIBRARIES = {"libnftables": "libnftables.so.1", "libseccomp": "libseccomp.so.2"}
+MODULES = "/lib/modules/" + os.uname().release
+SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+def loads(soname):
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return False
+    return True
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def command(name):
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":" + SBIN)
+
+
+def module_files(listing):
+    """Names in modules.dep or modules.builtin; a dash and an underscore are the same to the kernel."""
+    paths = [line.split(":")[0] for line in read(os.path.join(MODULES, listing)).splitlines()]
+    return {os.path.basename(path).split(".")[0].replace("-", "_") for path in paths}
+
+
+def distribution_python():
+    real = os.path.realpath(sys.executable)
+    return sys.prefix == sys.base_prefix and real.startswith(("/usr/bin/", "/usr/libexec/"))
+
+
+def pip_may_install():
+    marker = os.path.join(os.path.dirname(os.__file__), "EXTERNALLY-MANAGED")     # PEP 668
+    is_venv = sys.prefix != sys.base_prefix
+    return importlib.util.find_spec("pip") is not None and (is_venv or not os.path.exists(marker))
+
+
+def main(wish):
+    sys.path.append(wish["path"])
+    loadable = module_files("modules.dep")
+    missing = [name for name, soname in LIBRARIES.items() if not loads(soname)]
+    missing += ["modprobe"] if loadable and not command("modprobe") else []
+    return {
+        "missing": missing,
+        "missing_commands": [name for name in wish["commands"] if not command(name)],
+        "loadable": [name for name in wish["modules"] if name.replace("-", "_") in loadable],
+        "ip_forward": read("/proc/sys/net/ipv4/ip_forward").strip(),
+        "pyroute2": importlib.util.find_spec("pyroute2") is not None,
+        "distribution_python": distribution_python(),
+        "pip": pip_may_install(),
+    }
+
+
+json.dump(main(json.loads(sys.argv[1])), sys.stdout)
