@@ -22,8 +22,8 @@ _LAST = 0xFFFFFFFF
 _SEALS = consts.F_SEAL_SEAL | consts.F_SEAL_SHRINK | consts.F_SEAL_GROW | consts.F_SEAL_WRITE
 _CHUNK = 1 << 30
 _FD_BYTES = 4
-# Directories of which one is neither above nor below a given program: the second layer that an overlay without upper needs.
-_BESIDE = ("/run", "/dev", "/usr", "/etc")
+# The second layer that an overlay without upper needs: whatever exists everywhere and is not above or below the program.
+_SECOND_LAYERS = ("/run", "/dev", "/etc")
 
 
 def close_range_cloexec(first: int) -> None:
@@ -96,10 +96,10 @@ def overlay_program(path: str) -> int:
     Unsupported where the kernel or the file system offers no such mount.
     """
     folder, name = os.path.split(os.path.realpath(path))
-    beside = next(other for other in _BESIDE if not _nested(folder, other))
+    beside = _beside(folder)
     attributes = consts.MOUNT_ATTR_RDONLY | consts.MOUNT_ATTR_NOSUID | consts.MOUNT_ATTR_NODEV
-    if is_missing("fsopen"):
-        raise Unsupported("protect program", path, "the kernel has no fsopen")
+    if beside is None or not mounts.takes_single_layers():
+        raise Unsupported("protect program", path, "it lies in /, or the kernel is older than 6.7")
     try:
         tree = mounts.overlay_tree(lower=[folder, beside], attributes=attributes)
     except KernelError as error:
@@ -109,6 +109,10 @@ def overlay_program(path: str) -> int:
         return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=tree)
     finally:
         os.close(tree)
+
+
+def _beside(folder: str) -> t.Optional[str]:
+    return next((other for other in _SECOND_LAYERS if not _nested(folder, other)), None)
 
 
 def _nested(one: str, other: str) -> bool:

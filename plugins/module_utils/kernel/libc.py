@@ -92,7 +92,9 @@ _known: t.Dict[str, bool] = {}
 
 
 def call(function: Function, *args: t.Any, op: str, subject: str = "") -> int:
-    """The result, or KernelError with the errno of exactly this call."""
+    """The result, or KernelError with the errno of exactly this call. `bytes` are text: C would read only up to a zero in them."""
+    if any(isinstance(arg, bytes) and 0 in arg for arg in args):
+        raise KernelError(op, subject, errno.EINVAL, hint="there is a zero byte in it")
     result = function(*args)
     if result == -1:
         raise KernelError(op, subject, ctypes.get_errno())
@@ -111,9 +113,12 @@ def _argument(value: t.Any) -> t.Any:
 
 
 def is_missing(name: str) -> bool:
-    """Whether the kernel lacks the call, or a seccomp filter hides it. Asked once a process, by a call that cannot act."""
+    """Whether the kernel lacks the call, or a seccomp filter hides it. Asked once a process, by a call that cannot act.
+
+    A call that has no such form counts as there.
+    """
     if name not in _known:
-        _known[name] = name in NR and _answers(name)
+        _known[name] = name in NR and (name not in _PROBES or _answers(name))
     return not _known[name]
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mountinfo, structs
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, libc, syscall
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
 
 Target = t.Union[str, int]
 
@@ -188,18 +189,14 @@ def overlay(
     if upper is None and len(lower) == 1:       # overlayfs wants two lower layers then; the stack of one is the layer
         bind(lower[0], target)
         set_attributes(target, set_=consts.MOUNT_ATTR_RDONLY)
-    elif is_missing("fsopen"):
-        _overlay_by_mount(target, lower=lower, upper=upper, work=work, options=options)
-    else:
-        try:
-            fd = overlay_tree(lower=lower, upper=upper, work=work, options=options)
-        except Unsupported:
-            _overlay_by_mount(target, lower=lower, upper=upper, work=work, options=options)
-            return
+    elif takes_single_layers():
+        fd = overlay_tree(lower=lower, upper=upper, work=work, options=options)
         try:
             move_mount(fd, target)
         finally:
             os.close(fd)
+    else:
+        _overlay_by_mount(target, lower=lower, upper=upper, work=work, options=options)
 
 
 def _check_stack(lower: t.Sequence[str], *, upper: t.Optional[str], work: t.Optional[str]) -> None:
@@ -217,32 +214,44 @@ def overlay_tree(
     options: t.Sequence[str] = (),
     attributes: int = 0,
 ) -> int:
-    """Descriptor of a detached mount of the stack. Unsupported where the kernel cannot take the layers one by one."""
+    """Descriptor of a detached mount of the stack. Only where takes_single_layers()."""
     with _Layers() as layers:
         fd = fsopen("overlay")
         try:
             fsconfig_string(fd, "source", "cocker")
-            _add_lower(fd, [layers.name(path) for path in lower])
-            for key, path in (("upperdir", upper), ("workdir", work)):
-                if path is not None:
-                    fsconfig_string(fd, key, layers.name(path))
-            for option in options:
-                key, equals, value = option.partition("=")
-                fsconfig_string(fd, key, value) if equals else fsconfig_flag(fd, key)
+            for path in lower:
+                fsconfig_string(fd, "lowerdir+", layers.name(path))
+            if upper is not None and work is not None:
+                fsconfig_string(fd, "upperdir", layers.name(upper))
+                fsconfig_string(fd, "workdir", layers.name(work))
+            for key, equals, value in (option.partition("=") for option in options):
+                if equals:
+                    fsconfig_string(fd, key, value)
+                else:
+                    fsconfig_flag(fd, key)
             fsconfig_create(fd)
             return fsmount(fd, attributes=attributes)
         finally:
             os.close(fd)
 
 
-def _add_lower(fd: int, names: t.Sequence[str]) -> None:
-    for place, name in enumerate(names):
-        try:
-            fsconfig_string(fd, "lowerdir+", name)      # Linux 6.7
-        except KernelError as error:
-            if place == 0 and error.errno == errno.EINVAL and "nknown parameter" in error.reason:
-                raise Unsupported("mount overlay", "lowerdir+", "the kernel is older than 6.7") from error
-            raise
+@functools.lru_cache(maxsize=None)
+def takes_single_layers() -> bool:
+    """Whether overlayfs has `lowerdir+` (Linux 6.7); before 6.5 it would take any word here and fail only in the end."""
+    if is_missing("fsopen"):
+        return False
+    try:
+        fd = fsopen("overlay")
+    except KernelError:
+        return False
+    try:
+        fsconfig_string(fd, "lowerdir+", "/")
+        fsconfig_string(fd, "cocker-asks", "1")
+    except KernelError as error:
+        return error.subject == "cocker-asks"
+    finally:
+        os.close(fd)
+    return False
 
 
 def _overlay_by_mount(

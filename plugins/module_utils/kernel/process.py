@@ -168,7 +168,8 @@ def reset_signals() -> None:
     """
     for signum in range(1, _RTMAX + 1):
         libc.signal(signum, None)       # KILL, STOP and the C library's own two refuse, and need nothing
-    call(libc.sigprocmask, consts.SIG_SETMASK, bytes(_SIGSET_BYTES), None, op="unblock signals")
+    none = ctypes.create_string_buffer(_SIGSET_BYTES)
+    call(libc.sigprocmask, consts.SIG_SETMASK, ctypes.addressof(none), None, op="unblock signals")
 
 
 def signal_number(signal_: t.Union[str, int]) -> int:

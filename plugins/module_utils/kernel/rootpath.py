@@ -17,7 +17,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 _ATTEMPTS = 128         # openat2 says EAGAIN when a rename elsewhere kept it from being sure
 _LINKS = 40             # as many as the kernel follows
-_ALWAYS = os.O_CLOEXEC | os.O_NOCTTY
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATING = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 
@@ -29,10 +28,11 @@ def open_root(path: str) -> int:
 
 def open_in(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
     """open(2) as if the root were `/`. OSError as open(2); CLOEXEC and NOCTTY are always set."""
+    flags |= os.O_CLOEXEC | (0 if flags & os.O_PATH else os.O_NOCTTY)       # openat2 refuses what O_PATH would ignore
     if is_missing("openat2"):       # Linux 5.6
-        return _open_by_walk(root_fd, path, flags | _ALWAYS, mode)
+        return _open_by_walk(root_fd, path, flags, mode)
     resolve = consts.RESOLVE_IN_ROOT | consts.RESOLVE_NO_MAGICLINKS
-    return openat2(root_fd, path or ".", flags=flags | _ALWAYS, mode=mode, resolve=resolve)
+    return openat2(root_fd, path or ".", flags=flags, mode=mode, resolve=resolve)
 
 
 def openat2(dir_fd: int, path: str, *, flags: int, resolve: int, mode: int = 0) -> int:
