@@ -70,4 +70,5 @@ def below(path: str) -> t.List[Entry]:
     """Mounts at and below the path, deepest and latest first: the order in which they can be unmounted."""
     top = os.path.realpath(path).rstrip("/")
     found = [entry for entry in entries() if (entry.mount_point + "/").startswith(top + "/")]
-    return sorted(found[::-1], key=lambda entry: -entry.mount_point.rstrip("/").count("/"))
+    found.reverse()
+    return sorted(found, key=lambda entry: -entry.mount_point.rstrip("/").count("/"))

@@ -259,8 +259,8 @@ def _overlay_by_mount(
 ) -> None:
     """Every directory by the number of its descriptor: 500 fit into the one page that mount(2) takes, and nothing needs an escape."""
     path = path_of(target) if isinstance(target, int) else os.path.abspath(target)
-    home = os.open(".", os.O_PATH | os.O_CLOEXEC)
     with _Layers() as layers:
+        home = layers.open(".")
         words = ["lowerdir=" + ":".join(str(layers.open(name)) for name in lower)]
         if upper is not None and work is not None:
             words += ["upperdir=%d" % layers.open(upper), "workdir=%d" % layers.open(work)]
@@ -269,7 +269,6 @@ def _overlay_by_mount(
             mount("cocker", path, fstype="overlay", data=",".join(words + list(options)))
         finally:
             os.fchdir(home)
-            os.close(home)
 
 
 class _Layers:

@@ -11,6 +11,7 @@ import sys
 import typing as t
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fds, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, KernelError, Unsupported
 
@@ -123,7 +124,9 @@ def test_protected_program_does_not_exist() -> None:
         fds.protected_program("/nonexistent/program")
 
 
-@pytest.mark.parametrize(("one", "other", "nested"), [("/usr/bin", "/usr", True), ("/", "/usr", True), ("/opt/x", "/usr", False), ("/usrx", "/usr", False)])
+@pytest.mark.parametrize(
+    ("one", "other", "nested"), [("/usr/bin", "/usr", True), ("/", "/usr", True), ("/opt/x", "/usr", False), ("/usrx", "/usr", False)]
+)
 def test_layers_must_not_lie_in_each_other(one: str, other: str, nested: bool) -> None:
     assert fds._nested(one, other) is nested
 

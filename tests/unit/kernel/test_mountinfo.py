@@ -4,6 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import mountinfo
 
 TEXT = b"""\

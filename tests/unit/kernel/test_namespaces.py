@@ -7,6 +7,7 @@ import pathlib
 import typing as t
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts, namespaces
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, Unsupported
 

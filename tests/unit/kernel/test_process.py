@@ -9,6 +9,7 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 

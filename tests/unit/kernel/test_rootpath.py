@@ -9,6 +9,7 @@ import stat
 import typing as t
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, rootpath
 
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
@@ -35,7 +36,10 @@ def test_names(name: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "net..x", "/net/x", "net/../x", "net/./x", "net.x.", "net/x/", "a b", "a+b=c", "a\nb", "a\0b", "caf\u00e9", "../x", "net.//.x"],
+    [
+        "", ".", "..", "net..x", "/net/x", "net/../x", "net/./x", "net.x.", "net/x/", "a b", "a+b=c", "a\nb", "a\0b", "caf\u00e9",
+        "../x", "net.//.x",
+    ],
 )
 def test_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(Invalid):
