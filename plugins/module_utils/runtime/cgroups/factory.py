@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where a container's cgroup is on this host: by name for a new one, by recorded paths for one that runs."""
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import PARENT, UNIFIED, Cgroup
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.v1 import HierarchyV1
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.v2 import HierarchyV2
+
+
+def open_cgroup(name: str, *, parent: str = PARENT, layout: t.Optional[cgroupfs.Layout] = None) -> Cgroup:
+    """The cgroup /<parent>/<name> below the root of every hierarchy; it need not exist. Raises Invalid, Unsupported."""
+    parts = [cgroupfs.check_name(part, option="cgroup_parent") for part in parent.strip("/").split("/")]
+    parts.append(cgroupfs.check_name(name))
+    found = cgroupfs.layout() if layout is None else layout
+    paths = {
+        controller: "/".join([point, *parts]) for controller, point in found.controllers.items() if point != found.unified
+    }
+    if found.unified:
+        paths[UNIFIED] = "/".join([found.unified, *parts])
+    return from_paths(paths)
+
+
+def from_paths(paths: t.Mapping[str, str]) -> Cgroup:
+    """What `Cgroup.paths` said, also when the directories are gone by now."""
+    by_path: t.Dict[str, t.List[str]] = {}
+    for controller in sorted(paths):
+        if controller != UNIFIED:
+            by_path.setdefault(paths[controller], []).append(controller)
+    v1 = [HierarchyV1(path, controllers=controllers) for path, controllers in by_path.items()]
+    return Cgroup(v1, HierarchyV2(paths[UNIFIED]) if UNIFIED in paths else None)
+
+
+def prune(parent: str) -> None:
+    """Removes the directories of a parent where they hold nothing; for parents other than the default one."""
+    for path in open_cgroup("any", parent=parent).paths().values():
+        directory = os.path.dirname(path)
+        for _level in parent.strip("/").split("/"):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+            directory = os.path.dirname(directory)
