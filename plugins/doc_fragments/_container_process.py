@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs in a container, and how it is stopped."""
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  command:
+    description:
+      - The command that the container runs. A list is taken word by word, a string is split into words as a shell would,
+        but no shell runs it.
+      - Where the image or O(entrypoint) names an entry point, these are its arguments.
+      - Not set, the image's own command is used. An empty list is no command at all.
+      - A number may be written as it is. Booleans and numbers with a fraction must be quoted.
+    type: raw
+  entrypoint:
+    description:
+      - Replaces the image's entry point; written as O(command) is. An empty list removes it.
+    type: raw
+  init:
+    description:
+      - Whether process 1 of the container is the engine's own, which collects the processes that others leave behind.
+        Nothing of it has to be in the image.
+      - Without a command, given or the image's, this is the only process, and others are started in the container by
+        M(cocker.engine.cocker_container_exec). This is then the default.
+    type: bool
+  env:
+    description:
+      - Environment variables, on top of those of the image.
+      - Values must be strings. Numbers and booleans must be quoted, so that they are the text that was typed.
+      - The value V(null) unsets a variable that the image sets.
+    type: dict
+  user:
+    description:
+      - Who runs the command, V(USER) or V(USER:GROUP). Each is a name that the container knows, or a number.
+      - Numbers must be quoted where YAML would change them, such as in V("0100").
+    type: str
+  working_dir:
+    description:
+      - The directory in the container that the command starts in.
+    type: str
+    aliases: [workdir]
+  hostname:
+    description:
+      - The container's host name. Not set, it is the container's name.
+    type: str
+    aliases: [host]
+  stop_signal:
+    description:
+      - The signal that asks the container to end, a name such as V(SIGQUIT) or V(QUIT), or a number.
+      - Not set, it is the image's, or else V(SIGTERM).
+    type: str
+  stop_timeout:
+    description:
+      - How many seconds the container has to end after O(stop_signal), before it is killed.
+      - Not set, it is 10 seconds.
+    type: int
+"""

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of cocker_container, in the groups of its documentation fragments.
+
+No option that is compared has a default: what is not said is not managed.
+"""
+from __future__ import annotations
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES
+
+LIFECYCLE: Options = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped"], "default": "started"},
+    "image": {"type": "str"},
+    "images": {"type": "list", "elements": "str"},
+    "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
+    "recreate": {"type": "bool", "default": False},
+    "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
+    "labels": {"type": "dict", "aliases": ["label"]},
+}
+
+PROCESS: Options = {
+    "command": {"type": "raw"},
+    "entrypoint": {"type": "raw"},
+    "init": {"type": "bool"},
+    "env": {"type": "dict"},
+    "user": {"type": "str"},
+    "working_dir": {"type": "str", "aliases": ["workdir"]},
+    "hostname": {"type": "str", "aliases": ["host"]},
+    "stop_timeout": {"type": "int"},
+    "stop_signal": {"type": "str"},
+}
+
+NETWORK: Options = {
+    "network_mode": {"type": "str", "choices": list(NETWORK_MODES), "aliases": ["net", "network"]},
+    "networks": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "ipv4_address": {"type": "str"},
+        },
+    },
+    "ipv4_address": {"type": "str", "aliases": ["ip", "vip"]},
+    "published_ports": {"type": "list", "elements": "raw", "aliases": ["port_mapping", "ports", "publish", "published"]},
+}
+
+MOUNTS: Options = {
+    "volumes": {"type": "list", "elements": "str", "aliases": ["volume"]},
+    "tmpfs": {"type": "list", "elements": "str"},
+}
+
+RESOURCES: Options = {
+    "memory": {"type": "str"},
+    "memory_swap": {"type": "str"},
+    "cpus": {"type": "float"},
+    "cpuset_cpus": {"type": "str"},
+    "cpu_shares": {"type": "int"},
+    "pids_limit": {"type": "int"},
+    "ulimits": {"type": "list", "elements": "str", "aliases": ["ulimit"]},
+}
+
+SECURITY: Options = {
+    "capabilities": {"type": "list", "elements": "str", "aliases": ["cap_add"]},
+    "cap_drop": {"type": "list", "elements": "str"},
+    "security_opts": {"type": "list", "elements": "str", "aliases": ["security_opt"]},
+    "devices": {"type": "list", "elements": "str", "aliases": ["device"]},
+    "read_only": {"type": "bool"},
+    "sysctls": {"type": "dict", "aliases": ["sysctl"]},
+}
+
+SPEC = Spec(
+    {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY},
+    rules={"mutually_exclusive": [("image", "images")]},
+)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of cocker_image."""
+from __future__ import annotations
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
+
+SPEC = Spec({
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "version": {"type": "str", "aliases": ["tag"]},
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    "source": {"type": "str", "choices": ["archive", "directory", "host"]},
+    "path": {"type": "path"},
+    "remote_src": {"type": "bool", "default": True},
+    "archive_digest": {"type": "str"},
+    "programs": {"type": "list", "elements": "str"},
+    "force": {"type": "bool", "default": False},
+})

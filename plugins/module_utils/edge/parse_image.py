@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of cocker_image, read; and image references, wherever they are written."""
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import values
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
+
+ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
+_HEX = frozenset("0123456789abcdef")
+
+
+def wish(params: Params) -> ImageWish:
+    """Raises Invalid."""
+    _refuse_strangers(params)
+    name, version = _name_and_version(params)
+    return ImageWish(
+        name=name,
+        version=version,
+        state=params["state"],
+        source=params["source"],
+        path=values.absolute(params["path"], "path"),
+        digest=_digest(params),
+        programs=_programs(params["programs"]),
+        force=params["force"],
+    )
+
+
+def reference(text: str, option: str) -> names.ImageRef:
+    """NAME or NAME:VERSION. Raises Invalid."""
+    return names.parse_image(text, option)
+
+
+def _name_and_version(params: Params) -> t.Tuple[str, t.Optional[str]]:
+    ref = reference(params["name"], "name")
+    if params["version"] is None:
+        return ref.name, ref.version
+    if ref.version is not None:
+        raise Invalid("version", "name has a version already (%s)" % ref.version)
+    whole = reference("%s:%s" % (ref.name, params["version"]), "version")
+    return whole.name, whole.version
+
+
+def _refuse_strangers(params: Params) -> None:
+    """Options that need another one, or another value of it."""
+    if params["state"] != PRESENT:
+        return
+    source, has_path = params["source"], params["path"] is not None
+    if params["programs"] is not None and source != HOST:
+        raise Invalid("programs", "it needs source: host")
+    if not params["remote_src"] and source != ARCHIVE:
+        raise Invalid("remote_src", "only an archive is sent from the controller: it needs source: archive")
+    if params["force"] and source is None:
+        raise Invalid("force", "it needs a source to make the image from")
+    if source in (ARCHIVE, DIRECTORY) and not has_path and params["archive_digest"] is None:
+        raise Invalid("path", "source: %s needs the path of it" % source)
+    if source not in (ARCHIVE, DIRECTORY) and has_path:
+        raise Invalid("path", "it needs source: archive or source: directory")
+    if not params["remote_src"] and has_path:
+        raise Invalid("remote_src", "an archive on the controller is sent by the action plugin of this module, which has not run")
+
+
+def _digest(params: Params) -> t.Optional[str]:
+    digest = params["archive_digest"]
+    if digest is None:
+        return None
+    if params["source"] != ARCHIVE or len(digest) != 64 or not set(digest) <= _HEX:
+        raise Invalid("archive_digest", "%r is not the SHA-256 of an archive in lower-case hexadecimal" % digest)
+    return str(digest)
+
+
+def _programs(given: t.Optional[t.Sequence[str]]) -> t.Optional[t.Tuple[str, ...]]:
+    if given is None:
+        return None
+    for program in given:
+        if not program or "\0" in program or program.endswith("/"):
+            raise Invalid("programs", "%r is neither the name nor the path of a program" % program)
+    return tuple(sorted(set(given)))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of cocker_container that widen or narrow what its processes may do, read.
+
+Not here: what a container may do where nothing is said (engine/ and runtime/).
+"""
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import values
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, Device
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+ALL = "ALL"
+CAPABILITIES = frozenset((  # capabilities(7)
+    "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
+    "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN",
+    "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT",
+    "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+))
+
+NO_NEW_PRIVILEGES = "no-new-privileges"
+SECURITY_OPTS = {  # as people write it -> as it is kept; None is what holds anyway
+    "no-new-privileges": NO_NEW_PRIVILEGES,
+    "no-new-privileges=true": NO_NEW_PRIVILEGES,
+    "no-new-privileges=false": None,
+    "seccomp=unconfined": "seccomp=unconfined",
+    "systempaths=unconfined": "systempaths=unconfined",
+}
+
+SYSCTLS = frozenset((  # those of an IPC namespace; namespaces(7)
+    "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+    "kernel.shm_rmid_forced", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
+))
+SYSCTL_PREFIXES = ("fs.mqueue.", "net.")
+
+
+def security(params: Params) -> t.Dict[str, t.Any]:
+    """The keyword arguments of ContainerSpec. Raises Invalid."""
+    return {
+        "capabilities": _capabilities(params["capabilities"], "capabilities"),
+        "cap_drop": _capabilities(params["cap_drop"], "cap_drop"),
+        "security_opts": _security_opts(params["security_opts"]),
+        "devices": _devices(params["devices"]),
+        "read_only": params["read_only"],
+        "sysctls": _sysctls(params["sysctls"], params["network_mode"]),
+    }
+
+
+def _capabilities(given: t.Optional[t.Sequence[str]], option: str) -> t.Optional[values.Words]:
+    return None if given is None else tuple(sorted({_capability(value, option) for value in given}))
+
+
+def _capability(value: str, option: str) -> str:
+    name = value.strip().upper()
+    name = name[4:] if name.startswith("CAP_") else name
+    if name == ALL:
+        return ALL
+    if name not in CAPABILITIES:
+        raise Invalid(option, "%r is not a capability such as NET_ADMIN or CAP_NET_ADMIN, nor all" % value)
+    return "CAP_" + name
+
+
+def _security_opts(given: t.Optional[t.Sequence[str]]) -> t.Optional[values.Words]:
+    if given is None:
+        return None
+    chosen: t.Dict[str, t.Optional[str]] = {}
+    for value in given:
+        word = value.strip().replace(":", "=", 1)
+        if word not in SECURITY_OPTS:
+            raise Invalid("security_opts", "%r is not one of %s" % (value, ", ".join(sorted(SECURITY_OPTS))))
+        key, kept = word.partition("=")[0], SECURITY_OPTS[word]
+        if chosen.setdefault(key, kept) != kept:
+            raise Invalid("security_opts", "%s is both switched on and off" % key)
+    return tuple(sorted(kept for kept in chosen.values() if kept))
+
+
+def _devices(given: t.Optional[t.Sequence[str]]) -> t.Optional[t.Tuple[Device, ...]]:
+    if given is None:
+        return None
+    found: t.Dict[str, Device] = {}
+    for device in (_device(value) for value in given):
+        if found.setdefault(device.target, device) != device:
+            raise Invalid("devices", "%s is given twice" % device.target)
+    return tuple(found[target] for target in sorted(found))
+
+
+def _device(value: str) -> Device:
+    source, *rest = value.strip().split(":")
+    permissions = rest.pop() if rest and rest[-1] and set(rest[-1]) <= set("rwm") else "rwm"
+    target = rest.pop() if rest else source
+    if rest or not (_is_device(source) and _is_device(target)) or len(set(permissions)) != len(permissions):
+        raise Invalid("devices", "%r is not /dev/NAME[:/dev/NAME IN THE CONTAINER][:PERMISSIONS], permissions being letters of rwm" % value)
+    return Device(source, target, "".join(letter for letter in "rwm" if letter in permissions))
+
+
+def _is_device(path: str) -> bool:
+    parts = path.split("/")
+    return path.startswith("/dev/") and bool(parts[-1]) and ".." not in parts and "\0" not in path
+
+
+def _sysctls(given: t.Optional[t.Mapping[t.Any, t.Any]], network_mode: t.Optional[str]) -> t.Optional[t.Dict[str, str]]:
+    if given is None:
+        return None
+    pairs = sorted(given.items(), key=lambda pair: str(pair[0]))
+    return {_sysctl_name(key, network_mode): _sysctl_value(key, value) for key, value in pairs}
+
+
+def _sysctl_name(key: t.Any, network_mode: t.Optional[str]) -> str:
+    name = str(key).replace("/", ".") if "." not in str(key) else str(key)  # sysctl(8) takes both
+    if (name not in SYSCTLS and not name.startswith(SYSCTL_PREFIXES)) or ".." in name or "\0" in name or name.endswith("."):
+        accepted = ", ".join([*sorted(SYSCTLS), *(prefix + "*" for prefix in SYSCTL_PREFIXES)])
+        raise Invalid("sysctls", "%r is not the container's own; accepted is %s" % (key, accepted))
+    if name.startswith("net.") and network_mode == HOST:
+        raise Invalid("sysctls", "%s would be set on the host, whose network the container uses" % name)
+    return name
+
+
+def _sysctl_value(key: t.Any, value: t.Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise Invalid("sysctls", "the value of %s is %r; a string or a whole number is accepted" % (key, value))
+    return values.plain(str(value).strip(), "sysctls")

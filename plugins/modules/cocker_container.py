@@ -1,0 +1,251 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cocker_container
+short_description: Manage containers
+version_added: 0.1.0
+description:
+  - Makes, changes, starts, stops and removes one container.
+  - An option that is not set is not managed. One that this module set earlier and that is now left out returns to its default. An empty
+    list or dictionary is wanted empty.
+  - A task without O(image) and O(images) manages what it says of a container that exists, and keeps the rest as it is.
+  - A task that starts a container returns when the command has been executed. Where that fails, the task fails with the reason and
+    what it made is removed again.
+extends_documentation_fragment:
+  - cocker.engine._attributes
+  - cocker.engine._common
+  - cocker.engine._container_process
+  - cocker.engine._container_network
+  - cocker.engine._container_mounts
+  - cocker.engine._container_resources
+  - cocker.engine._container_security
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(restart=true) or O(recreate=true) it is always done.
+options:
+  name:
+    description:
+      - The name of the container.
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) makes the container if it does not exist, changes it to what is said, and starts it if it is not running.
+      - V(present) does the same and leaves it as it is, running or not.
+      - V(stopped) does the same and stops it if it is running.
+      - V(absent) stops the container, with O(stop_signal) and O(stop_timeout), and removes it with all it wrote outside its volumes.
+        The other options are then not looked at, but must be valid.
+    type: str
+    choices: [absent, present, started, stopped]
+    default: started
+  image:
+    description:
+      - The image whose root file system the container gets, as V(NAME) or V(NAME:VERSION). Without a version it is the largest
+        there is when the container is made, and stays that.
+    type: str
+  images:
+    description:
+      - Several images in place of O(image), which are laid upon each other, the first at the bottom.
+    type: list
+    elements: str
+  restart:
+    description:
+      - Whether to restart the container if it is running already. It keeps what it wrote.
+    type: bool
+    default: false
+    aliases: [force_restart]
+  recreate:
+    description:
+      - Whether to drop what the container wrote outside its volumes, and to start it anew from its images.
+    type: bool
+    default: false
+  on_change:
+    description:
+      - V(apply) does what the wanted change needs.
+      - V(live_only) fails where a running container would have to be restarted, or what it wrote would be lost.
+      - V(fail) fails where anything of a container that exists would have to be changed.
+    type: str
+    choices: [apply, fail, live_only]
+    default: apply
+  labels:
+    description:
+      - Labels of the container, on top of those of the image. Numbers and booleans become text.
+      - Change while the container runs.
+    type: dict
+    aliases: [label]
+notes:
+  - A change of labels, of limits, of O(published_ports), O(stop_signal) and O(stop_timeout) is applied to the running
+    container. A change of
+    its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps what it wrote. C(plan)
+    tells which it is,
+    in check mode too.
+author:
+  - The cocker.engine contributors (!UNKNOWN)
+seealso:
+  - module: cocker.engine.cocker_container_info
+  - module: cocker.engine.cocker_container_exec
+  - module: cocker.engine.cocker_image
+  - module: cocker.engine.cocker_network
+  - module: cocker.engine.cocker_volume
+"""
+
+EXAMPLES = r"""
+- name: A web server with an address, a published port, a volume and limits
+  cocker.engine.cocker_container:
+    name: web
+    image: debian:12
+    command: [python3, -m, http.server, "8080", --directory, /data]
+    networks:
+      - name: web0
+        ipv4_address: 10.66.1.10
+    published_ports: ["18080:8080"]
+    volumes: ["webdata:/data"]
+    memory: 64M
+    cpus: 0.5
+    pids_limit: 50
+    env:
+      STAGE: production
+  register: web
+
+- name: Where it is reached
+  ansible.builtin.debug:
+    msg: "{{ web.container.NetworkSettings.Networks.web0.IPAddress }} runs {{ web.container.State.Status }}"
+
+- name: Less memory for the running container; nothing else of it changes
+  cocker.engine.cocker_container:
+    name: web
+    memory: 48M
+    on_change: live_only
+
+- name: Restart it, as a handler would
+  cocker.engine.cocker_container:
+    name: web
+    restart: true
+
+- name: Several images upon each other, and services that are started later
+  cocker.engine.cocker_container:
+    name: node1
+    images: [debian:12, python, application:1.4]
+    init: true
+    ipv4_address: 10.166.88.20
+    sysctls:
+      net.core.somaxconn: 1024
+
+- name: A container with as few rights as possible
+  cocker.engine.cocker_container:
+    name: worker
+    image: worker
+    command: /usr/bin/worker --queue jobs
+    user: "1000:1000"
+    network_mode: none
+    read_only: true
+    tmpfs: ["/tmp:size=16M,mode=1777"]
+    cap_drop: [all]
+    security_opts: [no-new-privileges]
+    ulimits: ["nofile:256", "core:0"]
+
+- name: A tool that works on the host's own network and a device of it
+  cocker.engine.cocker_container:
+    name: tunnel
+    image: tunnel
+    network_mode: host
+    capabilities: [NET_ADMIN]
+    devices: ["/dev/net/tun:/dev/net/tun:rw"]
+
+- name: Stop it, but give it a minute to end
+  cocker.engine.cocker_container:
+    name: web
+    state: stopped
+    stop_timeout: 60
+
+- name: Remove it; its volume stays
+  cocker.engine.cocker_container:
+    name: web
+    state: absent
+"""
+
+RETURN = r"""
+container:
+  description:
+    - The container, as C(docker inspect) shows it.
+    - V(null) where it does not exist.
+    - In check mode this is the container as it is.
+  returned: success
+  type: dict
+  sample:
+    Config:
+      Cmd: [python3, -m, http.server, "8080"]
+      Env: ["STAGE=production"]
+      Hostname: web
+      Image: debian:12
+      Labels: {}
+    Id: 3f1c5f3d6b9c4a44
+    Mounts: [{Destination: /data, Name: webdata, RW: true, Source: /var/cocker/volumes/webdata/_data, Type: volume}]
+    Name: /web
+    NetworkSettings:
+      IPAddress: 10.66.1.10
+      Networks: {web0: {Gateway: 10.66.1.1, IPAddress: 10.66.1.10, IPPrefixLen: 24}}
+      Ports: {8080/tcp: [{HostIp: 0.0.0.0, HostPort: "18080"}]}
+    State: {ExitCode: 0, OOMKilled: false, Pid: 4711, Running: true, Status: running}
+actions:
+  description: What was done, or would be done in check mode, in this order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What is done.
+      returned: always
+      type: str
+      sample: start
+    name:
+      description: To what.
+      returned: always
+      type: str
+      sample: web
+plan:
+  description: The same in one word, and why.
+  returned: success
+  type: dict
+  contains:
+    action:
+      description: V(none) where nothing is to be done.
+      returned: always
+      type: str
+      sample: restart
+    reasons:
+      description: One sentence for each reason.
+      returned: always
+      type: list
+      elements: str
+      sample: ["env changed (restart)"]
+diff:
+  description: What changes, before and after. Ansible shows it with C(--diff).
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: What was found, of what changes.
+      returned: always
+      type: dict
+    after:
+      description: What is wanted instead.
+      returned: always
+      type: dict
+"""
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container, results, runner
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+
+
+def main() -> None:
+    runner.run(args_container.SPEC, parse=parse_container.wish, handler=containers.ensure, shape=results.ensured)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cocker_volume
+short_description: Manage named volumes
+version_added: 0.1.0
+description:
+  - Makes volumes that containers mount by name, and removes them.
+  - The data of a volume is never compared, changed or lost implicitly. Only O(state=absent) removes it, and that is refused
+    while a container uses the volume.
+extends_documentation_fragment:
+  - cocker.engine._attributes
+  - cocker.engine._common
+options:
+  name:
+    description:
+      - The name of the volume.
+    type: str
+    required: true
+    aliases: [volume_name]
+  state:
+    description:
+      - V(present) makes the volume if it does not exist.
+      - V(absent) removes it with its data.
+    type: str
+    choices: [absent, present]
+    default: present
+  labels:
+    description:
+      - Labels of the volume. Numbers and booleans become text.
+      - Not set, the labels that the volume has are kept. With V({}), it has none.
+    type: dict
+    aliases: [label]
+author:
+  - The cocker.engine contributors (!UNKNOWN)
+seealso:
+  - module: cocker.engine.cocker_volume_info
+  - module: cocker.engine.cocker_container
+"""
+
+EXAMPLES = r"""
+- name: A volume for the data of a service
+  cocker.engine.cocker_volume:
+    name: webdata
+    labels:
+      backup: nightly
+  register: webdata
+
+- name: Its files are below this directory on the host
+  ansible.builtin.debug:
+    var: webdata.volume.Mountpoint
+
+- name: Take the labels off again; the data stays
+  cocker.engine.cocker_volume:
+    name: webdata
+    labels: {}
+
+- name: Remove the volume and its data
+  cocker.engine.cocker_volume:
+    name: webdata
+    state: absent
+"""
+
+RETURN = r"""
+volume:
+  description:
+    - The volume, as C(docker volume inspect) shows it.
+    - V(null) where it does not exist.
+  returned: success
+  type: dict
+  sample:
+    CreatedAt: "2026-01-12T08:30:00Z"
+    Driver: local
+    Labels: {backup: nightly}
+    Mountpoint: /var/cocker/volumes/webdata/_data
+    Name: webdata
+    Scope: local
+actions:
+  description: What was done, or would be done in check mode, in this order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What is done.
+      returned: always
+      type: str
+      sample: create
+    name:
+      description: To what.
+      returned: always
+      type: str
+      sample: webdata
+plan:
+  description: The same in one word, and why.
+  returned: success
+  type: dict
+  contains:
+    action:
+      description: V(none) where nothing is to be done.
+      returned: always
+      type: str
+      sample: create
+    reasons:
+      description: One sentence for each reason.
+      returned: always
+      type: list
+      elements: str
+      sample: ["the volume does not exist"]
+diff:
+  description: What changes, before and after. Ansible shows it with C(--diff).
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: What was found, of what changes.
+      returned: always
+      type: dict
+    after:
+      description: What is wanted instead.
+      returned: always
+      type: dict
+"""
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_volume, parse_volume, results, runner
+from ansible_collections.cocker.engine.plugins.module_utils.engine import volumes
+
+
+def main() -> None:
+    runner.run(args_volume.SPEC, parse=parse_volume.wish, handler=volumes.ensure, shape=results.ensured)
+
+
+if __name__ == "__main__":
+    main()
