@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static zstd xz-utils kmod procps util-linux shellcheck
+HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck
 RUN_TESTS := $(BIN)/python tools/run_tests.py
 
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
@@ -12,7 +12,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export ANSIBLE_NOCOWS := true
 
-.PHONY: help quickstart quickstart-clean test lint types unit root targets sanity collection host-packages clean
+.PHONY: help quickstart quickstart-clean test lint types unit root targets sanity collection base-archive host-packages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,7 +26,7 @@ quickstart-clean: $(VENV)/.ansible collection
 	$(BIN)/ansible-playbook cocker.engine.quickstart_clean
 
 ## make test              every tier below, in order
-test: $(VENV)/.test host-packages collection
+test: $(VENV)/.test host-packages collection base-archive
 	$(RUN_TESTS)
 
 ## make lint              ruff                      make types    mypy --strict
@@ -38,7 +38,7 @@ lint types unit: $(VENV)/.test
 root sanity: $(VENV)/.test host-packages
 	$(RUN_TESTS) $@
 
-targets: $(VENV)/.test host-packages collection
+targets: $(VENV)/.test host-packages collection base-archive
 	$(RUN_TESTS) $@
 
 ifneq ($(wildcard tools/bench.py),)
@@ -50,6 +50,11 @@ endif
 
 collection: $(VENV)/.ansible
 	@tools/build_collection.sh $(BIN)/ansible-galaxy .build/collections
+
+# The targets have no network; the root that they import is built before, once.
+base-archive: $(VENV)/.ansible collection
+	@$(BIN)/ansible-playbook tests/integration/base_archive.yml -e base_image_cache=$(CURDIR)/.build/base_image >.build/base_archive.log \
+		|| { cat .build/base_archive.log; exit 1; }
 
 host-packages:
 	@tools/host_packages.sh $(HOST_PACKAGES)

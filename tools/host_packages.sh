@@ -17,4 +17,5 @@ done
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || echo "apt-get update failed; going on with the lists that are there" >&2
-apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    apt-get install -y --no-install-recommends "${missing[@]}"
