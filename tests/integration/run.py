@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs integration targets (tests/integration/targets/NAME/, laid out as ansible-test wants them) through the INSTALLED collection.
 
-Each target has a mount and a network namespace of its own that play the host: lo is up, there is no uplink, the directories of PRIVATE
+Each target has mount, network and pid namespaces of its own that play the host: lo is up, there is no uplink, the directories of PRIVATE
 are empty; and a state directory of its own (variable cocker_home). It must leave nothing behind.
 
     python tests/integration/run.py [--report FILE] [TARGET...]        (by itself installs nothing: `make targets` does)
@@ -30,6 +30,9 @@ HOST_PYTHON = "/usr/bin/python3"
 BASE_IMAGE_CACHE = ROOT / ".build" / "base_image"
 # What the engine and the role `host` write to outside the state directory: empty, and seen by the tests only.
 PRIVATE = ("/run/netns", "/run/cocker", "/etc/sysctl.d", "/etc/modules-load.d", "/usr/local/lib/cocker")
+# Namespaces of its own; bash is PID 1 and reaps; what a failed target leaves running ends with it.
+HOST = ("unshare", "--mount", "--net", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
+        "bash", "-c", '"$@"; exit $?', "bash")
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -119,8 +122,7 @@ def run_inside(target: str) -> int:
 def run_target(target: str) -> Outcome:
     print("\n--- target %s" % target, flush=True)
     started = time.monotonic()
-    namespaces = ["unshare", "--mount", "--net", "--propagation", "private"]
-    code = subprocess.run([*namespaces, sys.executable, __file__, "--inside", target], check=False).returncode
+    code = subprocess.run([*HOST, sys.executable, __file__, "--inside", target], check=False).returncode
     return Outcome(target, time.monotonic() - started, code != 0)
 
 
