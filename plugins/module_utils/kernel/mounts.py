@@ -245,12 +245,16 @@ def takes_single_layers() -> bool:
     except KernelError:
         return False
     try:
-        fsconfig_string(fd, "lowerdir+", "/")
-        fsconfig_string(fd, "cocker-asks", "1")
-    except KernelError as error:
-        return error.subject == "cocker-asks"
+        return _is_unknown(fd, "no-such-option") and not _is_unknown(fd, "lowerdir+")
     finally:
         os.close(fd)
+
+
+def _is_unknown(fd: int, key: str) -> bool:
+    try:
+        fsconfig_string(fd, key, "/nonexistent")
+    except KernelError as error:
+        return "Unknown parameter" in error.reason
     return False
 
 

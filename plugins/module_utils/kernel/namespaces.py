@@ -115,7 +115,9 @@ def pin_netns(path: str) -> None:
 
 def _ensure_pin_directory(path: str) -> None:
     """A shared mount, so that an unpin is seen in every mount namespace that copied it; exactly as ip-netns(8) makes it."""
-    os.makedirs(path, mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(path)
+        os.chmod(path, 0o755)       # whatever the umask
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)          # two at once would stack two mounts

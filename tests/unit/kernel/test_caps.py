@@ -6,8 +6,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, libc
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, libc, structs
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
 
 
 @pytest.mark.parametrize("given", ["NET_ADMIN", "CAP_NET_ADMIN", "cap_net_admin", " net_admin "])
@@ -40,7 +40,7 @@ def test_highest_capability_is_what_the_kernel_states() -> None:
 def test_highest_capability_is_found_on_any_kernel(monkeypatch: pytest.MonkeyPatch, highest: int) -> None:
     def read(_option: int, number: int, *, op: str) -> int:
         if number > highest:
-            raise caps.KernelError(op, "", 22)
+            raise KernelError(op, "", 22)
         return 1
 
     monkeypatch.setattr(caps, "prctl", read)
@@ -60,7 +60,7 @@ def test_words_of_capset_hold_32_capabilities_each(monkeypatch: pytest.MonkeyPat
     seen: t.List[t.Tuple[int, ...]] = []
 
     def record(_function: object, _header: int, words: int, *, op: str) -> int:
-        found = (caps.structs.CapabilityWord * 2).from_address(words)
+        found = (structs.CapabilityWord * 2).from_address(words)
         seen.extend((word.effective, word.permitted, word.inheritable) for word in found)
         return 0
 

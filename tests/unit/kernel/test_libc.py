@@ -82,7 +82,12 @@ def test_call_is_missing_when_the_kernel_or_a_filter_says_so(monkeypatch: pytest
 
 def test_call_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: t.List[object] = []
-    monkeypatch.setattr(libc, "syscall", lambda *args, op, subject="": asked.append(args) or 0)
+
+    def answer(*args: object, op: str, subject: str = "") -> int:
+        asked.append(args)
+        return 0
+
+    monkeypatch.setattr(libc, "syscall", answer)
     libc.is_missing("openat2")
     libc.is_missing("openat2")
     assert len(asked) == 1

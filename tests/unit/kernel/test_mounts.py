@@ -87,16 +87,24 @@ def test_kernel_without_fsopen_takes_no_single_layers(monkeypatch: pytest.Monkey
         mounts.takes_single_layers.cache_clear()
 
 
+KNOWN, UNKNOWN = "No such file or directory", "Invalid argument: e overlay: Unknown parameter"
+
+
 @pytest.mark.parametrize(
-    ("refused", "expected"), [({"cocker-asks"}, True), ({"lowerdir+"}, False), ({"lowerdir+", "cocker-asks"}, False), (set(), False)]
+    ("option", "nonsense", "expected"),
+    [(KNOWN, UNKNOWN, True), ("", UNKNOWN, True), (UNKNOWN, UNKNOWN, False), ("", "", False)],
+    ids=["Linux 6.7", "a path that exists", "Linux 6.5", "older"],
 )
-def test_single_layers_are_taken_where_unknown_words_are_refused(
-    monkeypatch: pytest.MonkeyPatch, refused: t.Set[str], expected: bool
+def test_single_layers_are_taken_where_only_nonsense_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, option: str, nonsense: str, expected: bool
 ) -> None:
-    """An older kernel swallows every word until the file system is made."""
+    """An old kernel swallows every word until the file system is made."""
     def configure(_fd: int, key: str, _value: str) -> None:
-        if key in refused:
-            raise KernelError("fsconfig", key, 22)
+        reason = option if key == "lowerdir+" else nonsense
+        if reason:
+            error = KernelError("fsconfig", key, 22)
+            error.reason = reason
+            raise error
 
     monkeypatch.setitem(libc._known, "fsopen", True)
     monkeypatch.setattr(mounts, "fsopen", lambda _fstype: os.open("/dev/null", os.O_RDONLY))

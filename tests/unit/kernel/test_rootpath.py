@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
+import random
 import stat
 import typing as t
 
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError
 
 
 class Root(t.NamedTuple):
@@ -268,7 +270,7 @@ def test_openat2_is_tried_again_when_a_rename_disturbed_it(monkeypatch: pytest.M
     def answer(*_args: object, op: str, subject: str = "") -> int:
         number = answers.pop(0)
         if number:
-            raise rootpath.KernelError(op, subject, number)
+            raise KernelError(op, subject, number)
         return 77
 
     monkeypatch.setattr(rootpath, "syscall", answer)
@@ -277,9 +279,60 @@ def test_openat2_is_tried_again_when_a_rename_disturbed_it(monkeypatch: pytest.M
 
 def test_openat2_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, op: str, subject: str = "") -> int:
-        raise rootpath.KernelError(op, subject, errno.EAGAIN)
+        raise KernelError(op, subject, errno.EAGAIN)
 
     monkeypatch.setattr(rootpath, "syscall", refuse)
     with pytest.raises(OSError) as caught:
         rootpath.openat2(3, "x", flags=0, resolve=0)
     assert caught.value.errno == errno.EAGAIN
+
+
+def grow(chance: random.Random, top: pathlib.Path) -> None:
+    """A small tree of directories, files and links that point anywhere."""
+    names = ["a", "b", "c"]
+    folders = [top]
+    for _entry in range(14):
+        path = chance.choice(folders) / chance.choice(names)
+        if os.path.lexists(str(path)):
+            continue
+        kind = chance.choice(["folder", "folder", "file", "link", "link"])
+        if kind == "folder":
+            path.mkdir()
+            folders.append(path)
+        elif kind == "file":
+            path.write_text("")
+        else:
+            path.symlink_to(some_path(chance))
+
+
+def some_path(chance: random.Random) -> str:
+    parts = [chance.choice(["a", "b", "c", "..", ".", ""]) for _part in range(chance.randint(1, 4))]
+    return chance.choice(["", "/", "../"]) + "/".join(parts) or "."
+
+
+def outcome(root_fd: int, path: str, flags: int) -> t.Tuple[int, int]:
+    try:
+        fd = rootpath.open_in(root_fd, path, flags, 0o644)
+    except OSError as error:
+        return -1, error.errno or 0
+    try:
+        return os.fstat(fd).st_dev, os.fstat(fd).st_ino
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_walk_finds_what_openat2_finds(seed: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if libc.is_missing("openat2"):
+        pytest.skip("this kernel has no openat2")
+    chance = random.Random(seed)
+    grow(chance, tmp_path)
+    root_fd = rootpath.open_root(str(tmp_path))
+    for _try in range(30):
+        path = some_path(chance)
+        flags = chance.choice([os.O_RDONLY, os.O_PATH]) | chance.choice([0, os.O_NOFOLLOW, os.O_DIRECTORY])
+        monkeypatch.setitem(libc._known, "openat2", True)
+        wanted = outcome(root_fd, path, flags)
+        monkeypatch.setitem(libc._known, "openat2", False)
+        assert (path, outcome(root_fd, path, flags)) == (path, wanted)
+    os.close(root_fd)
