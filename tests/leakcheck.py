@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a container engine could leave behind, before and after: a fixture for root tests, a command for everything else.
 
@@ -138,7 +137,7 @@ def process_facts(pid: int) -> t.Optional[t.Tuple[int, str, str, bool]]:
         groups = directory.joinpath("cgroup").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    name, _, rest = stat.partition("(")[2].rpartition(")")
+    name, _bracket, rest = stat.partition("(")[2].rpartition(")")
     fields = rest.split()
     ours = name.startswith(OURS + ":") or command.startswith(OURS + ":") or bool(re.search(r"/%s(/|$)" % OURS, groups, re.M))
     return int(fields[1]), fields[19], command or name, ours

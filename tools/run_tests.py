@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the tiers that are named (default: all), each as its own command, and sums up: a table, then `N passed, N failed`.
 
@@ -81,7 +80,7 @@ def pytest_command(name: str, python: pathlib.Path, directory: str, report: str)
 
 def pythons() -> t.List[t.Tuple[str, str]]:
     lines = subprocess.run(["tools/pythons.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    found = [(version, path) for version, _, path in (line.partition(" ") for line in lines)]
+    found = [(version, path) for version, _space, path in (line.partition(" ") for line in lines)]
     return found or [("%d.%d" % sys.version_info[:2], sys.executable)]
 
 

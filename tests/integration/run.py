@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs integration targets (tests/integration/targets/NAME/, laid out as ansible-test wants them) through the INSTALLED collection.
 

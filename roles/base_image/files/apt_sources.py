@@ -29,7 +29,7 @@ def one_line(text):
             continue
         options = []
         if words[1:2] and words[1].startswith("["):
-            end = next(index for index, word in enumerate(words) if word.endswith("]"))
+            end = [word.endswith("]") for word in words].index(True)
             options = " ".join(words[1:end + 1]).strip("[] ").split()
             words = words[:1] + words[end + 1:]
         if len(words) > 2:
