@@ -34,8 +34,9 @@ def test_ordinary_calls_are_allowed(call: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        "add_key", "bpf", "clone", "clone3", "init_module", "io_uring_setup", "kexec_load", "keyctl", "mount", "move_pages",
-        "open_by_handle_at", "perf_event_open", "pivot_root", "reboot", "setns", "settimeofday", "socket", "swapon", "umount2", "unshare", "userfaultfd",
+        "add_key", "bpf", "clone", "clone3", "init_module", "io_uring_setup", "kexec_load",
+        "keyctl", "mount", "move_pages", "open_by_handle_at", "perf_event_open", "pivot_root", "reboot",
+        "setns", "settimeofday", "socket", "swapon", "umount2", "unshare", "userfaultfd",
     ],
 )
 def test_dangerous_calls_are_not(call: str) -> None:
