@@ -217,6 +217,14 @@ def overlaps(one: str, other: str) -> bool:
     return ipaddress.IPv4Network(one).overlaps(ipaddress.IPv4Network(other))
 
 
+def refuse_overlap(network: Network, others: t.Iterable[Network]) -> None:
+    """With the other networks of this engine, whose bridges may be absent right now. Raises Conflict."""
+    for other in others:
+        if other.name != network.name and overlaps(network.subnet, other.subnet):
+            reason = "%s %s overlaps %s of network %s" % (SUBNET, network.subnet, other.subnet, other.name)
+            raise Conflict("create network", network.name, reason)
+
+
 def free_subnet(taken: t.Sequence[str]) -> str:
     """The lowest /24 of 10.166.0.0/16 that touches none of `taken`; never the default network's. Raises Conflict."""
     used = [ipaddress.IPv4Network(subnet) for subnet in tuple(taken) + (DEFAULT_SUBNET,)]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A container's network namespace and its links into bridges.
+
+Not here: which address it gets (leases.py), the bridge (bridge.py), ports and NAT (firewall.py).
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, netlink, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Conflict, NotFound, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease
+from ansible_collections.cocker.engine.plugins.module_utils.network import routes
+
+MARK = "cocker-container:"          # ifalias of the host's side: the mark and the container's name
+_ALIAS_LENGTH = 255                 # IFALIASZ without the final zero
+
+
+def is_pinned(netns: str) -> bool:
+    """Whether a namespace is pinned at the path; a plain file there is what a crash or a reboot left."""
+    try:
+        return os.stat(netns).st_dev == os.stat("/proc/self/ns/net").st_dev
+    except FileNotFoundError:
+        return False
+
+
+def prepare(netns: str) -> bool:
+    """The namespace is pinned and its lo is up, nothing else (network_mode none and custom). Whether it had to be made."""
+    if is_pinned(netns):
+        return False
+    namespaces.unpin(netns)
+    namespaces.pin_netns(netns)
+    try:
+        with _inside(netns) as connection:
+            connection.run([netlink.set_up("lo")])
+    except BaseException:
+        namespaces.unpin(netns)
+        raise
+    return True
+
+
+def attach(netns: str, endpoints: t.Sequence[Endpoint]) -> None:
+    """Idempotent; the namespace is prepared if need be. After a failure no endpoint that this call made is left.
+
+    Raises NotFound (no bridge), Conflict (a link of that name is somebody else's), KernelError.
+    """
+    prepare(netns)
+    made: t.List[str] = []
+    try:
+        with open(netns, "rb") as namespace, netlink.Connection() as host, _inside(netns) as inside:
+            for endpoint in endpoints:
+                if not _is_attached(endpoint, inside=inside, host=host):
+                    made.append(endpoint.lease.link)
+                    host.run(_pair(endpoint, namespace.fileno()))
+            for endpoint in endpoints:
+                inside.run(_configuration(endpoint, inside))
+    except BaseException:
+        detach(made)
+        raise
+
+
+@contextlib.contextmanager
+def _inside(netns: str) -> t.Iterator[netlink.Connection]:
+    """The block runs in the namespace, and so do the sysctls that it sets; a connection of the host has to be open before."""
+    with open(netns, "rb") as namespace, namespaces.entered(namespace.fileno(), "network"), netlink.Connection() as connection:
+        yield connection
+
+
+def _is_attached(endpoint: Endpoint, *, inside: netlink.Connection, host: netlink.Connection) -> bool:
+    """A pair that a crash left half-way is removed, and then there is none."""
+    lease = endpoint.lease
+    outer, inner = host.find_link(lease.link), inside.find_link(lease.ifname)
+    if outer is None:
+        if inner is not None:
+            raise Conflict("attach", lease.container, "its network namespace has a link %s already" % lease.ifname)
+        return False
+    if routes.read(lease.link, "ifalias") != _alias(lease):
+        raise Conflict("attach", lease.container, "a link named %s exists and is not this container's" % lease.link)
+    if inner is not None and (inner.peer, outer.peer, inner.mac) == (outer.index, inner.index, lease.mac) \
+            and routes.bridge_of(lease.link) == endpoint.network.link:
+        return True
+    host.run(netlink.delete_links([lease.link]))
+    return False
+
+
+def _alias(lease: Lease) -> str:
+    return os.fsencode(MARK + lease.container)[:_ALIAS_LENGTH].decode("utf-8", "ignore")
+
+
+def _pair(endpoint: Endpoint, namespace: int) -> t.List[netlink.Request]:
+    lease, network = endpoint.lease, endpoint.network
+    bridge = routes.index(network.link)
+    if not bridge:
+        raise NotFound("attach", lease.container, "network %s has no bridge %s" % (network.name, network.link))
+    pair = netlink.add_veth(lease.link, master=bridge, mtu=network.mtu, peer=lease.ifname, peer_mac=lease.mac, netns=namespace)
+    return [pair, netlink.set_alias(lease.link, _alias(lease)), netlink.set_port(lease.link, isolated=not network.icc)]
+
+
+def _configuration(endpoint: Endpoint, inside: netlink.Connection) -> t.List[netlink.Request]:
+    """In the namespace. An internal network is not the way to anywhere, so that it has no default route."""
+    lease, network = endpoint.lease, endpoint.network
+    link = inside.find_link(lease.ifname)
+    if link is None:
+        raise NotFound("attach", lease.container, "link %s has gone" % lease.ifname)
+    with tolerate(errno.ENOENT):                # a kernel without IPv6
+        if not link.up:
+            sysctl.write("net/ipv6/conf/%s/disable_ipv6" % lease.ifname, 1)
+    requests = [netlink.add_address(link.index, lease.address, subject=lease.ifname), netlink.set_up(lease.ifname)]
+    if endpoint.default_route and not network.internal:
+        requests.append(netlink.set_default_route(link.index, network.gateway, subject=lease.container))
+    return requests
+
+
+def detach(links: t.Sequence[str]) -> t.Tuple[str, ...]:
+    """Idempotent. Which of them there were; a link that is no container's of ours is left alone. Several at once cost as much as one."""
+    ours = tuple(link for link in links if routes.read(link, "ifalias").startswith(MARK))
+    if ours:
+        with netlink.Connection() as connection:
+            connection.run(netlink.delete_links(ours))
+    return ours
+
+
+def release(netns: str, links: t.Sequence[str]) -> None:
+    """Pin and links go; the namespace goes with its last process. Idempotent. Raises CleanupError when all was tried."""
+    failures: t.List[BaseException] = []
+    try:
+        namespaces.unpin(netns)
+    except (CockerError, OSError) as error:
+        failures.append(error)
+    try:
+        detach(links)
+    except (CockerError, OSError) as error:
+        failures.append(error)
+    if failures:
+        raise CleanupError("release network namespace", netns, failures)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a container reads as /etc/hosts, /etc/resolv.conf and /etc/hostname. Text in, text out, apart from `host_resolv_conf`.
+
+Not here: where the files lie and how they get into the container (engine).
+"""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+# In this order: where systemd-resolved keeps the real servers that its stub on 127.0.0.53 asks, and the file itself.
+_RESOLVED = "run/systemd/resolve/resolv.conf"
+_RESOLV_CONF = "etc/resolv.conf"
+_STUBS = ("127.0.0.53", "127.0.0.54")
+_SIZE = 1 << 20
+
+_LOCAL = (
+    ("127.0.0.1", ("localhost",)),
+    ("::1", ("localhost", "ip6-localhost", "ip6-loopback")),
+    ("fe00::0", ("ip6-localnet",)),
+    ("ff02::1", ("ip6-allnodes",)),
+    ("ff02::2", ("ip6-allrouters",)),
+)
+
+
+def hostname(name: str) -> str:
+    return name + "\n"
+
+
+def hosts(name: str, addresses: t.Sequence[str] = (), extra: t.Sequence[t.Tuple[str, str]] = ()) -> str:
+    """`extra` is (host name, address), in the order given. Without an address the name is 127.0.1.1, as Debian does it."""
+    names = _names(name)
+    lines = ["%s\t%s" % (address, " ".join(words)) for address, words in _LOCAL]
+    lines += ["%s\t%s" % (address.partition("/")[0], names) for address in addresses or ("127.0.1.1",)]
+    lines += ["%s\t%s" % (_word(address, "etc_hosts"), _word(other, "etc_hosts")) for other, address in extra]
+    return "\n".join(lines) + "\n"
+
+
+def _names(name: str) -> str:
+    short = name.partition(".")[0]
+    return _word(name, "hostname") if short == name else "%s %s" % (_word(name, "hostname"), short)
+
+
+def _word(text: str, option: str) -> str:
+    if not text or any(char.isspace() or char == "#" or not char.isprintable() for char in text):
+        raise Invalid(option, "%r is not one word" % text)
+    return text
+
+
+def resolv_conf(
+    host: str, *, servers: t.Sequence[str] = (), search: t.Sequence[str] = (), options: t.Sequence[str] = (), keep_loopback: bool = False,
+) -> str:
+    """The host's file, without the servers that only the host reaches unless `keep_loopback` (the container is in the host's network).
+
+    What is given replaces the host's. No public server is ever put in: if none is left, none is there.
+    """
+    found = _parse(host)
+    kept = [server for server in found["nameserver"] if keep_loopback or not _is_loopback(server)]
+    lines = ["nameserver %s" % _word(server, "dns_servers") for server in servers or kept]
+    lines += _joined("search", [_word(word, "dns_search_domains") for word in search] or found["search"])
+    lines += _joined("options", [_word(word, "dns_opts") for word in options] or found["options"])
+    return "".join(line + "\n" for line in lines)
+
+
+def _joined(word: str, values: t.Sequence[str]) -> t.List[str]:
+    return [" ".join([word, *values])] if values else []
+
+
+def _parse(text: str) -> t.Dict[str, t.List[str]]:
+    """resolv.conf(5): of search and domain the last one counts, servers and options add up."""
+    found: t.Dict[str, t.List[str]] = {"nameserver": [], "search": [], "options": []}
+    for line in text.splitlines():
+        words = line.split("#")[0].split(";")[0].split()
+        if len(words) < 2:
+            continue
+        if words[0] == "nameserver":
+            found["nameserver"].append(words[1])
+        elif words[0] in ("search", "domain"):
+            found["search"] = words[1:]
+        elif words[0] == "options":
+            found["options"] += words[1:]
+    return found
+
+
+def _is_loopback(server: str) -> bool:
+    return server.startswith("127.") or server.partition("%")[0] in ("::1", "0.0.0.0", "::")
+
+
+def host_resolv_conf(root: str = "/") -> str:
+    """The text to start from; the real servers where the host's own file only names the stub of systemd-resolved."""
+    text = _read(os.path.join(root, _RESOLV_CONF))
+    servers = _parse(text)["nameserver"]
+    if servers and all(server in _STUBS for server in servers):
+        return _read(os.path.join(root, _RESOLVED)) or text
+    return text
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(_SIZE)
+    except OSError:
+        return ""

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The wanted firewall, PURE: networks and leases in, nft JSON commands for the one table `inet cocker` out, always in the same order.
+
+The table is replaced whole in one transaction. It lives beside other tables: a packet that another table drops stays dropped
+(a FORWARD policy of drop, say), for an accept ends only the chain that says it. Not here: applying it (firewall.py).
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, address_number
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+
+FAMILY, TABLE = "inet", "cocker"
+STATE = "state_"                        # an empty chain whose name is the digest of all that is here
+
+# Priorities by the names of nft(8): before connection tracking, DNAT, filter, SNAT.
+RAW, DSTNAT, FILTER, SRCNAT = -300, -100, 0, 100
+
+Command = t.Dict[str, t.Any]
+Expression = t.Dict[str, t.Any]
+Key = t.Tuple[t.Any, ...]
+# What a published port becomes: the container's address and port.
+Targets = t.Dict[Key, t.Tuple[str, int]]
+
+_ACCEPT: Expression = {"accept": None}
+_DROP: Expression = {"drop": None}
+_MASQUERADE: Expression = {"masquerade": None}
+_PROTOCOL: Expression = {"meta": {"key": "l4proto"}}
+_PORT: Expression = {"payload": {"protocol": "th", "field": "dport"}}
+_SOURCE: Expression = {"payload": {"protocol": "ip", "field": "saddr"}}
+_DESTINATION: Expression = {"payload": {"protocol": "ip", "field": "daddr"}}
+_IN: Expression = {"meta": {"key": "iifname"}}
+_OUT: Expression = {"meta": {"key": "oifname"}}
+_BOTH: Expression = {"concat": [_IN, _OUT]}
+
+_BY_PORT = ("inet_proto", "inet_service")
+_BY_ADDRESS = ("ipv4_addr",) + _BY_PORT
+
+
+def table(networks: t.Iterable[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
+    """`leases` is by the network's name. Replaces the table, whatever is in it."""
+    content = _content(sorted(networks, key=lambda network: network.name), leases)
+    return removal() + [_add("table", {}), *content, _add("chain", {"name": state_of(content)})]
+
+
+def removal() -> t.List[Command]:
+    """Fine without a table, too: it is added first."""
+    return [_add("table", {}), {"delete": {"table": {"family": FAMILY, "name": TABLE}}}]
+
+
+def state_of(commands: t.Sequence[Command]) -> str:
+    text = json.dumps(commands, sort_keys=True)
+    return STATE + hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def state_in(commands: t.Sequence[Command]) -> str:
+    """The name of the state chain of what `table` returned."""
+    return str(commands[-1]["add"]["chain"]["name"])
+
+
+def _content(networks: t.Sequence[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
+    published = [lease for network in networks for lease in leases.get(network.name, ()) if lease.active and lease.ports]
+    published.sort(key=lambda lease: address_number(lease.ip))
+    return [*_sets(networks), *_maps(published), *_chains(), *_guard(), *_translation(), *_masquerade(networks), *_forward()]
+
+
+# Sets and maps
+
+def _sets(networks: t.Sequence[Network]) -> t.Iterator[Command]:
+    links = {
+        "bridges": [network.link for network in networks],
+        "internal": [network.link for network in networks if network.internal],
+        "isolated": [network.link for network in networks if network.isolate],
+    }
+    for name, elements in links.items():
+        yield _set(name, "ifname", sorted(elements))
+    # Pairs (in, out) of one bridge: containers that may talk to one another, and those that may not.
+    for name, icc in (("talking", True), ("silent", False)):
+        pairs = [{"concat": [network.link, network.link]} for network in networks if network.icc is icc]
+        yield _set(name, ["ifname", "ifname"], sorted(pairs, key=str))
+
+
+def _maps(published: t.Sequence[Lease]) -> t.Iterator[Command]:
+    """Three pairs of maps: ports of one address of the host, of all of them, and of a container's own address.
+
+    A pair because nftables before 1.1 knows no map in JSON whose value is an address with a port.
+    """
+    anywhere, somewhere, own = _targets(published)
+    for name, kind, targets in (("any", _BY_PORT, anywhere), ("at", _BY_ADDRESS, somewhere), ("own", _BY_ADDRESS, own)):
+        keys = sorted(targets, key=_key_order)
+        yield _map(name + "_addr", kind, "ipv4_addr", [[_concat(key), targets[key][0]] for key in keys])
+        yield _map(name + "_port", kind, "inet_service", [[_concat(key), targets[key][1]] for key in keys])
+
+
+def _targets(published: t.Sequence[Lease]) -> t.Tuple[Targets, Targets, Targets]:
+    """The first one wins where a record is wrong, so that one container cannot stop the network of all."""
+    anywhere: Targets = {}
+    somewhere: Targets = {}
+    own: Targets = {}
+    for lease in published:
+        real = {(port.protocol, port.container_port) for port in lease.ports}
+        for port in sorted(lease.ports, key=PortMapping.order):
+            if port.host_port is None or ":" in (port.host_ip or ""):
+                continue
+            target = (lease.ip, port.container_port)
+            if port.host_ip is None:
+                anywhere.setdefault((port.protocol, port.host_port), target)
+            else:
+                somewhere.setdefault((port.host_ip, port.protocol, port.host_port), target)
+            if (port.protocol, port.host_port) not in real:
+                own.setdefault((lease.ip, port.protocol, port.host_port), target)
+    return anywhere, somewhere, own
+
+
+def _key_order(key: Key) -> t.Tuple[t.Any, ...]:
+    return (key[-2], key[-1], address_number(key[0]) if len(key) == 3 else 0)
+
+
+def _concat(key: Key) -> Expression:
+    return {"concat": list(key)}
+
+
+# Chains and rules
+
+def _chains() -> t.Iterator[Command]:
+    for name, kind, hook, priority in (
+        ("guard", "filter", "prerouting", RAW), ("prerouting", "nat", "prerouting", DSTNAT), ("output", "nat", "output", DSTNAT),
+        ("forward", "filter", "forward", FILTER), ("postrouting", "nat", "postrouting", SRCNAT),
+    ):
+        yield _add("chain", {"name": name, "type": kind, "hook": hook, "prio": priority, "policy": "accept"})
+    yield _add("chain", {"name": "published"})
+
+
+def _guard() -> t.Iterator[Command]:
+    """The bridges route 127.0.0.0/8 for the host's own sake (route_localnet): nobody else may come in by that (CVE-2020-8558)."""
+    yield _rule("guard", _match(_IN, "!=", "lo"), _match(_DESTINATION, "==", _prefix("127.0.0.0/8")), _DROP)
+
+
+def _translation() -> t.Iterator[Command]:
+    """A lookup finds nothing: the next rule. One lookup costs the same for one port and for thousands."""
+    yield _rule("published", _dnat("at", {"concat": [_DESTINATION, _PROTOCOL, _PORT]}))
+    local = _match({"fib": {"result": "type", "flags": ["daddr"]}}, "==", "local")
+    yield _rule("published", local, _dnat("any", {"concat": [_PROTOCOL, _PORT]}))
+    for chain in ("prerouting", "output"):
+        yield _rule(chain, {"jump": {"target": "published"}})
+    # VIP:HOSTPORT is for the host only: from elsewhere it would get around the host address that a port is bound to.
+    yield _rule("output", _dnat("own", {"concat": [_DESTINATION, _PROTOCOL, _PORT]}))
+
+
+def _dnat(name: str, key: Expression) -> Expression:
+    address, port = ({"map": {"key": key, "data": "@%s_%s" % (name, what)}} for what in ("addr", "port"))
+    return {"dnat": {"family": "ip", "addr": address, "port": port}}
+
+
+def _masquerade(networks: t.Sequence[Network]) -> t.Iterator[Command]:
+    """Answers must come back through the host: to itself (127.0.0.1 included), to a neighbour on the same bridge, from outside."""
+    translated = _match({"ct": {"key": "status"}}, "in", "dnat")
+    local = _match({"fib": {"result": "type", "flags": ["saddr"]}}, "==", "local")
+    yield _rule("postrouting", _match(_OUT, "==", "@bridges"), translated, local, _MASQUERADE)
+    for network in networks:
+        inside = _match(_SOURCE, "==", _prefix(network.subnet))
+        yield _rule("postrouting", inside, _match(_OUT, "==", network.link), translated, _MASQUERADE)
+        if not network.internal:
+            yield _rule("postrouting", inside, _match(_OUT, "!=", network.link), _MASQUERADE)
+
+
+def _forward() -> t.Iterator[Command]:
+    """Whatever does not concern a bridge of ours falls through to the accept of the chain: it is not ours to judge."""
+    translated = _match({"ct": {"key": "status"}}, "in", "dnat")
+    known = _match({"ct": {"key": "state"}}, "in", ["established", "related"])
+    from_ours, to_ours = _match(_IN, "==", "@bridges"), _match(_OUT, "==", "@bridges")
+    for rule in (
+        (known, _ACCEPT),
+        (_match(_BOTH, "==", "@talking"), _ACCEPT),
+        (_match(_BOTH, "==", "@silent"), translated, _ACCEPT),
+        (_match(_BOTH, "==", "@silent"), _DROP),
+        (_match(_IN, "==", "@internal"), _DROP),
+        (_match(_OUT, "==", "@internal"), _DROP),
+        (to_ours, translated, _ACCEPT),
+        (_match(_IN, "==", "@isolated"), to_ours, _DROP),
+        (from_ours, _match(_OUT, "==", "@isolated"), _DROP),
+        (from_ours, _ACCEPT),
+        (to_ours, _DROP),               # routed straight to a container's address: published ports only (CVE-2020-13401)
+    ):
+        yield _rule("forward", *rule)
+
+
+# nft's JSON
+
+def _add(kind: str, body: t.Mapping[str, t.Any]) -> Command:
+    place = {"family": FAMILY, "name": TABLE} if kind == "table" else {"family": FAMILY, "table": TABLE}
+    return {"add": {kind: dict(place, **body)}}
+
+
+def _set(name: str, kind: t.Any, elements: t.Sequence[t.Any]) -> Command:
+    return _add("set", {"name": name, "type": kind, **({"elem": list(elements)} if elements else {})})
+
+
+def _map(name: str, kind: t.Sequence[str], value: str, elements: t.Sequence[t.Any]) -> Command:
+    return _add("map", {"name": name, "type": list(kind), "map": value, **({"elem": list(elements)} if elements else {})})
+
+
+def _rule(chain: str, *expressions: Expression) -> Command:
+    return _add("rule", {"chain": chain, "expr": list(expressions)})
+
+
+def _match(left: Expression, op: str, right: t.Any) -> Expression:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def _prefix(subnet: str) -> Expression:
+    address, _slash, length = subnet.partition("/")
+    return {"prefix": {"addr": address, "len": int(length)}}
