@@ -245,14 +245,14 @@ def test_modules_hold_no_logic() -> None:
             if source.layer == "modules" and code_lines(source) > MODULE_CODE_LINES} == {}
 
 
-@pytest.mark.parametrize("path", python_files("plugins"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", python_files("plugins", "roles"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_file_runs_on_the_oldest_python(path: pathlib.Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=FLOOR)
 
 
 def test_licence_line_and_annotations_import_come_first() -> None:
     wrong = []
-    for path in python_files("plugins", "tools", "tests"):
+    for path in python_files("plugins", "roles", "tools", "tests"):
         text = path.read_text(encoding="utf-8")
         wanted = "BSD-2-Clause" if UTILS in path.parents else "GPL-3.0-or-later"
         head = [line for line in text.splitlines()[:3] if not line.startswith("#!")]
