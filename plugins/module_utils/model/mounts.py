@@ -67,7 +67,9 @@ def _parse_volume(value: str, option: str) -> Mount:
         elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
             raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
     if source.startswith("/"):
-        return Mount(BIND, _clean(source), target, read_only=read_only, propagation=propagation)
+        if not copy:
+            raise Invalid(option, "%r: nocopy is for volumes; a host path is never filled" % value)
+        return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation)
     if source.startswith((".", "~")):
         raise Invalid(option, "%r: a host path must be absolute" % value)
     return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation, copy=copy)
@@ -79,7 +81,7 @@ def _parse_tmpfs(value: str, option: str) -> Mount:
     for word in words.split(",") if words else ():
         key, _equals, given = word.partition("=")
         if key == "size":
-            mount = dataclasses.replace(mount, size=units.parse_size(given, option))
+            mount = dataclasses.replace(mount, size=_tmpfs_size(given, value, option))
         elif key == "mode" and given and all(digit in "01234567" for digit in given) and len(given) <= 5:
             mount = dataclasses.replace(mount, mode=int(given, 8))
         elif word in ("ro", "rw"):
@@ -89,10 +91,17 @@ def _parse_tmpfs(value: str, option: str) -> Mount:
     return mount
 
 
+def _tmpfs_size(given: str, value: str, option: str) -> int:
+    size = units.parse_size(given, option)
+    if size < 1:
+        raise Invalid(option, "%r: a size above 0 is needed; without one it is half of the memory" % value)
+    return size
+
+
 def _target(path: str, value: str, option: str) -> str:
     if not path.startswith("/"):
         raise Invalid(option, "%r: the path in the container must be absolute" % value)
-    target = _clean(path)
+    target = _clean(path, option)
     if target == "/" or ".." in target.split("/"):
         raise Invalid(option, "%r: the path in the container may be neither / nor hold `..`" % value)
     if target in _OURS or target.startswith(("/proc/", "/sys/")):
@@ -100,10 +109,10 @@ def _target(path: str, value: str, option: str) -> str:
     return target
 
 
-def _clean(path: str) -> str:
+def _clean(path: str, option: str) -> str:
     """Double and trailing slashes and `.` mean nothing; `..` is left for the caller to judge."""
     if "\0" in path or "\n" in path:
-        raise Invalid("volumes", "%r holds a control character" % path)
+        raise Invalid(option, "%r holds a control character" % path)
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 

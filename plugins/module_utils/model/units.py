@@ -11,7 +11,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 UNLIMITED = -1
 
-_FACTORS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
+_LARGEST = (1 << 63) - 1  # what the kernel's counters hold
+_FACTORS = {
+    letter + ending: 1 << 10 * power for power, letter in enumerate(("", "K", "M", "G", "T", "P")) for ending in ("", "B", "IB", "I")
+    if letter or ending in ("", "B")
+}
 _SIZE = "a number with an optional unit B, K, M, G, T or P (powers of 1024), or unlimited"
 
 # signal(7): the numbers are the same on every architecture that we run on, apart from alpha, mips, parisc and sparc.
@@ -19,6 +23,7 @@ SIGNALS = {
     "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11,
     "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15, "STKFLT": 16, "CHLD": 17, "CONT": 18, "STOP": 19, "TSTP": 20,
     "TTIN": 21, "TTOU": 22, "URG": 23, "XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "PWR": 30, "SYS": 31,
+    "IOT": 6, "CLD": 17, "POLL": 29,
 }
 _RTMIN, _RTMAX = 34, 64
 
@@ -28,16 +33,16 @@ def parse_size(value: t.Union[str, int], option: str) -> int:
     text = str(value).strip()
     if text.lower() in ("unlimited", "-1"):
         return UNLIMITED
-    number = text.rstrip("bBkKmMgGtTpPiI")
-    unit = text[len(number):].upper().replace("IB", "").replace("I", "")
-    if len(unit) == 2 and unit.endswith("B"):
-        unit = unit[0]
-    digits = number.strip()
+    digits = text.rstrip("bBkKmMgGtTpPiI").rstrip()
+    unit = text[len(digits):].strip().upper()
     if unit not in _FACTORS or not _is_decimal(digits):
         raise Invalid(option, "%r is not %s" % (value, _SIZE))
     whole, _dot, fraction = digits.partition(".")
     factor = _FACTORS[unit]
-    return int(whole or "0") * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
+    size = int(whole or "0") * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
+    if size > _LARGEST:
+        raise Invalid(option, "%r is more than any host has" % (value,), hint="unlimited is accepted")
+    return size
 
 
 def parse_cpus(value: t.Union[str, float, int], option: str) -> int:
@@ -78,10 +83,10 @@ def parse_signal(value: t.Union[str, int], option: str) -> int:
         return SIGNALS[name]
     if _is_number(name) and 1 <= int(name) <= _RTMAX:
         return int(name)
-    for base, start, sign in (("RTMIN", _RTMIN, 1), ("RTMAX", _RTMAX, -1)):
-        offset = name[len(base):].lstrip("+-") if name.startswith(base) else None
-        if offset == "" or (offset is not None and _is_number(offset)):
-            number = start + sign * int(offset or "0")
+    for base, start, sign in (("RTMIN", _RTMIN, "+"), ("RTMAX", _RTMAX, "-")):
+        offset = name[len(base):] if name.startswith(base) else "no"
+        if offset == "" or (offset[0] == sign and _is_number(offset[1:])):
+            number = start + int(offset or "0")
             if _RTMIN <= number <= _RTMAX:
                 return number
     raise Invalid(option, "%r is not a signal name such as SIGTERM or a number from 1 to %d" % (value, _RTMAX))
@@ -95,7 +100,7 @@ def signal_name(number: int) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _is_decimal(text: str) -> bool:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes, host paths and tmpfs as a task writes them."""
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+
+
+@pytest.mark.parametrize(("text", "mount"), [
+    ("webdata:/data", Mount("volume", "webdata", "/data")),
+    ("webdata:/data:ro", Mount("volume", "webdata", "/data", read_only=True)),
+    ("webdata:/data:rw", Mount("volume", "webdata", "/data")),
+    ("webdata:/data:ro,nocopy", Mount("volume", "webdata", "/data", read_only=True, copy=False)),
+    ("/srv/www:/var/www", Mount("bind", "/srv/www", "/var/www")),
+    ("/srv/www:/var/www:ro,rslave", Mount("bind", "/srv/www", "/var/www", read_only=True, propagation="rslave")),
+    ("/srv/www:/var/www:z", Mount("bind", "/srv/www", "/var/www")),
+    ("/srv/www:/var/www:ro,Z", Mount("bind", "/srv/www", "/var/www", read_only=True)),
+    ("/srv/www:/var/www:", Mount("bind", "/srv/www", "/var/www")),
+    ("/:/host:ro", Mount("bind", "/", "/host", read_only=True)),
+    ("/dev/log:/dev/log", Mount("bind", "/dev/log", "/dev/log")),
+])
+def test_volumes(text: str, mount: Mount) -> None:
+    assert mounts.parse_volumes([text]) == (mount,)
+
+
+@pytest.mark.parametrize("text", ["/srv//www/:/var/www/", "/srv/./www:/var//www", "/srv/www/:/var/./www/."])
+def test_slashes_and_dots_that_mean_nothing_make_no_difference(text: str) -> None:
+    assert mounts.parse_volumes([text]) == mounts.parse_volumes(["/srv/www:/var/www"])
+
+
+def test_the_order_in_the_task_makes_no_difference_and_parents_come_first() -> None:
+    assert [mount.target for mount in mounts.parse_volumes(["c:/a/b/c", "a:/a", "b:/a/b"])] == ["/a", "/a/b", "/a/b/c"]
+
+
+@pytest.mark.parametrize("text", [
+    "", "webdata", "/data", ":/data", "webdata:", "webdata:data", "webdata:./data", "webdata:/", "webdata:/a/../b", "a:/b:ro:c", "./www:/var/www", "~/www:/var/www",
+    "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,exec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev", "webdata:/da\nta",
+    "/srv\0:/data", "/srv:/data:nocopy", "web/data:/data",
+])
+def test_what_is_no_volume_is_refused_and_the_option_is_named(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        mounts.parse_volumes([text])
+    assert caught.value.subject == "volumes"
+
+
+@pytest.mark.parametrize(("text", "mount"), [
+    ("/run", Mount("tmpfs", "", "/run")),
+    ("/run/", Mount("tmpfs", "", "/run")),
+    ("/run:", Mount("tmpfs", "", "/run")),
+    ("/tmp:size=64M,mode=1777", Mount("tmpfs", "", "/tmp", size=64 << 20, mode=0o1777)),
+    ("/tmp:ro", Mount("tmpfs", "", "/tmp", read_only=True)),
+    ("/tmp:rw,size=65536k", Mount("tmpfs", "", "/tmp", size=64 << 20)),
+    ("/dev/shm:size=1g", Mount("tmpfs", "", "/dev/shm", size=1 << 30)),
+])
+def test_tmpfs(text: str, mount: Mount) -> None:
+    assert mounts.parse_tmpfs([text]) == (mount,)
+
+
+@pytest.mark.parametrize("text", [
+    "", "run", ":size=1M", "/", "/run:size", "/run:size=", "/run:size=0", "/run:size=unlimited", "/run:size=half", "/run:mode=", "/run:mode=9", "/run:mode=rwx",
+    "/run:mode=177777", "/run:colour=red", "/proc", "/run/../etc", "/ru\nn",
+])
+def test_what_is_no_tmpfs_is_refused_and_the_option_is_named(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        mounts.parse_tmpfs([text])
+    assert caught.value.subject == "tmpfs"
+
+
+@pytest.mark.parametrize("texts", [["a:/data", "b:/data"], ["a:/data", "a:/data:ro"], ["/a:/data", "/b:/data/"]])
+def test_two_mounts_on_one_target_are_refused(texts: t.List[str]) -> None:
+    with pytest.raises(Invalid, match="/data is mounted twice"):
+        mounts.parse_volumes(texts)
+
+
+def test_the_same_mount_twice_is_one() -> None:
+    assert len(mounts.parse_volumes(["a:/data", "a:/data/"])) == 1
+
+
+def test_a_tmpfs_on_the_target_of_a_volume_is_refused() -> None:
+    with pytest.raises(Invalid, match="/data is mounted twice"):
+        mounts.merge(mounts.parse_volumes(["a:/data"]), mounts.parse_tmpfs(["/data"]))
+
+
+def test_volumes_and_tmpfs_are_one_sorted_list() -> None:
+    merged = mounts.merge(mounts.parse_volumes(["a:/b", "c:/d"]), mounts.parse_tmpfs(["/c"]))
+    assert [mount.target for mount in merged] == ["/b", "/c", "/d"]
