@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field, plain
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
@@ -92,9 +93,6 @@ class ContainerSpec:
     def is_partial(self) -> bool:
         """A task without images manages only what it says of a container that exists."""
         return self.images is None
-
-
-DEFAULT_NETWORK = "cocker0"
 
 
 def _dict(value: t.Any) -> t.Any:

@@ -108,5 +108,5 @@ class Layout:
 def _listed(directory: str) -> t.List[str]:
     """Names below a directory; what begins with a dot is being made or removed."""
     with tolerate(errno.ENOENT, errno.ENOTDIR):
-        return sorted(names.decode(name) for name in os.listdir(directory) if not name.startswith("."))
+        return sorted(name for name in map(names.decode, os.listdir(directory)) if name is not None)
     return []
