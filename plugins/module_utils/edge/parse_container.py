@@ -41,7 +41,7 @@ def _spec(params: Params) -> ContainerSpec:
         entrypoint=values.words(params["entrypoint"], "entrypoint"),
         init=params["init"],
         env=values.environment(params["env"]),
-        user=_user(params["user"]),
+        user=values.user(params["user"]),
         working_dir=values.absolute(params["working_dir"], "working_dir"),
         hostname=_hostname(params["hostname"]),
         network_mode=params["network_mode"],
@@ -64,16 +64,7 @@ def _images(params: Params) -> t.Optional[values.Words]:
         return None
     if not given:
         raise Invalid(option, "at least one image is needed for a root file system")
-    return tuple(str(parse_image.reference(each, option)) for each in given)
-
-
-def _user(value: t.Optional[str]) -> t.Optional[str]:
-    if value is None:
-        return None
-    user, colon, group = value.partition(":")
-    if not user or (colon and not group) or ":" in group or any(letter.isspace() or letter == "\0" for letter in value):
-        raise Invalid("user", "%r is not USER or USER:GROUP, each a name of the container or a number" % value)
-    return value
+    return tuple(parse_image.reference(each, option) for each in given)
 
 
 def _hostname(value: t.Optional[str]) -> t.Optional[str]:

@@ -32,7 +32,7 @@ def task(params: Params) -> ExecTask:
         container=names.object_name(params["container"], "container"),
         argv=argv,
         env=_additions(params["env"]),
-        user=params["user"],
+        user=values.user(params["user"]),
         chdir=values.absolute(params["chdir"], "chdir"),
         stdin=_stdin(params["stdin"], add_newline=params["stdin_add_newline"]),
         timeout=params["timeout"],

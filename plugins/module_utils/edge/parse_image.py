@@ -6,7 +6,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
@@ -30,19 +30,20 @@ def wish(params: Params) -> ImageWish:
     )
 
 
-def reference(text: str, option: str) -> names.ImageRef:
-    """NAME or NAME:VERSION. Raises Invalid."""
-    return names.parse_image(text, option)
+def reference(text: str, option: str) -> str:
+    """NAME or NAME:VERSION, where NAME:_ is the image without a version and NAME leaves the choice to the engine. Raises Invalid."""
+    ref = names.parse_image(text, option)
+    return ref.name if ref.version is None else "%s:%s" % (ref.name, ref.version)
 
 
 def _name_and_version(params: Params) -> t.Tuple[str, t.Optional[str]]:
-    ref = reference(params["name"], "name")
-    if params["version"] is None:
-        return ref.name, ref.version
-    if ref.version is not None:
-        raise Invalid("version", "name has a version already (%s)" % ref.version)
-    whole = reference("%s:%s" % (ref.name, params["version"]), "version")
-    return whole.name, whole.version
+    ref = names.parse_image(params["name"], "name")
+    version = ref.version
+    if params["version"] is not None:
+        if version is not None:
+            raise Invalid("version", "name has a version already (%s)" % version)
+        version = names.image_version(params["version"], "version")
+    return ref.name, None if version == versions.NONE else version
 
 
 def _refuse_strangers(params: Params) -> None:

@@ -16,7 +16,7 @@ def named(params: Params) -> t.Optional[str]:
 
 def image(params: Params) -> t.Optional[str]:
     """Raises Invalid."""
-    return None if params["name"] is None else str(parse_image.reference(params["name"], "name"))
+    return None if params["name"] is None else parse_image.reference(params["name"], "name")
 
 
 def nothing(_params: Params) -> None:

@@ -109,16 +109,22 @@ def _sysctls(given: t.Optional[t.Mapping[t.Any, t.Any]], network_mode: t.Optiona
 
 
 def _sysctl_name(key: t.Any, network_mode: t.Optional[str]) -> str:
-    name = str(key).replace("/", ".") if "." not in str(key) else str(key)  # sysctl(8) takes both
-    if (name not in SYSCTLS and not name.startswith(SYSCTL_PREFIXES)) or ".." in name or "\0" in name or name.endswith("."):
+    """sysctl(8): the first of `.` and `/` separates, and the other one is then part of a word, as in net.ipv4.conf.eth0/1.forwarding."""
+    separator = next((letter for letter in str(key) if letter in "./"), ".")
+    words = str(key).split(separator)
+    words = [word.replace("/", ".") for word in words] if separator == "." else words
+    dotted = ".".join(words)
+    if any(word in ("", ".", "..") for word in words) or not (dotted in SYSCTLS or dotted.startswith(SYSCTL_PREFIXES)):
         accepted = ", ".join([*sorted(SYSCTLS), *(prefix + "*" for prefix in SYSCTL_PREFIXES)])
         raise Invalid("sysctls", "%r is not the container's own; accepted is %s" % (key, accepted))
-    if name.startswith("net.") and network_mode == HOST:
-        raise Invalid("sysctls", "%s would be set on the host, whose network the container uses" % name)
-    return name
+    if words[0] == "net" and network_mode == HOST:
+        raise Invalid("sysctls", "%s would be set on the host, whose network the container uses" % key)
+    return dotted if all("." not in word for word in words) else "/".join(words)
 
 
 def _sysctl_value(key: t.Any, value: t.Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise Invalid("sysctls", "the value of %s is %r; a string or a whole number is accepted" % (key, value))
-    return values.plain(str(value).strip(), "sysctls")
+    """Of several numbers, such as those of a range, it does not matter how they are kept apart."""
+    text = " ".join(str(value).split())
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not text.isascii() or not text.isprintable():
+        raise Invalid("sysctls", "the value of %s is %r; plain text or a whole number is accepted" % (key, value))
+    return text

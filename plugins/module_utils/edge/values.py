@@ -109,3 +109,12 @@ def absolute(value: t.Optional[str], option: str) -> t.Optional[str]:
     if not value.startswith("/") or "\0" in value:
         raise Invalid(option, "%r is not an absolute path" % value)
     return "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
+
+
+def user(value: t.Optional[str], option: str = "user") -> t.Optional[str]:
+    if value is None:
+        return None
+    name, colon, group = value.partition(":")
+    if not name or (colon and not group) or ":" in group or any(letter.isspace() or letter == "\0" for letter in value):
+        raise Invalid(option, "%r is not USER or USER:GROUP, each a name of the container or a number" % value)
+    return value

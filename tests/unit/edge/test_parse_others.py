@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images, networks, volumes, commands and what the info modules are asked for."""
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import (
+    args_exec,
+    args_image,
+    args_info,
+    args_network,
+    args_volume,
+    parse_exec,
+    parse_image,
+    parse_info,
+    parse_network,
+    parse_volume,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish, ImageWish, NetworkWish, VolumeWish
+
+Filled = t.Callable[..., t.Dict[str, t.Any]]
+Given = t.Dict[str, t.Any]
+DIGEST = "0123456789abcdef" * 4
+
+READERS: t.Dict[str, t.Tuple[t.Any, t.Callable[..., t.Any]]] = {
+    "image": (args_image.SPEC, parse_image.wish),
+    "network": (args_network.SPEC, parse_network.wish),
+    "volume": (args_volume.SPEC, parse_volume.wish),
+    "exec": (args_exec.SPEC, parse_exec.task),
+    "info": (args_info.CONTAINER, parse_info.named),
+    "image_info": (args_info.IMAGE, parse_info.image),
+}
+
+
+@pytest.fixture
+def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
+    def reader(what: str, given: Given) -> t.Any:
+        spec, parse = READERS[what]
+        return parse(filled(spec.options, given))
+
+    return reader
+
+
+@pytest.mark.parametrize(("what", "given", "wish"), [
+    ("image", {"name": "debian"}, ImageWish("debian")),
+    ("image", {"name": "debian:12"}, ImageWish("debian", "12")),
+    ("image", {"name": "debian", "version": "12"}, ImageWish("debian", "12")),
+    ("image", {"name": "debian:_"}, ImageWish("debian")),
+    ("image", {"name": "registry.example:5000/a/b:1.0"}, ImageWish("registry.example:5000/a/b", "1.0")),
+    ("image", {"name": "calvin=rhel-7.4-x86_64", "version": "1.0.0"}, ImageWish("calvin=rhel-7.4-x86_64", "1.0.0")),
+    ("image", {"name": "a", "state": "absent"}, ImageWish("a", state="absent")),
+    ("image", {"name": "a", "state": "absent", "path": "/x", "force": True}, ImageWish("a", state="absent", path="/x", force=True)),
+    ("image", {"name": "a", "source": "archive", "path": "/x/a.tar"}, ImageWish("a", source="archive", path="/x/a.tar")),
+    ("image", {"name": "a", "source": "directory", "path": "/x/", "force": True}, ImageWish("a", source="directory", path="/x", force=True)),
+    ("image", {"name": "a", "source": "host"}, ImageWish("a", source="host")),
+    ("image", {"name": "a", "source": "host", "programs": ["sh", "/bin/ls", "sh"]}, ImageWish("a", source="host", programs=("/bin/ls", "sh"))),
+    ("image", {"name": "a", "source": "archive", "remote_src": False, "archive_digest": DIGEST}, ImageWish("a", source="archive", digest=DIGEST)),
+    ("network", {"name": "web0"}, NetworkWish(NetworkSpec("web0"))),
+    ("network", {"name": "web0", "state": "absent"}, NetworkWish(NetworkSpec("web0"), state="absent")),
+    ("network", {"name": "web0", "ipam_config": []}, NetworkWish(NetworkSpec("web0"))),
+    ("network", {"name": "web0", "ipam_config": [{"subnet": " 10.66.1.0/24 "}]}, NetworkWish(NetworkSpec("web0", subnet="10.66.1.0/24"))),
+    (
+        "network",
+        {"name": "web0", "ipam_config": [{"subnet": "10.66.1.0/255.255.255.0", "gateway": "10.66.1.254", "iprange": "10.66.1.128/25",
+                                          "aux_addresses": {"router": "10.66.1.9"}}]},
+        NetworkWish(NetworkSpec("web0", subnet="10.66.1.0/24", gateway="10.66.1.254", ip_range="10.66.1.128/25", reserved=("10.66.1.9",))),
+    ),
+    (
+        "network",
+        {"name": "web0", "driver": "bridge", "mtu": 1400, "internal": True, "isolate": False, "icc": False, "labels": {"a": 1}},
+        NetworkWish(NetworkSpec("web0", driver="bridge", mtu=1400, internal=True, isolate=False, icc=False, labels={"a": "1"})),
+    ),
+    ("volume", {"name": "data"}, VolumeWish(VolumeSpec("data"))),
+    ("volume", {"name": "data", "labels": {}}, VolumeWish(VolumeSpec("data", labels={}))),
+    ("volume", {"name": "data", "labels": {"n": 1}, "state": "absent"}, VolumeWish(VolumeSpec("data", labels={"n": "1"}), state="absent")),
+    ("info", {}, None),
+    ("info", {"name": "web"}, "web"),
+    ("image_info", {}, None),
+    ("image_info", {"name": "debian"}, "debian"),
+    ("image_info", {"name": "debian:12"}, "debian:12"),
+    ("image_info", {"name": "debian:_"}, "debian:_"),
+])
+def test_options_mean(read: t.Callable[..., t.Any], what: str, given: Given, wish: t.Any) -> None:
+    assert read(what, given) == wish
+
+
+@pytest.mark.parametrize(("given", "wish"), [
+    ({"command": "echo 'a b'"}, ExecWish("web", ("echo", "a b"))),
+    ({"argv": ["echo", "a b", ""]}, ExecWish("web", ("echo", "a b", ""))),
+    ({"argv": ["id"], "user": "1:2", "chdir": "/tmp/", "env": {"A": "1"}}, ExecWish("web", ("id",), {"A": "1"}, "1:2", "/tmp")),
+    ({"argv": ["cat"], "stdin": "x"}, ExecWish("web", ("cat",), stdin=b"x\n")),
+    ({"argv": ["cat"], "stdin": ""}, ExecWish("web", ("cat",), stdin=b"\n")),
+    ({"argv": ["cat"], "stdin": "\u00e9", "stdin_add_newline": False}, ExecWish("web", ("cat",), stdin=b"\xc3\xa9")),
+    ({"argv": ["sleep", "9"], "timeout": 0.5}, ExecWish("web", ("sleep", "9"), timeout=0.5)),
+])
+def test_commands(read: t.Callable[..., t.Any], given: Given, wish: ExecWish) -> None:
+    assert read("exec", {"container": "web", **given}).wish == wish
+
+
+@pytest.mark.parametrize(("what", "option", "given"), [
+    ("image", "name", {"name": "../etc"}),
+    ("image", "name", {"name": "a b"}),
+    ("image", "name", {"name": "debian:"}),
+    ("image", "version", {"name": "debian", "version": "1/2"}),
+    ("image", "version", {"name": "debian:12", "version": "12"}),
+    ("image", "path", {"name": "a", "source": "archive"}),
+    ("image", "path", {"name": "a", "source": "directory"}),
+    ("image", "path", {"name": "a", "source": "archive", "path": "a.tar"}),
+    ("image", "path", {"name": "a", "path": "/a.tar"}),
+    ("image", "path", {"name": "a", "source": "host", "path": "/"}),
+    ("image", "programs", {"name": "a", "programs": ["sh"]}),
+    ("image", "programs", {"name": "a", "source": "host", "programs": [""]}),
+    ("image", "programs", {"name": "a", "source": "host", "programs": ["/bin/"]}),
+    ("image", "force", {"name": "a", "force": True}),
+    ("image", "remote_src", {"name": "a", "source": "directory", "path": "/a", "remote_src": False}),
+    ("image", "remote_src", {"name": "a", "source": "archive", "path": "/a", "remote_src": False}),
+    ("image", "archive_digest", {"name": "a", "source": "archive", "archive_digest": "abc"}),
+    ("image", "archive_digest", {"name": "a", "source": "host", "archive_digest": DIGEST}),
+    ("network", "name", {"name": "web/0"}),
+    ("network", "ipam_config", {"name": "web0", "ipam_config": [{"subnet": "10.66.1.0/24"}, {"subnet": "10.66.2.0/24"}]}),
+    ("network", "ipam_config.subnet", {"name": "web0", "ipam_config": [{"subnet": "10.66.1.0"}]}),
+    ("network", "ipam_config.gateway", {"name": "web0", "ipam_config": [{"gateway": "10.66.1"}]}),
+    ("network", "ipam_config.aux_addresses", {"name": "web0", "ipam_config": [{"aux_addresses": {"router": "10.66.1"}}]}),
+    ("network", "labels", {"name": "web0", "labels": {"a": None}}),
+    ("volume", "name", {"name": "."}),
+    ("volume", "name", {"name": "a/b"}),
+    ("volume", "labels", {"name": "a", "labels": {"a": []}}),
+    ("exec", "container", {"container": "a/b", "argv": ["id"]}),
+    ("exec", "argv", {"container": "web", "argv": []}),
+    ("exec", "command", {"container": "web", "command": ""}),
+    ("exec", "command", {"container": "web", "command": "echo 'a"}),
+    ("exec", "chdir", {"container": "web", "command": "id", "chdir": "tmp"}),
+    ("exec", "env", {"container": "web", "command": "id", "env": {"A": 1}}),
+    ("exec", "env", {"container": "web", "command": "id", "env": {"A": None}}),
+    ("exec", "timeout", {"container": "web", "command": "id", "timeout": 0.0}),
+    ("exec", "timeout", {"container": "web", "command": "id", "timeout": float("nan")}),
+    ("exec", "user", {"container": "web", "command": "id", "user": "a b"}),
+    ("info", "name", {"name": "a/b"}),
+    ("image_info", "name", {"name": "a:b:c"}),
+])
+def test_a_bad_value_is_refused_and_the_option_is_named(read: t.Callable[..., t.Any], what: str, option: str, given: Given) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(what, given)
+    assert caught.value.subject == option
+
+
+ENDED: Given = {
+    "rc": 3, "stdout": b"out\xff\n\n", "stderr": b"err\r\n", "timed_out": False, "start": "2026-01-01 00:00:00.000000", "end": "2026-01-01 00:00:01.000000",
+    "delta": "0:00:01.000000",
+}
+
+
+def test_a_command_that_fails_does_not_fail_the_task(read: t.Callable[..., t.Any]) -> None:
+    result = parse_exec.executed(ENDED, read("exec", {"container": "web", "command": "false"}))
+    assert (result["rc"], result["changed"], result.get("failed")) == (3, True, None)
+    assert (result["stdout"], result["stderr"], result["delta"]) == ("out\ufffd", "err", "0:00:01.000000")
+
+
+def test_the_ends_of_output_are_kept_on_request(read: t.Callable[..., t.Any]) -> None:
+    result = parse_exec.executed(ENDED, read("exec", {"container": "web", "command": "false", "strip_empty_ends": False}))
+    assert (result["stdout"], result["stderr"]) == ("out\ufffd\n\n", "err\r\n")
+
+
+def test_a_command_that_does_not_end_in_time_fails_the_task_and_its_output_is_kept(read: t.Callable[..., t.Any]) -> None:
+    result = parse_exec.executed({**ENDED, "timed_out": True}, read("exec", {"container": "web", "command": "sleep 9", "timeout": 0.5}))
+    assert result["failed"] and "within 0.5 s" in result["msg"] and result["stdout"]

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the processes of a container may do."""
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_security
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Device
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+Security = t.Callable[..., t.Dict[str, t.Any]]
+
+
+@pytest.fixture
+def security(filled: t.Callable[..., t.Dict[str, t.Any]]) -> Security:
+    return lambda **given: parse_security.security(filled(args_container.SPEC.options, {"name": "web", **given}))
+
+
+def test_every_capability_that_the_kernel_has_is_accepted() -> None:
+    assert {"CAP_" + name for name in parse_security.CAPABILITIES} == set(caps.NAMES)
+
+
+@pytest.mark.parametrize(("given", "name", "value"), [
+    ({}, "capabilities", None),
+    ({"capabilities": []}, "capabilities", ()),
+    ({"capabilities": ["sys_time", "CAP_NET_ADMIN", "cap_sys_time"]}, "capabilities", ("CAP_NET_ADMIN", "CAP_SYS_TIME")),
+    ({"capabilities": ["all"]}, "capabilities", ("ALL",)),
+    ({"cap_drop": ["CAP_ALL"]}, "cap_drop", ("ALL",)),
+    ({"cap_drop": ["mknod"]}, "cap_drop", ("CAP_MKNOD",)),
+    ({"security_opts": []}, "security_opts", ()),
+    ({"security_opts": ["no-new-privileges:true", "seccomp=unconfined"]}, "security_opts", ("no-new-privileges", "seccomp=unconfined")),
+    ({"security_opts": ["seccomp:unconfined"]}, "security_opts", ("seccomp=unconfined",)),
+    ({"security_opts": ["systempaths=unconfined", "no-new-privileges"]}, "security_opts", ("no-new-privileges", "systempaths=unconfined")),
+    ({"security_opts": ["no-new-privileges:false"]}, "security_opts", ()),
+    ({"devices": ["/dev/fuse"]}, "devices", (Device("/dev/fuse", "/dev/fuse", "rwm"),)),
+    ({"devices": ["/dev/fuse:r"]}, "devices", (Device("/dev/fuse", "/dev/fuse", "r"),)),
+    ({"devices": ["/dev/sdb:/dev/xvdb"]}, "devices", (Device("/dev/sdb", "/dev/xvdb", "rwm"),)),
+    ({"devices": ["/dev/sdb:/dev/xvdb:mr"]}, "devices", (Device("/dev/sdb", "/dev/xvdb", "rm"),)),
+    ({"devices": ["/dev/z", "/dev/a", "/dev/z:rwm"]}, "devices", (Device("/dev/a", "/dev/a"), Device("/dev/z", "/dev/z"))),
+    ({"read_only": False}, "read_only", False),
+    ({"sysctls": {}}, "sysctls", {}),
+    ({"sysctls": {"net.ipv4.ip_forward": 1, "kernel.shmmax": "68719476736"}}, "sysctls", {"net.ipv4.ip_forward": "1", "kernel.shmmax": "68719476736"}),
+    ({"sysctls": {"net/ipv4/conf/eth0.1/forwarding": "1"}}, "sysctls", {"net/ipv4/conf/eth0.1/forwarding": "1"}),
+    ({"sysctls": {"net.ipv4.conf.eth0/1.forwarding": "1"}}, "sysctls", {"net/ipv4/conf/eth0.1/forwarding": "1"}),
+    ({"sysctls": {"net/ipv4/tcp_rmem": " 4096\t87380  6291456"}}, "sysctls", {"net.ipv4.tcp_rmem": "4096 87380 6291456"}),
+    ({"sysctls": {"net.ipv4.ip_local_port_range": "1024 65000"}, "network_mode": "none"}, "sysctls", {"net.ipv4.ip_local_port_range": "1024 65000"}),
+    ({"sysctls": {"fs.mqueue.msg_max": 10}, "network_mode": "host"}, "sysctls", {"fs.mqueue.msg_max": "10"}),
+])
+def test_an_option_means(security: Security, given: t.Dict[str, t.Any], name: str, value: t.Any) -> None:
+    assert security(**given)[name] == value
+
+
+@pytest.mark.parametrize(("option", "given"), [
+    ("capabilities", {"capabilities": ["NET_ADMINISTRATION"]}),
+    ("capabilities", {"capabilities": [""]}),
+    ("cap_drop", {"cap_drop": ["CAP_CAP_CHOWN"]}),
+    ("security_opts", {"security_opts": ["seccomp=/etc/profile.json"]}),
+    ("security_opts", {"security_opts": ["label=disable"]}),
+    ("security_opts", {"security_opts": ["apparmor=unconfined"]}),
+    ("security_opts", {"security_opts": ["no-new-privileges:maybe"]}),
+    ("security_opts", {"security_opts": ["no-new-privileges", "no-new-privileges:false"]}),
+    ("devices", {"devices": [""]}),
+    ("devices", {"devices": ["fuse"]}),
+    ("devices", {"devices": ["/etc/passwd"]}),
+    ("devices", {"devices": ["/dev/"]}),
+    ("devices", {"devices": ["/dev/../etc/passwd"]}),
+    ("devices", {"devices": ["/dev/fuse:/dev/fuse:rwx"]}),
+    ("devices", {"devices": ["/dev/fuse:/dev/fuse:rr"]}),
+    ("devices", {"devices": ["/dev/fuse:/dev/fuse:"]}),
+    ("devices", {"devices": ["/dev/fuse:/fuse"]}),
+    ("devices", {"devices": ["/dev/a:/dev/x", "/dev/b:/dev/x"]}),
+    ("sysctls", {"sysctls": {"kernel.panic": 1}}),
+    ("sysctls", {"sysctls": {"vm.swappiness": 1}}),
+    ("sysctls", {"sysctls": {"net.": 1}}),
+    ("sysctls", {"sysctls": {"net..x": 1}}),
+    ("sysctls", {"sysctls": {"net/../kernel/panic": 1}}),
+    ("sysctls", {"sysctls": {"net.//.x": 1}}),
+    ("sysctls", {"sysctls": {"net.core.somaxconn": "1\0"}}),
+    ("sysctls", {"sysctls": {"net.core.somaxconn": True}}),
+    ("sysctls", {"sysctls": {"net.core.somaxconn": None}}),
+    ("sysctls", {"sysctls": {"net.core.somaxconn": 1.5}}),
+    ("sysctls", {"sysctls": {"net.core.somaxconn": 1}, "network_mode": "host"}),
+])
+def test_a_bad_value_is_refused_and_the_option_is_named(security: Security, option: str, given: t.Dict[str, t.Any]) -> None:
+    with pytest.raises(Invalid) as caught:
+        security(**given)
+    assert caught.value.subject == option
