@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a container writes, as docker's json-file lines `{"log","stream","time"}`, rotated by size.
+
+Byte exact: a byte that is no UTF-8 stands as a lone surrogate (\\udc80 to \\udcff), so that reading back with
+surrogateescape gives the same bytes. Not here: who reads (engine).
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
+
+NAME = "container.log"
+LONGEST = 16 * 1024
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def split(pending: bytes, *, last: bool = False) -> t.Tuple[t.List[bytes], bytes]:
+    """Pure: whole lines, longer ones in pieces of LONGEST without a newline, and what is still to come; all of it if `last`."""
+    lines = pending.split(b"\n")
+    rest = lines.pop()
+    found: t.List[bytes] = []
+    for line in lines:
+        whole = line + b"\n"
+        while len(whole) > LONGEST:
+            place = _boundary(whole)
+            found.append(whole[:place])
+            whole = whole[place:]
+        found.append(whole)
+    while len(rest) > LONGEST or (last and rest):
+        place = _boundary(rest)
+        found.append(rest[:place])
+        rest = rest[place:]
+    return found, rest
+
+
+def _boundary(line: bytes) -> int:
+    """Where to cut: not inside a character, if these are characters."""
+    if len(line) <= LONGEST:
+        return len(line)
+    for place in range(LONGEST, LONGEST - 4, -1):
+        if line[place] & 0xC0 != 0x80:
+            return place
+    return LONGEST
+
+
+class Writer:
+    """The log of one container. A full disk loses lines, counts them and never stops the container."""
+
+    def __init__(self, folder: str, *, size: int, files: int) -> None:
+        self._folder, self._size, self._files = folder, size, files
+        self._fd, self._written = -1, 0
+        self._second, self._text = -1, ""
+        self._pending: t.Dict[str, bytes] = {}
+        self.lost = 0
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._open()
+
+    def _open(self) -> None:
+        self._fd = os.open(os.path.join(self._folder, NAME), _FLAGS, 0o600)
+        self._written = os.fstat(self._fd).st_size
+
+    def add(self, stream: str, content: bytes) -> None:
+        """Empty content is the stream's end."""
+        pending = self._pending.pop(stream, b"") + content
+        lines, rest = split(pending, last=not content)
+        if rest:
+            self._pending[stream] = rest
+        if lines:
+            self._append(stream, lines)
+
+    def _append(self, stream: str, lines: t.Sequence[bytes]) -> None:
+        when = self._now()
+        batch: t.List[bytes] = []
+        size = 0
+        for line in lines:
+            entry = '{"log":%s,"stream":"%s","time":"%s"}\n' % (json.dumps(line.decode("utf-8", "surrogateescape")), stream, when)
+            if self._written + size + len(entry) > self._size:
+                self._write(batch)
+                batch, size = [], 0
+                self._rotate()
+            batch.append(entry.encode())
+            size += len(entry)
+        self._write(batch)
+
+    def _now(self) -> str:
+        second, rest = divmod(time.time_ns(), 10**9)
+        if second != self._second:
+            self._second, self._text = second, state.stamp(second * 10**9)[:19]
+        return "%s.%09dZ" % (self._text, rest)
+
+    def _write(self, batch: t.Sequence[bytes]) -> None:
+        if not batch:
+            return
+        content = b"".join(batch)
+        done = 0
+        try:
+            if self._fd < 0:
+                self._open()
+            while done < len(content):
+                done += os.write(self._fd, content[done:])
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT):
+                raise
+            self.lost += len(content)
+            if done:
+                self._cut_back()
+            return
+        self._written += len(content)
+
+    def _cut_back(self) -> None:
+        """No half line stays: the reader's format is lines."""
+        with tolerate(errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            os.ftruncate(self._fd, self._written)
+
+    def _rotate(self) -> None:
+        if not self._written:
+            return      # a single line above the size: it gets a file for itself
+        path = os.path.join(self._folder, NAME)
+        if self._files == 1:
+            os.ftruncate(self._fd, 0)
+            self._written = 0
+            return
+        with tolerate(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOENT):
+            for number in range(self._files - 1, 0, -1):
+                older = "%s.%d" % (path, number)
+                newer = "%s.%d" % (path, number - 1) if number > 1 else path
+                with tolerate(errno.ENOENT):
+                    os.rename(newer, older)
+            os.close(self._fd)
+            self._fd = -1
+            self._open()
+
+    def close(self) -> None:
+        for stream in sorted(self._pending):
+            self.add(stream, b"")
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Silence:
+    """The driver "none"."""
+
+    lost = 0
+
+    def add(self, stream: str, content: bytes) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+AnyLog = t.Union[Writer, Silence]
+
+
+def open_log(folder: str, *, driver: str, size: int, files: int) -> AnyLog:
+    return Silence() if driver == "none" else Writer(folder, size=size, files=files)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nodes and links in a container's /dev. Not here: which devices it may open (runtime/cgroups/devices.py)."""
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults
+
+_KINDS = {"c": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
+
+
+def populate(dev: int) -> None:
+    """The standard nodes and links, in a /dev that is ours. Where mknod is forbidden, the host's nodes are bound."""
+    for name, major, minor in defaults.DEVICES:
+        try:
+            rootpath.mknod(dev, name, mode=stat.S_IFCHR | 0o666, device=os.makedev(major, minor))
+        except FileExistsError:
+            _check_same(dev, name, stat.S_IFCHR, os.makedev(major, minor))
+        except PermissionError:
+            _bind_node(dev, name, os.makedev(major, minor))
+    for name, target in defaults.DEVICE_LINKS:
+        try:
+            rootpath.symlink(dev, name, target=target)
+        except FileExistsError:
+            continue        # the image's own, where /dev is part of it
+
+
+def _bind_node(dev: int, name: str, number: int) -> None:
+    source = os.open("/dev/" + name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(source).st_rdev != number:
+            raise Damaged("bind device", "/dev/" + name, "the host's node is another device")
+        rootpath.ensure_file(dev, name)
+        target = rootpath.open_in(dev, name, os.O_PATH | os.O_NOFOLLOW)
+        mounts.bind(source, target)
+        os.close(target)
+    finally:
+        os.close(source)
+
+
+def create(root_fd: int, wanted: t.Sequence[oci.Device]) -> None:
+    """The config's own devices, wherever they are to be."""
+    for device in wanted:
+        kind, number = _KINDS[device.kind], os.makedev(device.major, device.minor)
+        try:
+            rootpath.mknod(root_fd, device.path, mode=kind | device.mode, device=number)
+        except FileExistsError:
+            _check_same(root_fd, device.path, kind, number)
+        fd = rootpath.open_in(root_fd, device.path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            os.chown(mounts.path_of(fd), device.uid, device.gid)
+        finally:
+            os.close(fd)
+
+
+def _check_same(root_fd: int, path: str, kind: int, number: int) -> None:
+    fd = rootpath.open_in(root_fd, path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(fd)
+        if stat.S_IFMT(found.st_mode) != kind or (kind != stat.S_IFIFO and found.st_rdev != number):
+            raise Conflict("create device", path, "something else is there in the image")
+    finally:
+        os.close(fd)
+
+
+def open_null(root_fd: int) -> int:
+    """Descriptor of /dev/null below the root, checked to be it: what covers masked files."""
+    try:
+        fd = rootpath.open_in(root_fd, "/dev/null", os.O_PATH | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        fd = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(fd)
+    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != os.makedev(1, 3):
+        os.close(fd)
+        raise Damaged("open", "/dev/null", "it is not the null device")
+    return fd

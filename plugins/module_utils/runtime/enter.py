@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A command in a running container: the launcher's side of `exec`. It enters namespaces and cgroups as a member of neither.
+
+Not here: the module process's side (launcher.py) and what every process gives up before exec (credentials.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import select
+import signal
+import time
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, namespaces, process, rootpath, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, credentials, state, streams, sync, users
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
+
+ANSWERS, HEAD_SIZE = 3, 10
+NOT_FOUND, NOT_RUNNABLE = 127, 126
+_START_TIMEOUT = 30.0
+_KILL_ROUNDS = 10
+# The order of entering: the mount namespace last, it takes the host's paths away.
+_ORDER = ("cgroup", "ipc", "uts", "network", "mount")
+
+
+class Target(t.NamedTuple):
+    """The running container, with its namespaces held open."""
+
+    state: state.State
+    bundle: oci.Bundle
+    cgroup: Cgroup
+    spaces: t.Mapping[str, int]
+
+
+class Outcome(t.NamedTuple):
+    rc: int = 0
+    timed_out: bool = False
+    reason: str = ""
+
+
+def main() -> None:
+    streams.close_all(keep=(0, 1, 2, ANSWERS))
+    fds.close_range_cloexec(3)
+    process.set_dumpable(dumpable=False)
+    process.set_name("cocker-exec")
+    request = json.loads(_read_exactly(int(_read_exactly(HEAD_SIZE))))
+    try:
+        outcome = _run(request)
+        answer = dict(outcome._asdict(), kind="")
+    except CockerError as error:
+        answer = {"kind": type(error).__name__, "op": error.op, "subject": error.subject, "reason": error.reason, "hint": error.hint}
+        if isinstance(error, Invalid):
+            answer["kind"] = StartFailed.__name__
+    os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+
+
+def _read_exactly(size: int) -> bytes:
+    """What follows in the pipe is the command's standard input."""
+    found = b""
+    while len(found) < size:
+        piece = os.read(0, size - len(found))
+        if not piece:
+            raise CockerError("read", "request", "it ends too early")
+        found += piece
+    return found
+
+
+def _run(request: t.Mapping[str, t.Any]) -> Outcome:
+    target = _find(request["state_dir"], request["bundle"])
+    wanted = _wanted(target.bundle.process, request)
+    syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])
+    heard, report = os.pipe()
+    wakeup = _wake_on_child()
+    namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
+    pid, in_unified = child.fork_member(target.cgroup)
+    if pid == 0:
+        _become(target, wanted, syscalls, report=report, in_unified=in_unified)
+    os.close(report)
+    streams.to_null()
+    failure = sync.receive(heard, timeout=_START_TIMEOUT)
+    if failure is not None:
+        with tolerate(errno.ESRCH):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return _failed(failure, target.state.name)
+    return _wait(pid, wakeup, request["timeout"])
+
+
+def _find(state_dir: str, folder: str) -> Target:
+    """Raises Conflict when it does not run, or stands still. What is held is the very process of the record."""
+    found = state.find(state_dir)
+    if found is None or not found.is_running():
+        name = found.name if found else os.path.basename(os.path.normpath(folder))
+        raise Conflict("exec in", name, "the container is not running")
+    with open(os.path.join(folder, "config.json"), "rb") as stream:
+        bundle = oci.parse(json.load(stream))
+    cgroup = factory.from_paths(found.cgroups)
+    if cgroup.is_frozen():
+        raise Conflict("exec in", found.name, "the container is paused")
+    try:
+        spaces = {namespace.kind: namespaces.open_of(found.init.pid, namespace.kind) for namespace in bundle.namespaces}
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise Conflict("exec in", found.name, "the container has just ended") from error
+    if not found.init.alive():      # the pid may have changed hands before the first open
+        raise Conflict("exec in", found.name, "the container has just ended")
+    return Target(found, bundle, cgroup, spaces)
+
+
+def _wanted(own: oci.Process, request: t.Mapping[str, t.Any]) -> oci.Process:
+    added = tuple("%s=%s" % pair for pair in request["env"].items())
+    user = request["user"] or own.user
+    return dataclasses.replace(own, args=tuple(request["args"]), env=own.env + added, cwd=request["cwd"] or own.cwd, user=user)
+
+
+def _filter(profile: t.Optional[oci.Object], cache: str) -> t.Optional[seccomp.Prepared]:
+    if profile is None:
+        return None
+    os.makedirs(cache, mode=0o700, exist_ok=True)
+    return seccomp.prepare(seccomp.cached(profile, cache), flags=seccomp.flags(profile))
+
+
+def _wake_on_child() -> int:
+    wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+    return wakeup
+
+
+def _become(
+    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], *, report: int, in_unified: bool
+) -> t.NoReturn:
+    step = "start"
+    try:
+        child.forget_host()
+        process.set_dumpable(dumpable=False)
+        os.setsid()
+        step = "cgroup"
+        target.cgroup.join(unified=not in_unified)
+        credentials.set_oom_score(wanted.oom_score_adj)
+        step = "namespaces"
+        for kind in _ORDER:
+            if kind in target.spaces:
+                namespaces.setns(target.spaces[kind], kind)
+        step = "process"
+        root = rootpath.open_root("/")
+        user = users.find(root, wanted)
+        directory = _directory(root, wanted.cwd)
+        child.execute(child.Ready(wanted, target.bundle.settings, user, directory, syscalls, report))
+    except BaseException as error:  # a copy of the launcher must not go on as a second one
+        sync.send(report, sync.describe(step, error))
+        os._exit(1)
+    os._exit(1)
+
+
+def _directory(root: int, path: str) -> int:
+    """The path is the container's: no magic link of it, no creation."""
+    if not path.startswith("/"):
+        raise Invalid("working_dir", "%r is not absolute" % path)
+    try:
+        return rootpath.open_in(root, path, os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        raise Invalid("working_dir", "%s: %s" % (path, os.strerror(error.errno or errno.EIO))) from error
+
+
+def _failed(failure: sync.Failure, name: str) -> Outcome:
+    """A command that cannot be run is an outcome, as with a shell; anything else is an error."""
+    if not failure.reason.startswith("exec "):
+        raise StartFailed("exec in", name, failure.reason)
+    rc = NOT_FOUND if failure.errno == errno.ENOENT else NOT_RUNNABLE
+    return Outcome(rc=rc, reason=failure.reason)
+
+
+def _wait(pid: int, wakeup: int, timeout: t.Optional[float]) -> Outcome:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    poller = select.poll()
+    poller.register(wakeup, select.POLLIN)
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return Outcome(rc=_code(status))
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return _stop(pid)
+        if poller.poll(None if left is None else left * 1000 + 1):
+            with tolerate(errno.EAGAIN):
+                os.read(wakeup, 4096)
+
+
+def _code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _stop(pid: int) -> Outcome:
+    """The whole session of the command, which it leads; until a look finds nobody any more."""
+    for _round in range(_KILL_ROUNDS):
+        members = _session(pid)
+        for identity in members:
+            process.signal(identity, signal.SIGKILL)
+        if not members:
+            break
+        for identity in members:
+            process.wait_gone(identity, 1.0)
+    return Outcome(rc=_code(os.waitpid(pid, 0)[1]), timed_out=True)
+
+
+def _session(leader: int) -> t.List[process.Identity]:
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        identity = process.find(int(name))
+        if identity is not None and _session_of(identity.pid) == leader:
+            found.append(identity)
+    return found
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return -1

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Starts containers and enters them, seen from the module process: one lean launcher a call, exec'd from a protected interpreter.
+
+Not here: the launcher itself (init/launch.py, runtime/enter.py).
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import time
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CockerError,
+    Conflict,
+    Damaged,
+    NotFound,
+    StartFailed,
+    Unsupported,
+    tolerate,
+)
+
+START_TIMEOUT = 60.0
+HEAD_FORMAT, HEAD_SIZE = b"%10d", 10
+_TAIL = 2000            # how much of a crash is shown
+_GRACE = 10.0           # for the launcher to end an exec that ran out of time, before it is killed itself
+_ENTRY = (
+    "import sys; sys.path.insert(0, %r);"
+    " from ansible_collections.cocker.engine.plugins.module_utils.init import main; main.main(sys.argv[1:])"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class StartRequest:
+    """`bundle` holds config.json; `reap` is run by the supervisor when the container has ended by itself."""
+
+    name: str
+    bundle: str
+    state_dir: str
+    reap: t.Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class StartResult:
+    """`error` is empty after execve of the container's process; otherwise one sentence, and nothing is left."""
+
+    name: str
+    pid: int = 0
+    start_time: int = 0
+    error: str = ""
+    step: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecRequest:
+    """`env` is added to the container's; `cwd` and `user` are the container's own where empty."""
+
+    bundle: str
+    state_dir: str
+    args: t.Sequence[str]
+    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cwd: str = ""
+    user: str = ""
+    stdin: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecResult:
+    """`rc` is 128 + signal for a killed command, 126 or 127 with `error` where it could not be run."""
+
+    rc: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    error: str = ""
+
+
+class _Launched(t.NamedTuple):
+    """The process and our ends of its four pipes."""
+
+    pid: int
+    requests: int
+    output: int
+    errors: int
+    replies: int
+
+
+def start(
+    requests: t.Sequence[StartRequest], *, engine: str, python: str, timeout: float = START_TIMEOUT, seccomp_cache: str = ""
+) -> t.List[StartResult]:
+    """In the order of the requests; what went wrong with one of them is in its result."""
+    message = {
+        "seccomp_cache": seccomp_cache or _cache(engine),
+        "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
+    }
+    launched = _spawn(engine, python, "launch")
+    exchange = _Exchange(launched, json.dumps(message).encode())
+    missing = {request.name for request in requests}
+    found: t.Dict[str, StartResult] = {}
+    deadline = time.monotonic() + timeout
+    try:
+        while missing and exchange.step(deadline):
+            for line in exchange.take_lines():
+                result = StartResult(**json.loads(line))
+                found[result.name] = result
+                missing.discard(result.name)
+    finally:
+        exchange.close()
+        code = _end(launched.pid, kill=bool(missing))
+    late = "no answer within %g s" % timeout if time.monotonic() >= deadline else ""
+    reason = _reason(code, exchange.errors, late=late) if missing else ""
+    return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
+
+
+def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optional[float] = None) -> ExecResult:
+    """Raises NotFound or Conflict when the container does not run, Invalid for a bad user or directory."""
+    message = {
+        "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
+        "cwd": request.cwd, "user": request.user, "timeout": timeout, "seccomp_cache": _cache(engine),
+    }
+    head = json.dumps(message).encode()
+    launched = _spawn(engine, python, "exec")
+    # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
+    exchange = _Exchange(launched, HEAD_FORMAT % len(head) + head + request.stdin)
+    deadline = None if timeout is None else time.monotonic() + timeout + _GRACE
+    lines: t.List[bytes] = []
+    try:
+        while not lines and exchange.step(deadline):
+            lines = exchange.take_lines()
+        exchange.drain()
+    finally:
+        exchange.close()
+        code = _end(launched.pid, kill=not lines)
+    if not lines:
+        raise StartFailed("exec", request.args[0], _reason(code, exchange.errors, late=""))
+    return _result(json.loads(lines[0]), exchange)
+
+
+def _result(answer: t.Dict[str, t.Any], exchange: _Exchange) -> ExecResult:
+    kind = _KINDS.get(answer["kind"])
+    if kind is not None:
+        raise kind(answer["op"], answer["subject"], answer["reason"], hint=answer["hint"])
+    return ExecResult(
+        rc=answer["rc"], stdout=exchange.output, stderr=exchange.errors, timed_out=answer["timed_out"], error=answer["reason"])
+
+
+_KINDS: t.Dict[str, t.Type[CockerError]] = {
+    kind.__name__: kind for kind in (Conflict, Damaged, NotFound, StartFailed, Unsupported)
+}
+
+
+def _cache(engine: str) -> str:
+    return os.path.join(os.path.dirname(os.path.normpath(engine)), "seccomp")
+
+
+def _spawn(engine: str, python: str, verb: str) -> _Launched:
+    """`python -I -S` from a copy that nobody can write, without environment; argv[0] tells it where its library is."""
+    path = os.path.realpath(python)
+    argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb]
+    with contextlib.ExitStack() as stack:
+        program = fds.protected_program(path)
+        stack.callback(os.close, program)
+        theirs, ours = [], []
+        for number in range(4):
+            ends = os.pipe()
+            theirs.append(ends[0] if number == 0 else ends[1])
+            ours.append(ends[1] if number == 0 else ends[0])
+        for fd in theirs:
+            stack.callback(os.close, fd)
+        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in theirs]       # out of the way of 0 to 3
+        for fd in moved:
+            stack.callback(os.close, fd)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(moved)]
+        pid = os.posix_spawn(mounts.path_of(program), argv, {}, file_actions=actions)
+    return _Launched(pid, *ours)
+
+
+class _Exchange:
+    """Feeds the launcher and collects what it says, without ever waiting for one of the two alone."""
+
+    def __init__(self, launched: _Launched, content: bytes) -> None:
+        self._input, self._rest = launched.requests, memoryview(content)
+        self._launched = launched
+        self._found: t.Dict[int, t.List[bytes]] = {launched.output: [], launched.errors: [], launched.replies: []}
+        self._poller = select.poll()
+        for fd in self._found:
+            os.set_blocking(fd, False)
+            self._poller.register(fd, select.POLLIN)
+        os.set_blocking(self._input, False)
+        self._poller.register(self._input, select.POLLOUT)
+
+    @property
+    def output(self) -> bytes:
+        return b"".join(self._found[self._launched.output])
+
+    @property
+    def errors(self) -> bytes:
+        return b"".join(self._found[self._launched.errors])
+
+    def step(self, deadline: t.Optional[float]) -> bool:
+        """False when the time is up, or the launcher has closed its answers."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        ready = self._poller.poll(left)
+        for fd, _events in ready:
+            if fd == self._input:
+                self._feed()
+            elif not self._read(fd):
+                self._poller.unregister(fd)
+                if fd == self._launched.replies:
+                    return False
+        return bool(ready)
+
+    def _feed(self) -> None:
+        try:
+            if self._rest:
+                self._rest = self._rest[os.write(self._input, self._rest[:65536]):]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:         # a command need not read its input
+            self._rest = self._rest[:0]
+        if not self._rest:
+            self._poller.unregister(self._input)
+            os.close(self._input)
+            self._input = -1
+
+    def _read(self, fd: int) -> bool:
+        """False at the end of the stream."""
+        try:
+            piece = os.read(fd, 65536)
+        except BlockingIOError:
+            return True
+        self._found[fd].append(piece)
+        return bool(piece)
+
+    def take_lines(self) -> t.List[bytes]:
+        """Whole answers; the beginning of the next one stays."""
+        *lines, rest = b"".join(self._found[self._launched.replies]).split(b"\n")
+        self._found[self._launched.replies] = [rest]
+        return lines
+
+    def drain(self) -> None:
+        """What is in the pipes when the command has ended; something that it left behind may hold them open for ever."""
+        for fd in (self._launched.output, self._launched.errors):
+            before = -1
+            while before != len(self._found[fd]):
+                before = len(self._found[fd])
+                if not self._read(fd):
+                    break
+
+    def close(self) -> None:
+        for fd in (*self._found, self._input):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _end(pid: int, *, kill: bool) -> int:
+    """Its exit code; it ends by itself once everything is answered."""
+    if kill:
+        with tolerate(errno.ESRCH):
+            os.kill(pid, signal.SIGKILL)        # our own child, not waited for yet: the number is still its
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _reason(code: int, errors: bytes, *, late: str) -> str:
+    tail = errors[-_TAIL:].decode("utf-8", "replace").strip()
+    how = late or ("killed by signal %d" % -code if code < 0 else "exit code %d" % code)
+    return "the launcher broke down (%s)%s" % (how, ": " + tail if tail else "")

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Pure: what a container is to be (RuntimeWish) -> its OCI config.json. No file is looked at; same wish, same config.
+
+Not here: reading a config back (model/oci.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, seccomp_profile, sysctls
+
+OCI_VERSION = "1.2.0"
+BIND, TMPFS, VOLUME = "bind", "tmpfs", "volume"
+HOST = "host"
+DEFAULT, UNCONFINED = "default", None
+
+Json = t.Dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class MountWish:
+    """`kind` is bind, volume (a bind of the engine's own directory) or tmpfs; `source` an absolute host path."""
+
+    kind: str
+    destination: str
+    source: str = ""
+    read_only: bool = False
+    recursive: bool = True
+    propagation: str = ""
+    size: t.Optional[int] = None
+    mode: t.Optional[int] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceWish:
+    """A node to be made, as the caller found it on the host, and what may be done with it."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    permissions: str = "rwm"
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class UlimitWish:
+    """`name` as in getrlimit(2), any case, without RLIMIT_; -1 is no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeWish:
+    """`args` None with `init` is a container of sessions and services only. `lower` is topmost first; no `upper`: read-only root.
+
+    `network` is the path of a network namespace, HOST, or None for one of its own with only loopback.
+    `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
+    """
+
+    name: str
+    lower: t.Tuple[str, ...]
+    args: t.Optional[t.Tuple[str, ...]] = None
+    upper: t.Optional[str] = None
+    work: t.Optional[str] = None
+    init: bool = False
+    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cwd: str = "/"
+    user: str = ""
+    hostname: str = ""
+    read_only: bool = False
+    mounts: t.Tuple[MountWish, ...] = ()
+    network: t.Optional[str] = None
+    resources: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    capabilities: t.Tuple[str, ...] = defaults.CAPABILITIES
+    no_new_privileges: bool = False
+    seccomp: t.Union[str, None, t.Mapping[str, t.Any]] = DEFAULT
+    privileged: bool = False
+    devices: t.Tuple[DeviceWish, ...] = ()
+    sysctls: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ulimits: t.Tuple[UlimitWish, ...] = ()
+    oom_score_adj: t.Optional[int] = None
+    masked_paths: t.Optional[t.Tuple[str, ...]] = None
+    readonly_paths: t.Optional[t.Tuple[str, ...]] = None
+    shm_size: int = defaults.SHM_SIZE
+    stop_signal: str = "TERM"
+    stop_timeout: int = oci.DEFAULT_STOP_TIMEOUT
+    log_driver: str = "json-file"
+    log_max_size: int = oci.DEFAULT_LOG_SIZE
+    log_max_file: int = oci.DEFAULT_LOG_FILES
+    annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def capability_set(*, add: t.Sequence[str] = (), drop: t.Sequence[str] = ()) -> t.Tuple[str, ...]:
+    """The default set without `drop`, with `add`; ALL stands for every one. What is both dropped and added is there. Sorted."""
+    dropped, added = _capabilities(drop), _capabilities(add)
+    found = set() if "ALL" in dropped else set(defaults.CAPABILITIES) - dropped
+    if "ALL" in added:
+        found = set(caps.NAMES) - dropped
+    return tuple(sorted((found | added) - {"ALL"}))
+
+
+def _capabilities(names: t.Sequence[str]) -> t.Set[str]:
+    return {"ALL" if name.strip().upper() in ("ALL", "CAP_ALL") else caps.parse(name) for name in names}
+
+
+def compile_config(wish: RuntimeWish) -> Json:
+    """Raises Invalid that names the option; what it returns, oci.parse takes."""
+    names = tuple(sorted(caps.NAMES)) if wish.privileged else tuple(caps.parse(name) for name in wish.capabilities)
+    kinds = ["pid", "mount", "ipc", "uts", "cgroup"] + ([] if wish.network == HOST else ["network"])
+    sysctls.check(wish.sysctls, private=kinds)
+    config: Json = {
+        "ociVersion": OCI_VERSION,
+        "root": {"path": "merged", "readonly": wish.read_only},
+        "process": _process(wish, names),
+        "mounts": _mounts(wish),
+        "annotations": _annotations(wish),
+        "linux": _linux(wish, names, kinds),
+    }
+    if wish.hostname:
+        config["hostname"] = wish.hostname
+    oci.parse(config)
+    return config
+
+
+def _process(wish: RuntimeWish, names: t.Sequence[str]) -> Json:
+    env = dict({"PATH": defaults.PATH}, **({"HOSTNAME": wish.hostname} if wish.hostname else {}))
+    env.update(wish.env)
+    process: Json = {
+        "terminal": False, "user": {"uid": 0, "gid": 0}, "cwd": wish.cwd,
+        "env": ["%s=%s" % pair for pair in sorted(env.items())],
+        "capabilities": {"bounding": list(names), "effective": list(names), "permitted": list(names), "inheritable": [], "ambient": []},
+        "noNewPrivileges": wish.no_new_privileges,
+    }
+    if wish.args is not None:
+        process["args"] = list(wish.args)
+    if wish.ulimits:
+        process["rlimits"] = [_rlimit(limit) for limit in wish.ulimits]
+    if wish.oom_score_adj is not None:
+        process["oomScoreAdj"] = wish.oom_score_adj
+    return process
+
+
+def _rlimit(limit: UlimitWish) -> Json:
+    name = limit.name.upper()
+    name = name[len("RLIMIT_"):] if name.startswith("RLIMIT_") else name
+    if name not in oci.RLIMITS:
+        raise Invalid("ulimits", "%r is not one of %s" % (limit.name, ", ".join(oci.RLIMITS).lower()))
+    soft, hard = (2**64 - 1 if value < 0 else value for value in (limit.soft, limit.hard))
+    if soft > hard:
+        raise Invalid("ulimits", "the soft limit of %s is above the hard one" % name.lower())
+    return {"type": "RLIMIT_" + name, "soft": soft, "hard": hard}
+
+
+def _mounts(wish: RuntimeWish) -> t.List[Json]:
+    """The root, what every container has, then the wished ones, outer before inner; one on a standard place replaces it."""
+    wanted = {mount.destination.rstrip("/") or "/": mount for mount in wish.mounts}
+    if len(wanted) < len(wish.mounts):
+        raise Invalid("mounts", "two mounts have the same destination")
+    for place in ("/", "/proc", "/sys") if not wish.privileged else ("/", "/proc"):
+        if place in wanted:
+            raise Invalid("mounts", "nothing can be mounted on %s" % place)
+    found = [_root(wish)]
+    found += [_default(mount, wish) for mount in defaults.MOUNTS if mount.destination not in wanted]
+    return found + [_mount(wanted[place]) for place in sorted(wanted, key=lambda place: (place.count("/"), place))]
+
+
+def _root(wish: RuntimeWish) -> Json:
+    options = ["lowerdir+=" + path for path in wish.lower]
+    if wish.upper is not None:
+        options += ["upperdir=%s" % wish.upper, "workdir=%s" % wish.work]
+    return {"destination": "/", "type": "overlay", "source": "cocker", "options": options}
+
+
+def _default(mount: defaults.DefaultMount, wish: RuntimeWish) -> Json:
+    options = list(mount.options)
+    if mount.destination == "/dev/shm":
+        options.append("size=%d" % wish.shm_size)
+    if wish.privileged:
+        options = [option for option in options if option != "ro"]
+    return {"destination": mount.destination, "type": mount.type, "source": mount.source, "options": options}
+
+
+def _mount(mount: MountWish) -> Json:
+    if mount.propagation and mount.propagation not in mount_options.PROPAGATION:
+        raise Invalid("mounts", "%r is not one of %s" % (mount.propagation, ", ".join(mount_options.PROPAGATION)))
+    if mount.kind == TMPFS:
+        options = ["nosuid", "nodev", "ro" if mount.read_only else "rw"]
+        options += [] if mount.size is None else ["size=%d" % mount.size]
+        options += [] if mount.mode is None else ["mode=%o" % mount.mode]
+        return {"destination": mount.destination, "type": "tmpfs", "source": "tmpfs", "options": options}
+    if mount.kind not in (BIND, VOLUME):
+        raise Invalid("mounts", "%r is not one of bind, volume, tmpfs" % mount.kind)
+    options = ["rbind" if mount.recursive else "bind", mount.propagation or "rprivate"]
+    options += (["rro"] if mount.recursive else ["ro"]) if mount.read_only else ["rw"]
+    return {"destination": mount.destination, "type": "bind", "source": mount.source, "options": options}
+
+
+def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
+    """Annotations of others are kept; ours cannot be given from outside."""
+    found = {key: value for key, value in wish.annotations.items() if not key.startswith("cocker.")}
+    found.update({
+        "cocker.name": wish.name, "cocker.init": "true" if wish.init else "false",
+        "cocker.log.driver": wish.log_driver, "cocker.log.max-size": str(wish.log_max_size), "cocker.log.max-file": str(wish.log_max_file),
+        "cocker.stop-signal": wish.stop_signal, "cocker.stop-timeout": str(wish.stop_timeout),
+    })
+    if wish.user:
+        found["cocker.user"] = wish.user
+    return found
+
+
+def _linux(wish: RuntimeWish, names: t.Sequence[str], kinds: t.Sequence[str]) -> Json:
+    spaces: t.List[t.Dict[str, str]] = [{"type": kind} for kind in kinds]
+    if wish.network not in (None, HOST):
+        spaces[-1]["path"] = str(wish.network)
+    shared = any("slave" in mount.propagation for mount in wish.mounts)
+    rules = defaults.ALL_DEVICES if wish.privileged else defaults.DEVICE_RULES
+    linux: Json = {
+        "namespaces": spaces,
+        "cgroupsPath": "/cocker/" + wish.name,
+        "resources": dict(wish.resources, devices=[dict(rule) for rule in rules] + [_rule(device) for device in wish.devices]),
+        "rootfsPropagation": "rslave" if shared else "rprivate",
+        "maskedPaths": list(_paths(wish.masked_paths, defaults.MASKED_PATHS, wish)),
+        "readonlyPaths": list(_paths(wish.readonly_paths, defaults.READONLY_PATHS, wish)),
+    }
+    if wish.devices:
+        linux["devices"] = [_device(device) for device in wish.devices]
+    if wish.sysctls:
+        linux["sysctl"] = {name: wish.sysctls[name] for name in sorted(wish.sysctls)}
+    profile = _seccomp(wish, names)
+    if profile is not None:
+        linux["seccomp"] = profile
+    return linux
+
+
+def _paths(given: t.Optional[t.Tuple[str, ...]], usual: t.Tuple[str, ...], wish: RuntimeWish) -> t.Tuple[str, ...]:
+    if given is not None:
+        return given
+    return () if wish.privileged else usual
+
+
+def _seccomp(wish: RuntimeWish, names: t.Sequence[str]) -> t.Optional[Json]:
+    if wish.seccomp is UNCONFINED or (wish.privileged and wish.seccomp == DEFAULT):
+        return None
+    if isinstance(wish.seccomp, str):
+        if wish.seccomp != DEFAULT:
+            raise Invalid("security_opts", "seccomp: %r is neither default nor a profile" % wish.seccomp)
+        return seccomp_profile.default_profile(names)
+    return dict(wish.seccomp)
+
+
+def _rule(device: DeviceWish) -> Json:
+    if not device.permissions or set(device.permissions) - set("rwm"):
+        raise Invalid("devices", "%r is not made of r, w and m" % device.permissions)
+    return {"allow": True, "type": device.kind, "major": device.major, "minor": device.minor, "access": device.permissions}
+
+
+def _device(device: DeviceWish) -> Json:
+    return {
+        "path": device.path, "type": device.kind, "major": device.major, "minor": device.minor, "fileMode": device.mode,
+        "uid": device.uid, "gid": device.gid,
+    }

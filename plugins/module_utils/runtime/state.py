@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The two records of a container's run: state.json while it runs (volatile), exit.json when it has ended (durable).
+
+Not here: who writes them when (init/supervisor.py).
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, tolerate
+
+SCHEMA = 1
+STATE, EXIT, STOPPING = "state.json", "exit.json", "stopping"
+_OCI_VERSION = "1.2.0"
+_LARGEST = 1 << 20
+
+
+class State(t.NamedTuple):
+    """`boot_id` says whether the pids mean anything."""
+
+    name: str
+    init: process.Identity
+    supervisor: process.Identity
+    started_at: str
+    bundle: str
+    cgroups: t.Mapping[str, str]
+    boot_id: str
+
+    def is_running(self) -> bool:
+        return self.boot_id == process.boot_id() and self.init.alive()
+
+
+class Ending(t.NamedTuple):
+    """`exit_code` is 128 + signal for one that was killed. `error` is what failed in cleaning up; `log_lost` counts bytes."""
+
+    exit_code: int
+    signal: t.Optional[int]
+    oom_killed: bool
+    started_at: str
+    finished_at: str
+    error: str = ""
+    log_lost: int = 0
+
+
+def now() -> str:
+    """RFC 3339, to the nanosecond, UTC."""
+    return stamp(time.time_ns())
+
+
+def stamp(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % rest
+
+
+def write(state_dir: str, state: State) -> None:
+    record = {
+        "schema": SCHEMA, "ociVersion": _OCI_VERSION, "id": state.name, "status": "running",
+        "pid": state.init.pid, "start_time": state.init.start_time,
+        "supervisor": {"pid": state.supervisor.pid, "start_time": state.supervisor.start_time},
+        "started_at": state.started_at, "bundle": state.bundle, "cgroups": dict(state.cgroups), "boot_id": state.boot_id,
+    }
+    _write(os.path.join(state_dir, STATE), record, durable=False)
+
+
+def find(state_dir: str) -> t.Optional[State]:
+    """None when nothing runs by this record. Damaged when it is not ours."""
+    value = _read(os.path.join(state_dir, STATE))
+    if value is None:
+        return None
+    try:
+        supervisor = value["supervisor"]
+        return State(
+            name=str(value["id"]), init=process.Identity(int(value["pid"]), int(value["start_time"])),
+            supervisor=process.Identity(int(supervisor["pid"]), int(supervisor["start_time"])),
+            started_at=str(value["started_at"]), bundle=str(value["bundle"]),
+            cgroups={str(key): str(path) for key, path in value["cgroups"].items()}, boot_id=str(value["boot_id"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged("read", os.path.join(state_dir, STATE), "not a state record: %r" % error) from error
+
+
+def remove(state_dir: str) -> None:
+    """Idempotent."""
+    with tolerate(errno.ENOENT):
+        os.unlink(os.path.join(state_dir, STATE))
+
+
+def write_exit(bundle: str, ending: Ending) -> None:
+    _write(os.path.join(bundle, EXIT), dict(ending._asdict(), schema=SCHEMA), durable=True)
+
+
+def remove_exit(bundle: str) -> None:
+    """Idempotent."""
+    with tolerate(errno.ENOENT):
+        os.unlink(os.path.join(bundle, EXIT))
+
+
+def find_exit(bundle: str) -> t.Optional[Ending]:
+    """None when the last run left no record: it never ran, or its supervisor died."""
+    value = _read(os.path.join(bundle, EXIT))
+    if value is None:
+        return None
+    try:
+        number = value["signal"]
+        return Ending(
+            exit_code=int(value["exit_code"]), signal=None if number is None else int(number), oom_killed=bool(value["oom_killed"]),
+            started_at=str(value["started_at"]), finished_at=str(value["finished_at"]), error=str(value["error"]),
+            log_lost=int(value.get("log_lost", 0)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("read", os.path.join(bundle, EXIT), "not an exit record: %r" % error) from error
+
+
+def _write(path: str, record: t.Mapping[str, t.Any], *, durable: bool) -> None:
+    fs.write_atomic(path, json.dumps(record, sort_keys=True).encode() + b"\n", mode=0o600, durable=durable)
+
+
+def _read(path: str) -> t.Any:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb") as stream:
+        content = stream.read(_LARGEST)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Damaged("read", path, str(error)) from error
