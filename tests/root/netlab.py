@@ -166,10 +166,11 @@ class Lab:
 
     def snapshot(self) -> t.Dict[str, str]:
         """What must be the same again after a test: links, addresses, routes, rules, pins."""
+        links = [line.split() for line in self.call("ip", "-br", "addr").splitlines()]
         return {
-            "links": "\n".join(sorted(line.split()[0] for line in self.call("ip", "-br", "link").splitlines())),
-            "addresses": self.call("ip", "-br", "addr"),
-            "routes": self.call("ip", "route", "show", "table", "all"),
+            "links": " ".join(sorted(words[0] for words in links)),
+            "addresses": "\n".join(" ".join([words[0], *words[2:]]) for words in links),   # without the state, which comes later
+            "routes": self.call("ip", "route", "show", "table", "all").replace(" linkdown", ""),
             "rules": self.call("nft", "list", "ruleset"),
             "pins": self.call("ls", "/run/netns"),
         }

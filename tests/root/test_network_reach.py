@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import sysctl
-from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, network as model, ports
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease, Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, endpoint, firewall, leases
 from ansible_collections.cocker.engine.tests.root import netlab
@@ -112,7 +112,7 @@ class World:
         serve(self.lab, self.at(name), name, "80/tcp", "80/udp", "81/tcp")
 
     def at(self, name: str) -> str:
-        return name if name in (HOST, OUTSIDE) else "/run/netns/" + model.netns_name(name)
+        return name if name in (HOST, OUTSIDE) else "/run/netns/" + names.netns_name(name)
 
     def lease(self, name: str) -> Lease:
         found = leases.find(self.leases[CONTAINERS[name][0].name], name)

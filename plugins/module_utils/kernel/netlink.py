@@ -139,7 +139,7 @@ def set_up(name: str) -> Request:
 def set_port(name: str, *, isolated: bool) -> Request:
     """A port of a bridge. Isolated (Linux 4.18), it reaches the bridge itself and no other isolated port.
 
-    Hairpin: with br_netfilter, what a container sends to its own published port is translated within the bridge, back to where it came from.
+    Hairpin: with br_netfilter, what a container sends to its own published port is translated within the bridge and leaves by its port.
     """
     values = [["IFLA_BRPORT_MODE", 1], ["IFLA_BRPORT_ISOLATED", int(isolated)]]
     port = [["IFLA_INFO_SLAVE_KIND", "bridge"], ["IFLA_INFO_SLAVE_DATA", {"attrs": values}]]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A network as it is wanted (NetworkSpec) and as it is (Network), who has which address on it (Lease), and the names of the links.
+"""A network as it is wanted (NetworkSpec) and as it is (Network), who has which address on it (Lease).
 
-Not here: which address is free (network/leases.py) and what exists on the host (network/bridge.py, network/routes.py).
+Not here: names of a container's links (names.py), which address is free (network/leases.py), what exists on the host (network/bridge.py).
 """
 from __future__ import annotations
 
@@ -239,22 +239,8 @@ def mac_of(address: str) -> str:
     return "02:42:" + ":".join("%02x" % byte for byte in ipaddress.IPv4Address(address.partition("/")[0]).packed)
 
 
-def short_hash(name: str, digits: int = 10) -> str:
-    """Upper-case hex of the name's MD5, as the names of links and namespaces have always been made."""
-    return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:digits].upper()
-
-
 def bridge_link(name: str) -> str:
     """The network's own name where the kernel takes it as the name of a link."""
     if len(name) <= _LINK_LENGTH and name and set(name) <= _LINK_CHARACTERS:
         return name
-    return "ck" + short_hash(name).lower()
-
-
-def host_link(container: str, index: int = 0) -> str:
-    """The host's side of a container's link to its network number `index`."""
-    return "eth" + (short_hash(container, 9) + str(index) if index else short_hash(container))
-
-
-def netns_name(container: str) -> str:
-    return "nns" + short_hash(container)
+    return "ck" + hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:10]

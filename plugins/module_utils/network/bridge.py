@@ -99,7 +99,7 @@ def check(network: Network, state: BridgeState) -> None:
                        hint="choose another name for the network, or remove the link")
     if state.has_address:
         return
-    overlap = routes.find_overlap(network.subnet, except_link=network.link)
+    overlap = routes.find_overlap(network.subnet, except_link=network.link, except_address=network.gateway if state.exists else "")
     if overlap:
         raise Conflict("create network", network.name, "%s %s overlaps %s" % (SUBNET, network.subnet, overlap),
                        hint="choose a subnet that the host does not use")

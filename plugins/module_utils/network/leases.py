@@ -11,7 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import network as model
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, network as model
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import Ports
@@ -71,7 +71,7 @@ def lease(
     address = choose(network, leases, keep, container=container)
     return Lease(
         container=container, address=address, mac=model.mac_of(address), ifname="eth%d" % index,
-        link=model.host_link(container, index), ports=ports,
+        link=names.link_name(container, index), ports=ports,
     )
 
 

@@ -139,11 +139,15 @@ def subnets_in_use() -> t.List[str]:
     return sorted({str(route) for route in all_routes() if _counts(route)})
 
 
-def find_overlap(subnet: str, *, except_link: str) -> t.Optional[str]:
-    """A description of the first route or address of the host that overlaps the subnet and is not the link's own."""
+def find_overlap(subnet: str, *, except_link: str, except_address: str = "") -> t.Optional[str]:
+    """A description of the first route or address of the host that overlaps the subnet and is not the link's own.
+
+    A link that is down has no route to tell whose its address is, so that `except_address` names it.
+    """
     wanted = parse_subnet(subnet)
     by_link = routes_by_link()
     own = [route for route, link in by_link.items() if link == except_link and route.length >= SHORTEST]
+    own += [parse_subnet(except_address)] if except_address else []
     for route in all_routes():
         if not _counts(route) or not route.overlaps(wanted):
             continue

@@ -104,12 +104,6 @@ def test_bridge_of_any_other_network_has_a_name_of_its_own(name: str) -> None:
     assert link.startswith("ck") and len(link) == 12 and link == network.bridge_link(name)
 
 
-def test_names_of_links_and_namespaces_are_those_of_the_seed() -> None:
-    assert network.host_link("test") == "eth098F6BCD46"
-    assert network.netns_name("calvin=G6") == "nns2513F44178"
-    assert network.host_link("test", 1) == "eth098F6BCD41" and len(network.host_link("test", 12)) <= 15
-
-
 def test_mac_follows_the_address() -> None:
     assert network.mac_of("10.166.88.2/24") == network.mac_of("10.166.88.2") == "02:42:0a:a6:58:02"
 

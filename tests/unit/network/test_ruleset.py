@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wanted ruleset as a value: what is in which map, and that equal input gives equal output."""
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.network import ruleset
+
+WEB = model.complete(NetworkSpec("web0", subnet="10.66.1.0/24"))
+DB = model.complete(NetworkSpec("db0", subnet="10.66.2.0/24", internal=True, icc=False))
+OPEN = model.complete(NetworkSpec("open0", subnet="10.66.3.0/24", isolate=False))
+
+
+def lease(container: str, address: str, *published: str, active: bool = True) -> Lease:
+    return Lease(container, address + "/24", model.mac_of(address), "eth0", "eth" + container, ports.normalise(published), active)
+
+
+def objects(commands: t.Sequence[t.Dict[str, t.Any]], kind: str) -> t.Dict[str, t.Dict[str, t.Any]]:
+    return {command["add"][kind]["name"]: command["add"][kind] for command in commands if kind in command.get("add", {})}
+
+
+def elements(commands: t.Sequence[t.Dict[str, t.Any]], name: str) -> t.List[t.Any]:
+    found = {**objects(commands, "set"), **objects(commands, "map")}[name].get("elem", [])
+    return [[key["concat"], value] for key, value in found] if name.endswith(("_addr", "_port")) else list(found)
+
+
+def table(networks: t.Sequence[Network] = (WEB,), **leases: t.Sequence[Lease]) -> t.List[t.Dict[str, t.Any]]:
+    return ruleset.table(networks, leases)
+
+
+def test_the_table_is_replaced_in_one_go() -> None:
+    first = [next(iter(command)) + " " + next(iter(next(iter(command.values())))) for command in table()[:3]]
+    assert first == ["add table", "delete table", "add table"]
+
+
+def test_a_port_on_every_address_is_found_by_protocol_and_number() -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "8080:80")])
+    assert elements(commands, "any_addr") == [[["tcp", 8080], "10.66.1.2"]]
+    assert elements(commands, "any_port") == [[["tcp", 8080], 80]]
+    assert elements(commands, "at_addr") == []
+
+
+def test_a_port_on_one_address_is_found_with_that_address_only() -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "127.0.0.1:53:54/udp")])
+    assert elements(commands, "at_addr") == [[["127.0.0.1", "udp", 53], "10.66.1.2"]]
+    assert elements(commands, "at_port") == [[["127.0.0.1", "udp", 53], 54]]
+    assert elements(commands, "any_addr") == []
+
+
+def test_the_containers_own_address_answers_on_the_host_port() -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "8080:80")])
+    assert elements(commands, "own_port") == [[["10.66.1.2", "tcp", 8080], 80]]
+
+
+def test_a_real_port_of_the_container_is_not_shadowed_by_a_host_port() -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "8080:80", "9090:8080", "443:443")])
+    assert elements(commands, "own_port") == [[["10.66.1.2", "tcp", 9090], 8080]]
+
+
+def test_only_running_containers_are_published() -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "8080:80", active=False)])
+    assert elements(commands, "any_addr") == elements(commands, "own_addr") == []
+
+
+def test_a_port_without_a_host_port_is_published_nowhere() -> None:
+    assert elements(table(web0=[lease("web", "10.66.1.2", "80")]), "any_addr") == []
+
+
+def test_a_record_that_gives_one_port_twice_does_not_stop_the_rest() -> None:
+    commands = table(web0=[lease("b", "10.66.1.3", "8080:81"), lease("a", "10.66.1.2", "8080:80")])
+    assert elements(commands, "any_addr") == [[["tcp", 8080], "10.66.1.2"]]
+    assert elements(commands, "any_port") == [[["tcp", 8080], 80]]
+
+
+def test_both_maps_of_a_pair_have_the_same_keys() -> None:
+    web = [lease("a", "10.66.1.2", "8000-8010:80-90", "127.0.0.1:53:53/udp")]
+    commands = table((WEB, DB), web0=web, db0=[lease("b", "10.66.2.2", "8005:1")])
+    for name in ("any", "at", "own"):
+        assert [key for key, _value in elements(commands, name + "_addr")] == [key for key, _value in elements(commands, name + "_port")]
+
+
+def test_networks_are_in_the_sets_of_what_they_are() -> None:
+    commands = table((WEB, DB, OPEN))
+    assert elements(commands, "bridges") == ["db0", "open0", "web0"]
+    assert elements(commands, "internal") == ["db0"]
+    assert elements(commands, "isolated") == ["db0", "web0"]
+    assert elements(commands, "talking") == [{"concat": ["open0", "open0"]}, {"concat": ["web0", "web0"]}]
+    assert elements(commands, "silent") == [{"concat": ["db0", "db0"]}]
+
+
+def test_an_internal_network_is_not_masqueraded_outwards() -> None:
+    def rules(network: Network) -> int:
+        text = [json.dumps(command) for command in table((network,)) if "rule" in command.get("add", {})]
+        return sum(1 for rule in text if "masquerade" in rule and "saddr" in rule and network.subnet.partition("/")[0] in rule)
+
+    assert (rules(WEB), rules(DB)) == (2, 1)
+
+
+def test_same_input_same_output_in_any_order() -> None:
+    networks = [WEB, DB, OPEN]
+    leases = {"web0": [lease("c%d" % number, "10.66.1.%d" % number, "%d:80" % (8000 + number), "127.0.0.1:%d:81" % number)
+                       for number in range(2, 30)]}
+    expected = ruleset.table(networks, leases)
+    for seed in range(5):
+        shuffle = random.Random(seed).shuffle
+        shuffle(networks)
+        shuffle(leases["web0"])
+        assert ruleset.table(networks, leases) == expected
+
+
+def test_the_state_changes_with_the_content() -> None:
+    one, same, other = (ruleset.state_in(table(web0=[lease("web", "10.66.1.2", port)])) for port in ("1:1", "1:1", "1:2"))
+    assert one == same != other and one.startswith("state_")
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_the_number_of_rules_does_not_grow_with_the_ports(count: int) -> None:
+    commands = table(web0=[lease("web", "10.66.1.2", "10000-%d:10001-%d" % (9999 + count, 10000 + count))])
+    assert sum(1 for command in commands if "rule" in command.get("add", {})) == 20
