@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Files as the engine keeps them: durable writes, locks, removal that never leaves its file system.
+"""Files that must survive a crash or an attack: atomic writes, fsync, flock, removal that never leaves its mount, attributes.
 
-Not here: paths below a root that somebody else fills (rootpath.py) and what the files mean (storage/).
+Not here: paths inside a container's root (rootpath.py) and what is written (storage).
 """
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, poll, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mountinfo, poll, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, is_missing, libc
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+Name = t.Union[str, bytes]
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_INTERVAL = 0.02
+_BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
 
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Old content or new, never less; with `durable` that also holds for a power cut (rename(2), fsync(2))."""
-    temporary = "%s.tmp-%d" % (path, os.getpid())
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    """The old content or the new, never a part. `durable`: also after a power loss."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, ".%s.tmp-%s" % (name[:200], os.urandom(6).hex()))
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
-            written = 0
-            while written < len(data):
-                written += os.write(fd, data[written:])
+            write_all(fd, data)
+            os.fchmod(fd, mode)
             if durable:
                 os.fsync(fd)
         finally:
@@ -37,11 +42,18 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = T
             os.unlink(temporary)
         raise
     if durable:
-        fsync_dir(os.path.dirname(path) or ".")
+        fsync_dir(folder or ".")
+
+
+def write_all(fd: int, data: t.Union[bytes, memoryview]) -> None:
+    """write(2) may take less than it is given: a pipe, a signal, a full disk."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view):]
 
 
 def fsync_dir(path: str) -> None:
-    fd = os.open(path, _FOLDER)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
@@ -49,139 +61,235 @@ def fsync_dir(path: str) -> None:
 
 
 def sync_filesystem(path: str) -> None:
-    """All that was written to the file system of `path` is on the disk (syncfs(2))."""
-    fd = os.open(path, _FOLDER)
+    """All that was written to the file system of `path` is on the disk (syncfs(2)); from Linux 5.8 on also raises what writing back met."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        libc.call(libc.libc.syncfs, fd, op="syncfs", subject=path)
+        call(libc.syncfs, fd, op="syncfs", subject=path)
     finally:
         os.close(fd)
 
 
 @contextlib.contextmanager
-def lock(path: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator[None]:
-    """flock(2) on a file that is made for it; the kernel releases it with the process. Raises Conflict when the time is up."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def lock(path: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator[int]:
+    """flock(2) on a file that is made for it and goes with its last holder. Raises Conflict when the time is up."""
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    held: t.List[int] = []
+    if not poll.until(lambda: _try_lock(path, mode, held), timeout=timeout, interval=_LOCK_INTERVAL):
+        raise Conflict("lock", path, "somebody else holds it", hint="waited %g s" % timeout)
     try:
-        if not poll.until(lambda: _try_lock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX), timeout=timeout):
-            raise Conflict("lock", path, "another task holds it for more than %g s" % timeout)
-        yield
+        yield held[0]
     finally:
-        os.close(fd)
+        _unlock(path, held[0])
 
 
-def _try_lock(fd: int, kind: int) -> bool:
+def _try_lock(path: str, mode: int, held: t.List[int]) -> bool:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    # The file may have been unlinked between open and flock by the holder before: then this lock is nobody's.
+    if flock_now(fd, mode) and is_at(fd, path):
+        held.append(fd)
+        return True
+    os.close(fd)
+    return False
+
+
+def flock_now(fd: int, mode: int = fcntl.LOCK_EX) -> bool:
+    """False when somebody else has it."""
     try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        fcntl.flock(fd, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
-def remove_tree(path: str) -> None:
-    """Idempotent. Walks by descriptor, never through a link, never into another mount: meeting one raises Conflict before its first loss."""
+def is_at(fd: int, path: str) -> bool:
+    """Whether the open file is still the one that has this name."""
     try:
-        status = os.lstat(path)
+        return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _unlock(path: str, fd: int) -> None:
+    """Only who holds it alone may unlink: a file that others hold shared must stay the one that newcomers find."""
+    try:
+        if flock_now(fd) and is_at(fd, path):
+            os.unlink(path)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Idempotent. Conflict, with nothing removed, if something is mounted below; never follows a link, never enters another mount.
+
+    Descriptors only and no recursion, so neither a tree of any depth nor somebody who renames in it leads it astray.
+    """
+    mounted = mountinfo.below(path) if os.path.isdir(path) and not os.path.islink(path) else []
+    if mounted:
+        raise Conflict("remove", path, "%s is mounted" % mounted[0].mount_point)
+    folder, name = os.path.split(path.rstrip("/"))
+    try:
+        parent = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(path)
-        return
-    parent = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _Removal(parent, os.path.basename(path)) as removal:
-            removal.run()
-        os.rmdir(os.path.basename(path), dir_fd=parent)
+        remove_at(parent, name, subject=path)
     finally:
         os.close(parent)
 
 
-class _Removal:
-    """Depth first with an explicit stack of descriptors, so that neither recursion nor path length is a limit.
-
-    Only the deepest descriptors are kept open; a directory that was closed is found again through `..`.
-    """
-
-    def __init__(self, parent: int, name: str) -> None:
-        self._names = [name]
-        self._fd = _open_below(parent, name)
-        self._device = os.fstat(self._fd).st_dev
-
-    def __enter__(self) -> _Removal:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        os.close(self._fd)
-
-    def run(self) -> None:
-        while True:
-            below = self._empty()
-            if below is not None:
-                self._move(_open_below(self._fd, below))
-                self._names.append(below)
-            elif len(self._names) == 1:
-                return
-            else:
-                self._move(os.open("..", _FOLDER, dir_fd=self._fd))
-                os.rmdir(self._names.pop(), dir_fd=self._fd)
-
-    def _empty(self) -> t.Optional[str]:
-        """Unlinks what is no directory; the first directory that is in the way."""
-        with os.scandir(self._fd) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    with tolerate(errno.ENOENT):
-                        os.unlink(entry.name, dir_fd=self._fd)
-                    continue
-                try:
-                    os.rmdir(entry.name, dir_fd=self._fd)
-                except OSError as error:
-                    if error.errno == errno.ENOTEMPTY:
-                        return entry.name
-                    if error.errno == errno.EBUSY:
-                        raise Conflict("remove", entry.name, "something is mounted on it") from error
-                    if error.errno != errno.ENOENT:
-                        raise
-        return None
-
-    def _move(self, fd: int) -> None:
-        os.close(self._fd)
-        self._fd = fd
-        if os.fstat(fd).st_dev != self._device:
-            raise Conflict("remove", self._names[-1], "another file system is mounted below it")
-
-
-def _open_below(parent: int, name: str) -> int:
-    """RESOLVE_NO_XDEV also finds a bind mount of the same file system, which st_dev does not (openat2(2))."""
-    if libc.is_missing("openat2"):
-        return os.open(name, _FOLDER, dir_fd=parent)
+def remove_at(dir_fd: int, name: Name, *, subject: str = "") -> None:
+    """remove_tree for one name of an open directory; a mount that is met on the way is a Conflict."""
+    subject = subject or os.fsdecode(name)
+    if _unlink(dir_fd, name, subject):
+        return
+    fd = _enter(dir_fd, name, subject)
+    # Each level: its name in the directory above, that one's identity to find back by `..` without keeping it open, what is left in it.
+    levels: t.List[t.Tuple[Name, os.stat_result, t.List[str]]] = []
     try:
-        return rootpath.openat2(parent, name, flags=_FOLDER, resolve=consts.RESOLVE_NO_XDEV | consts.RESOLVE_NO_SYMLINKS)
+        levels.append((name, os.fstat(dir_fd), _empty(fd, subject)))
+        while levels:
+            name, above, left = levels[-1]
+            if left:
+                here, below = os.fstat(fd), left.pop()
+                fd = _swap(fd, _enter(fd, below, subject))
+                levels.append((below, here, _empty(fd, subject)))
+                continue
+            levels.pop()
+            fd = _swap(fd, _climb(fd, above, subject))
+            _rmdir(fd, name, subject)
+    finally:
+        os.close(fd)
+
+
+def _swap(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _empty(fd: int, subject: str) -> t.List[str]:
+    """Removes what is no directory, and the directories that are empty; the names of the others."""
+    with os.scandir(fd) as entries:
+        names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    left = []
+    for name, is_directory in names:
+        if not is_directory:
+            _unlink(fd, name, subject)
+            continue
+        try:
+            os.rmdir(name, dir_fd=fd)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise _busy(error, subject, name) from error
+            left.append(name)
+    return left
+
+
+def _unlink(fd: int, name: Name, subject: str) -> bool:
+    """False for a directory."""
+    try:
+        os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        return True
+    except IsADirectoryError:
+        return False
     except OSError as error:
-        if error.errno == errno.EXDEV:
-            raise Conflict("remove", name, "something is mounted on it") from error
-        raise
+        if error.errno == errno.EPERM and stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            return False        # what POSIX says for unlink of a directory; Linux says EISDIR
+        raise _busy(error, subject, name) from error
+    return True
+
+
+def _rmdir(fd: int, name: Name, subject: str) -> None:
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _busy(error, subject, name) from error
+
+
+def _busy(error: OSError, subject: str, name: Name) -> Exception:
+    if error.errno in (errno.EBUSY, errno.EXDEV):
+        return Conflict("remove", subject, "%s is a mount point" % os.fsdecode(name))
+    return error
+
+
+def _enter(fd: int, name: Name, subject: str) -> int:
+    """The directory, unless it is on another mount: a bind mount has the same st_dev, so the mount itself is compared."""
+    try:
+        if not is_missing("openat2"):       # Linux 5.6
+            resolve = consts.RESOLVE_NO_XDEV | consts.RESOLVE_NO_SYMLINKS
+            return rootpath.openat2(fd, os.fsdecode(name), flags=_DIRECTORY, resolve=resolve)
+        new = os.open(name, _DIRECTORY, dir_fd=fd)
+    except OSError as error:
+        raise _busy(error, subject, name) from error
+    if _mount_id(new) != _mount_id(fd):
+        os.close(new)
+        raise Conflict("remove", subject, "%s is a mount point" % os.fsdecode(name))
+    return new
+
+
+def _mount_id(fd: int) -> bytes:
+    with open("/proc/self/fdinfo/%d" % fd, "rb") as stream:
+        return next(line for line in stream if line.startswith(b"mnt_id:"))
+
+
+def _climb(fd: int, above: os.stat_result, subject: str) -> int:
+    parent = os.open("..", _DIRECTORY, dir_fd=fd)
+    if not os.path.samestat(os.fstat(parent), above):
+        os.close(parent)
+        raise Conflict("remove", subject, "somebody moves directories in it")
+    return parent
 
 
 def disk_usage(path: str) -> int:
-    """Bytes allocated below `path`, hard links once; what goes away meanwhile counts nothing."""
-    total, seen = 0, set()
-    todo = [path]
-    while todo:
-        with tolerate(errno.ENOENT), os.scandir(todo.pop()) as entries:
+    """Bytes that the tree occupies, files with several links counted once, without what is mounted in it. 0 for a missing one."""
+    try:
+        device = os.lstat(path).st_dev
+    except FileNotFoundError:
+        return 0
+    total, pending = 0, [path]
+    seen: t.Set[int] = set()
+    while pending:
+        with tolerate(errno.ENOENT, errno.ENOTDIR), os.scandir(pending.pop()) as entries:
             for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                if (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    total += status.st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    todo.append(entry.path)
+                facts = _facts(entry)
+                if facts is None or facts.st_dev != device or facts.st_ino in seen:
+                    continue
+                if stat.S_ISDIR(facts.st_mode):
+                    pending.append(entry.path)
+                elif facts.st_nlink > 1:
+                    seen.add(facts.st_ino)
+                total += facts.st_blocks * _BLOCK
     return total
 
 
-def find_xattr(path: t.Union[str, int], name: str) -> t.Optional[bytes]:
+def _facts(entry: os.DirEntry[str]) -> t.Optional[os.stat_result]:
     try:
-        return os.getxattr(path, name, follow_symlinks=isinstance(path, int))
+        return entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def find_xattr(target: t.Union[int, Name], name: str) -> t.Optional[bytes]:
+    """Of the link itself. None where there is none, or where the file system has no attributes."""
+    try:
+        return os.getxattr(target, name, follow_symlinks=isinstance(target, int))
     except OSError as error:
-        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
             return None
-        raise KernelError("getxattr %s" % name, str(path), error.errno or errno.EIO) from error
+        raise
+
+
+def xattrs(target: t.Union[int, Name]) -> t.Dict[str, bytes]:
+    """Every extended attribute that we may see, of the link itself. Empty where the file system has none."""
+    try:
+        names = os.listxattr(target, follow_symlinks=isinstance(target, int))
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOSYS):
+            return {}
+        raise
+    found = {name: find_xattr(target, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}

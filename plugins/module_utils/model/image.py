@@ -7,7 +7,8 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.names import NO_VERSION, ImageRef
+from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
+from ansible_collections.cocker.engine.plugins.module_utils.model.versions import NONE
 
 Words = t.Tuple[str, ...]
 Json = t.Dict[str, t.Any]
@@ -79,7 +80,7 @@ class ImageRecord:
 
     @property
     def ref(self) -> ImageRef:
-        return ImageRef(self.name, None if self.version == NO_VERSION else self.version)
+        return ImageRef(self.name, None if self.version == NONE else self.version)
 
     def to_json(self) -> Json:
         return {

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Names of objects, references to images, and the names of files and kernel objects that derive from them."""
+"""Names: image references, objects, what they are called on disk and in the kernel. One parser, one charset.
+
+Not here: which version is the largest (versions.py), and where a name lies on disk (storage/layout.py).
+"""
 from __future__ import annotations
 
 import hashlib
@@ -8,18 +11,21 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.versions import NONE
 
-NO_VERSION = NONE
+_DIGITS = frozenset("0123456789")
+_FIRST = _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_REST = _FIRST | frozenset("_.=+-")
+_OBJECT_LENGTH = 64
+_VERSION_LENGTH = 128
+_FILE_NAME_LENGTH = 200         # encoded; a record's temporary name has a suffix more, NAME_MAX is 255
+_PORT_LENGTH = 5
+_HASH_DIGITS = 10
+_LINK_INDEXES = 1000            # IFNAMSIZ leaves 15 characters: eth, nine digits, three for the index
 
-_ALNUM = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-_OBJECT = _ALNUM | frozenset("_.=+-")
-_VERSION = _ALNUM | frozenset("_.+-")
-_LONGEST_OBJECT, _LONGEST_IMAGE, _LONGEST_VERSION = 64, 200, 128
-_PLAIN = _OBJECT
-_HEX = frozenset("0123456789ABCDEF")
+_RULE = "letters, digits and _ . = + - are accepted, the first is a letter or digit"
 
 
 class ImageRef(t.NamedTuple):
-    """`version` None is `the largest` where an image is used and `no version` where one is made."""
+    """`version` None: the largest where an image is used, no version where one is made. `_` is explicitly none."""
 
     name: str
     version: t.Optional[str] = None
@@ -28,68 +34,72 @@ class ImageRef(t.NamedTuple):
         return self.name if self.version is None else "%s:%s" % (self.name, self.version)
 
 
-def object_name(value: str, option: str) -> str:
-    """The name of a container, network or volume. Raises Invalid."""
-    if not value or len(value) > _LONGEST_OBJECT or value[0] not in _ALNUM or not set(value) <= _OBJECT:
-        raise Invalid(option, "%r is not a name: letters, digits and _.=+- are accepted, the first is a letter or digit, %d at most"
-                      % (value, _LONGEST_OBJECT))
-    return value
+def parse_image(text: str, option: str = "image") -> ImageRef:
+    """NAME[:VERSION]. A `:` with a `/` after it is the port of a registry. Raises Invalid."""
+    folder, slash, last = text.rpartition("/")
+    base, colon, version = last.partition(":")
+    if "@" in text:
+        raise Invalid(option, "%r: an image is named by NAME[:VERSION], not by a digest" % text)
+    return ImageRef(image_name(folder + slash + base, option), image_version(version, option) if colon else None)
 
 
-def parse_image(value: str, option: str = "name") -> ImageRef:
-    """`NAME[:VERSION]`; a colon that is followed by a slash belongs to a registry's port. Raises Invalid."""
-    name, colon, version = value.rpartition(":")
-    if not colon or "/" in version:
-        return ImageRef(image_name(value, option))
-    return ImageRef(image_name(name, option), image_version(version, option))
+def image_name(text: str, option: str) -> str:
+    """Such as debian, calvin=rhel-7.4-x86_64, localhost:5000/team/app. Raises Invalid."""
+    parts = text.split("/")
+    host, colon, port = parts[0].partition(":") if len(parts) > 1 else (parts[0], "", "")
+    if not all(_is_word(part) for part in (host, *parts[1:])) or colon and not _is_port(port):
+        raise Invalid(option, "%r is no image name; parts are separated by /, in a part %s" % (text, _RULE))
+    if len(encode(text)) > _FILE_NAME_LENGTH:
+        raise Invalid(option, "%r is longer than %d characters" % (text, _FILE_NAME_LENGTH))
+    return text
 
 
-def image_name(value: str, option: str) -> str:
+def image_version(text: str, option: str) -> str:
     """Raises Invalid."""
-    registry, slash, _rest = value.partition("/")
-    host, colon, port = registry.partition(":")
-    parts = (host + value[len(registry):]).split("/")
-    well_formed = all(part and part[0] in _ALNUM and set(part) <= _OBJECT for part in parts)
-    if not well_formed or len(value) > _LONGEST_IMAGE or (colon and not (slash and _is_port(port))):
-        raise Invalid(option, "%r is not an image name such as debian, calvin=rhel-7.4-x86_64 or example/app" % value)
-    return value
+    if text == NONE or _is_word(text) and len(text) <= _VERSION_LENGTH:
+        return text
+    raise Invalid(option, "%r is no version; %s, at most %d" % (text, _RULE, _VERSION_LENGTH))
+
+
+def object_name(value: str, option: str) -> str:
+    """The name of a container, network or volume, or Invalid."""
+    if _is_word(value) and len(value) <= _OBJECT_LENGTH:
+        return value
+    raise Invalid(option, "%r is no name; %s, at most %d" % (value, _RULE, _OBJECT_LENGTH))
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and text[0] in _FIRST and _REST.issuperset(text)
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
-
-
-def image_version(value: str, option: str) -> str:
-    """Raises Invalid."""
-    if not value or len(value) > _LONGEST_VERSION or value[0] not in _ALNUM | {"_"} or not set(value) <= _VERSION:
-        raise Invalid(option, "%r is not a version: letters, digits and _.+- are accepted, %d at most" % (value, _LONGEST_VERSION))
-    return value
+    return 0 < len(text) <= _PORT_LENGTH and _DIGITS.issuperset(text) and 0 < int(text) < 1 << 16
 
 
 def encode(name: str) -> str:
-    """A plain file name: every byte that is not plain becomes %XX."""
-    plain = "".join(char if char in _PLAIN else "".join("%%%02X" % byte for byte in char.encode("utf-8", "surrogateescape")) for char in name)
-    return "%2E" + plain[1:] if plain.startswith(".") else plain
+    """A plain file name, never hidden, and a different one for each name."""
+    if _is_word(name) or name == NONE:
+        return name
+    return "".join(_encoded(char, index == 0) for index, char in enumerate(name))
+
+
+def _encoded(char: str, first: bool) -> str:
+    if char in (_FIRST if first else _REST):
+        return char
+    return "".join("%%%02X" % byte for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def decode(file_name: str) -> t.Optional[str]:
-    """None for what `encode` never makes: litter, and other people's files."""
-    data, place = bytearray(), 0
-    while place < len(file_name):
-        code = file_name[place + 1:place + 3]
-        if file_name[place] == "%" and len(code) == 2 and set(code) <= _HEX:
-            data.append(int(code, 16))
-            place += 3
-        else:
-            data.extend(file_name[place].encode("utf-8", "surrogateescape"))
-            place += 1
-    name = data.decode("utf-8", "surrogateescape")
+    """What encode() was given; None for a file name that it does not make."""
+    head, *rest = file_name.split("%")
+    raw = bytearray(head.encode("utf-8", "surrogateescape"))
+    for part in rest:
+        if len(part) < 2 or not all(char in "0123456789ABCDEF" for char in part[:2]):
+            return None
+        raw.append(int(part[:2], 16))
+        raw += part[2:].encode("utf-8", "surrogateescape")
+    name = raw.decode("utf-8", "surrogateescape")
     return name if name and encode(name) == file_name else None
-
-
-def short_hash(name: str, digits: int = 10) -> str:
-    """Upper-case hex of the name's MD5: it names, it protects nothing."""
-    return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:digits].upper()
 
 
 def netns_name(container: str) -> str:
@@ -97,7 +107,12 @@ def netns_name(container: str) -> str:
 
 
 def link_name(container: str, index: int = 0) -> str:
-    """The host's side of the container's link to its network number `index`. Raises Invalid beyond 999."""
-    if not 0 <= index <= 999:
-        raise Invalid("networks", "a container is on 1000 networks at most")
-    return "eth" + (short_hash(container, 9) + str(index) if index else short_hash(container))
+    """The host's end of the container's link to its `index`-th network."""
+    if not 0 <= index < _LINK_INDEXES:
+        raise Invalid("networks", "a container can be on %d networks" % _LINK_INDEXES)
+    return "eth" + (short_hash(container) if index == 0 else "%s%d" % (short_hash(container)[:-1], index))
+
+
+def short_hash(name: str) -> str:
+    """Ten upper case hex digits of the MD5, which is what the kernel's names have room for."""
+    return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:_HASH_DIGITS].upper()
