@@ -12,9 +12,7 @@ options:
       - What is mounted in the container, each as V(SOURCE:TARGET) or V(SOURCE:TARGET:OPTIONS).
       - A source that begins with C(/) is a path of the host, which must exist. Any other is the name of a volume, which is made if it
         does not exist.
-      - The options, separated by commas, are V(ro) or V(rw) (the default), V(nocopy) for a new volume that shall not start
-        with what the image
-        has at the target, and a propagation, one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave).
+      - The options, separated by commas, are V(ro) or V(rw) (the default) and a propagation, one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave).
         V(z) and V(Z) are accepted and change nothing, as the engine sets no SELinux labels.
       - Volumes are never removed together with a container.
     type: list

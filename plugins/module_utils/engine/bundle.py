@@ -7,7 +7,6 @@ Not here: what is run from the copy (init/, engine/reap.py) and its collection w
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import sys
 import typing as t
@@ -132,7 +131,5 @@ def _compile(sources: t.Mapping[str, bytes], target: str) -> None:
     folders = {os.path.dirname(path) for path in sources}
     parents = {"/".join(folder.split("/")[:depth]) for folder in folders for depth in range(1, folder.count("/") + 2)}
     for path in [*sources, *(folder + "/__init__.py" for folder in parents)]:
-        full = os.path.join(target, path)
-        cache = "%s.%d" % (importlib.util.cache_from_source(full), os.getpid())
-        py_compile.compile(full, cfile=cache, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-        os.rename(cache, importlib.util.cache_from_source(full))
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(os.path.join(target, path), doraise=True, invalidation_mode=mode)

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field, plain
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, config_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
@@ -147,15 +148,17 @@ class Pin:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerRecord:
-    """containers/<name>/spec.json. `created` is RFC 3339."""
+    """containers/<name>/spec.json. `created` is RFC 3339. Images and their merged config are those of the creation, whatever comes later."""
 
     id: str
     created: str
     spec: ContainerSpec
     pins: t.Tuple[Pin, ...]
+    config: ImageConfig = ImageConfig()
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return plain(self)  # type: ignore[no-any-return]
+        said = {key: getattr(self, key) for key in ("id", "created", "spec", "pins")}
+        return dict(plain(said), config=self.config.to_json())
 
 
 def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
@@ -163,7 +166,7 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
     said = value["spec"]
     spec = ContainerSpec(name=said["name"], **{field.name: field.load(said[field.name]) for field in FIELDS if field.name in said})
     pins = tuple(Pin(pin["name"], pin["version"], tuple(pin["layers"])) for pin in value["pins"])
-    return ContainerRecord(id=value["id"], created=value["created"], spec=spec, pins=pins)
+    return ContainerRecord(value["id"], value["created"], spec, pins, config_from_json(value["config"]))
 
 
 def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:

@@ -16,7 +16,7 @@ BIND = "bind"
 TMPFS = "tmpfs"
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
-_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, nocopy, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
+_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
 _OURS = ("/proc", "/sys", "/dev")
 
 
@@ -29,7 +29,6 @@ class Mount:
     target: str
     read_only: bool = False
     propagation: str = "rprivate"
-    copy: bool = True
     size: t.Optional[int] = None
     mode: t.Optional[int] = None
 
@@ -56,23 +55,19 @@ def _parse_volume(value: str, option: str) -> Mount:
     if len(parts) not in (2, 3):
         raise Invalid(option, "%r is not %s" % (value, _ACCEPTED))
     source, target = parts[0], _target(parts[1], value, option)
-    read_only, propagation, copy = False, "rprivate", True
+    read_only, propagation = False, "rprivate"
     for word in parts[2].split(",") if len(parts) == 3 else ():
         if word in ("ro", "rw"):
             read_only = word == "ro"
-        elif word == "nocopy":
-            copy = False
         elif word in PROPAGATION:
             propagation = word
         elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
             raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
     if source.startswith("/"):
-        if not copy:
-            raise Invalid(option, "%r: nocopy is for volumes; a host path is never filled" % value)
         return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation)
     if source.startswith((".", "~")):
         raise Invalid(option, "%r: a host path must be absolute" % value)
-    return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation, copy=copy)
+    return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation)
 
 
 def _parse_tmpfs(value: str, option: str) -> Mount:

@@ -105,4 +105,4 @@ def _is_number(text: str) -> bool:
 
 def _is_decimal(text: str) -> bool:
     whole, dot, fraction = text.partition(".")
-    return (_is_number(whole) or not whole) and (_is_number(fraction) or not fraction) and bool(whole or fraction) and (not dot or bool(fraction))
+    return (_is_number(fraction) and (_is_number(whole) or not whole)) if dot else _is_number(whole)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A container's record turned into what the runtime is to do (RuntimeWish), and that into config.json.
+
+Not here: the OCI form (runtime/spec.py). Only the files that a container finds at /etc/hosts and so on are written here.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    BRIDGE,
+    CUSTOM,
+    HOST,
+    NONE,
+    STOP_TIMEOUT,
+    ContainerRecord,
+    ContainerSpec,
+    Device,
+    stop_signal,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
+from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+
+CPU_PERIOD = 100000  # microseconds, the kernel's default
+_GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+_NO_NEW_PRIVILEGES, _NO_SECCOMP, _NO_MASKS = "no-new-privileges", "seccomp=unconfined", "systempaths=unconfined"
+
+
+def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
+    """Of a stack, bottom first: what a higher image says wins, environment and labels add up."""
+    result = ImageConfig()
+    for config in configs:
+        said = {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if getattr(config, field.name)}
+        env = tuple("%s=%s" % pair for pair in {**_pairs(result.env), **_pairs(config.env)}.items())
+        result = dataclasses.replace(result, **dict(said, env=env, labels={**result.labels, **config.labels}))
+    return result
+
+
+def process(spec: ContainerSpec, config: ImageConfig) -> Process:
+    """What runs. An entry point of the task's own does not go with the image's command (docker's rule)."""
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else config.entrypoint
+    usual = config.cmd if spec.entrypoint is None else ()
+    env = {**_pairs(config.env), **(spec.env or {})}
+    return Process(
+        args=(*entrypoint, *(spec.command if spec.command is not None else usual)),
+        env=tuple("%s=%s" % (key, value) for key, value in sorted(env.items()) if value is not None),
+        cwd=spec.working_dir or config.working_dir or "/",
+        user=spec.user if spec.user is not None else config.user,
+        labels={**config.labels, **(spec.labels or {})},
+    )
+
+
+def _pairs(env: t.Iterable[str]) -> t.Dict[str, str]:
+    return {key: value for key, _equals, value in (word.partition("=") for word in env)}
+
+
+def has_init(spec: ContainerSpec, config: ImageConfig) -> bool:
+    """Our PID 1 is the default where nothing else is there to be it: the container is a small virtual machine."""
+    return spec.init if spec.init is not None else not process(spec, config).args
+
+
+def runtime_wish(layout: Layout, record: ContainerRecord, *, netns: str) -> runtime.RuntimeWish:
+    """Reads the host's devices. Raises Invalid for one that is not there."""
+    spec = record.spec
+    said, security = process(spec, record.config), set(spec.security_opts or ())
+    bundle = layout.container(spec.name)
+    unmasked = {"masked_paths": (), "readonly_paths": ()} if _NO_MASKS in security else {}
+    return runtime.RuntimeWish(
+        name=names.encode(spec.name),
+        lower=lower(layout, record),
+        upper=os.path.join(bundle, "upper"),
+        work=os.path.join(bundle, "work"),
+        args=said.args or None,
+        init=has_init(spec, record.config),
+        env=_pairs(said.env),
+        cwd=said.cwd,
+        user=said.user,
+        hostname=hostname(spec),
+        read_only=bool(spec.read_only),
+        mounts=_mounts(layout, spec),
+        network=_network(spec, netns),
+        resources=resources(spec),
+        capabilities=runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ()),
+        no_new_privileges=_NO_NEW_PRIVILEGES in security,
+        seccomp=runtime.UNCONFINED if _NO_SECCOMP in security else runtime.DEFAULT,
+        devices=tuple(_device(device) for device in spec.devices or ()),
+        sysctls=spec.sysctls or {},
+        ulimits=tuple(runtime.UlimitWish(limit.name, limit.soft, limit.hard) for limit in spec.ulimits or ()),
+        stop_signal=units.signal_name(stop_signal(spec, record.config.stop_signal or None)),
+        stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
+        **unmasked,
+    )
+
+
+def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
+    """Topmost first; a layer that several images of the stack share is there once, at its highest place."""
+    layers = [layer for pin in record.pins for layer in pin.layers]
+    return tuple(layout.diff(layer) for layer in dict.fromkeys(reversed(layers)))
+
+
+def hostname(spec: ContainerSpec) -> str:
+    return spec.hostname if spec.hostname is not None else spec.name.replace("=", "-").replace("_", "-").replace("+", "-")[:63]
+
+
+def _network(spec: ContainerSpec, netns: str) -> t.Optional[str]:
+    return {BRIDGE: netns, CUSTOM: netns, HOST: runtime.HOST, NONE: None}[spec.network_mode or BRIDGE]
+
+
+def resources(spec: ContainerSpec) -> t.Dict[str, t.Any]:
+    """OCI linux.resources without devices. Without a word about swap, `memory` is all that there is."""
+    found: t.Dict[str, t.Any] = {}
+    if spec.memory is not None:
+        found["memory"] = {"limit": spec.memory}
+        if spec.memory_swap is not None or _counts_swap():
+            found["memory"]["swap"] = spec.memory_swap if spec.memory_swap is not None else spec.memory
+    elif spec.memory_swap is not None:
+        raise Invalid("memory_swap", "it needs memory: it is the sum of memory and swap")
+    cpu: t.Dict[str, t.Any] = {}
+    if spec.nano_cpus:
+        cpu.update(quota=max(spec.nano_cpus * CPU_PERIOD // 10 ** 9, 1000), period=CPU_PERIOD)
+    if spec.cpu_shares is not None:
+        cpu["shares"] = spec.cpu_shares
+    if spec.cpuset_cpus is not None:
+        cpu["cpus"] = spec.cpuset_cpus
+    if cpu:
+        found["cpu"] = cpu
+    if spec.pids_limit is not None:
+        found["pids"] = {"limit": spec.pids_limit if spec.pids_limit > 0 else -1}
+    return found
+
+
+def _counts_swap() -> bool:
+    layout = cgroupfs.layout()
+    point = layout.controllers.get("memory")
+    if point is None or layout.version("memory") == 2:
+        return point is not None and os.path.exists("/proc/swaps")
+    return cgroupfs.has(point, "memory.memsw.limit_in_bytes")
+
+
+def _mounts(layout: Layout, spec: ContainerSpec) -> t.Tuple[runtime.MountWish, ...]:
+    wished = [_mount(layout, mount) for mount in spec.mounts or ()]
+    taken = {mount.destination for mount in wished}
+    ours = [
+        runtime.MountWish(runtime.BIND, path, os.path.join(layout.container(spec.name), path.rpartition("/")[2]), recursive=False)
+        for path in _GENERATED if path not in taken
+    ]
+    return (*ours, *wished)
+
+
+def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
+    source = layout.volume_data(mount.source) if mount.kind == mounts.VOLUME else mount.source
+    propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
+    return runtime.MountWish(
+        mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode)
+
+
+def check_devices(spec: ContainerSpec) -> None:
+    """Before the first effect. Raises Invalid."""
+    for device in spec.devices or ():
+        _device(device)
+
+
+def _device(device: Device) -> runtime.DeviceWish:
+    try:
+        status = os.stat(device.source)
+    except OSError as error:
+        raise Invalid("devices", "%s: %s" % (device.source, error.strerror)) from error
+    kind = "c" if stat.S_ISCHR(status.st_mode) else "b" if stat.S_ISBLK(status.st_mode) else ""
+    if not kind:
+        raise Invalid("devices", "%s is not a device" % device.source)
+    return runtime.DeviceWish(
+        path=device.target, kind=kind, major=os.major(status.st_rdev), minor=os.minor(status.st_rdev), permissions=device.permissions,
+        mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid,
+    )
+
+
+def write_files(layout: Layout, spec: ContainerSpec, addresses: t.Sequence[str]) -> None:
+    """hosts, hostname and resolv.conf, in place, so that a running container sees them change. They are made anew at each start."""
+    name = hostname(spec)
+    shares_host = spec.network_mode == HOST
+    texts = {
+        "hosts": resolver.hosts(name, addresses),
+        "hostname": resolver.hostname(name),
+        "resolv.conf": resolver.resolv_conf(resolver.host_resolv_conf(), keep_loopback=shares_host),
+    }
+    for file, text in texts.items():
+        path = os.path.join(layout.container(spec.name), file)
+        fs.write_atomic(path, text.encode("utf-8"), mode=0o644, durable=False)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What this host offers, what is missing, and what cannot be done because of it. Changes nothing.
+
+Not here: mending it (the `host` role).
+"""
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import platform
+import sys
+import typing as t
+import zlib
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import netlink
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
+
+_ROLE = "the role cocker.engine.host brings it"
+_CONTROLLERS = (
+    ("memory", "memory, memory_swap"),
+    ("cpu", "cpus, cpu_shares"),
+    ("cpuset", "cpuset_cpus"),
+    ("pids", "pids_limit"),
+)
+_CONFIG = {
+    "bridge": "BRIDGE", "mqueue": "POSIX_MQUEUE", "nf_tables": "NF_TABLES", "overlay": "OVERLAY_FS", "tmpfs": "TMPFS", "veth": "VETH",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """`disables` says in a few words what does not work without it; `required` means that no container can run."""
+
+    name: str
+    ok: bool
+    detail: str
+    disables: str
+    required: bool = False
+
+
+def collect(host: Host) -> t.Dict[str, t.Any]:
+    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks()]
+    return {
+        "can_run_containers": all(check.ok for check in checks if check.required),
+        "missing": [
+            {"name": check.name, "detail": check.detail, "disables": check.disables, "required": check.required}
+            for check in checks if not check.ok
+        ],
+        "host_info": {
+            "Kernel": platform.release(),
+            "Architecture": platform.machine(),
+            "Python": "%d.%d.%d" % sys.version_info[:3],
+            "Interpreter": os.path.realpath(sys.executable),
+            "CockerHome": host.layout.home,
+            "Cgroup": _cgroup_facts(),
+            "Checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+        },
+    }
+
+
+def _kernel_checks() -> t.Iterator[Check]:
+    yield _filesystem("overlay", "images and containers", required=True)
+    yield _filesystem("tmpfs", "containers", required=True)
+    yield _filesystem("mqueue", "POSIX message queues in containers")
+    for kind in ("mnt", "pid", "uts", "ipc", "net"):
+        yield Check("namespace %s" % kind, os.path.exists("/proc/self/ns/" + kind), "/proc/self/ns/" + kind, "containers", required=True)
+    yield Check("namespace cgroup", os.path.exists("/proc/self/ns/cgroup"), "Linux 4.6", "a private view of the cgroups")
+    yield _call("openat2", "5.6", "the fast way to resolve paths inside a root")
+    yield _call("fsopen", "5.2", "stacks of more than about 40 layers")
+    yield _call("mount_setattr", "5.12", "recursive read-only mounts")
+    yield _call("pidfd_open", "5.3", "signals that are proof against reused pids")
+    seccomp = os.path.exists("/proc/sys/kernel/seccomp/actions_avail")
+    yield Check("seccomp filter", seccomp, "CONFIG_SECCOMP_FILTER", "the system call filter: security_opts seccomp=unconfined is needed", required=True)
+
+
+def _filesystem(name: str, disables: str, *, required: bool = False) -> Check:
+    with open("/proc/filesystems", encoding="ascii") as listed:
+        known = any(line.split()[-1] == name for line in listed)
+    loadable = known or _has_module(name)
+    detail = "known to the kernel" if known else "a module that is loaded when needed" if loadable else "unknown to the kernel"
+    return Check("file system %s" % name, loadable, detail, disables, required)
+
+
+def _call(name: str, since: str, disables: str) -> Check:
+    return Check("system call %s" % name, not libc.is_missing(name), "Linux %s" % since, disables)
+
+
+def _cgroup_checks() -> t.Iterator[Check]:
+    try:
+        layout = cgroupfs.layout()
+    except CockerError as error:
+        yield Check("cgroups", False, str(error), "containers", required=True)
+        return
+    yield Check("cgroups", True, layout.mode, "containers", required=True)
+    for controller, options in _CONTROLLERS:
+        version = layout.version(controller)
+        yield Check("cgroup %s" % controller, bool(version), "v%d" % version if version else "no such controller", options)
+    swap = _has_swap_accounting(layout)
+    yield Check("swap accounting", swap, "memory.memsw or memory.swap", "limits of swap: memory_swap")
+
+
+def _has_swap_accounting(layout: cgroupfs.Layout) -> bool:
+    point = layout.controllers.get("memory")
+    if point is None:
+        return False
+    if layout.version("memory") == 1:
+        return cgroupfs.has(point, "memory.memsw.limit_in_bytes")
+    return os.path.exists("/proc/swaps")
+
+
+def _cgroup_facts() -> t.Dict[str, t.Any]:
+    try:
+        layout = cgroupfs.layout()
+    except CockerError as error:
+        return {"Mode": "none", "Error": str(error)}
+    return {"Mode": layout.mode, "Controllers": dict(layout.controllers), "Unified": layout.unified}
+
+
+def _library_checks() -> t.Iterator[Check]:
+    yield _library("libseccomp.so.2", "containers with the default system call filter", required=True)
+    yield _library("libnftables.so.1", "bridge networks and published ports")
+    found = netlink.is_available()
+    yield Check("pyroute2", found, "importable" if found else _ROLE, "bridge networks")
+
+
+def _library(soname: str, disables: str, *, required: bool = False) -> Check:
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return Check(soname, False, "not found; " + _ROLE, disables, required)
+    return Check(soname, True, "found", disables, required)
+
+
+def _network_checks() -> t.Iterator[Check]:
+    with open("/proc/sys/net/ipv4/ip_forward", encoding="ascii") as value:
+        forwards = value.read().strip() == "1"
+    yield Check("net.ipv4.ip_forward", forwards, "1" if forwards else "0", "ports that are reachable from other hosts, until a network is made")
+    for module in ("bridge", "veth", "nf_tables"):
+        yield Check("module %s" % module, _has_module(module), "built in, loaded or loadable", "bridge networks")
+
+
+def _has_module(name: str) -> bool:
+    """Loaded, built in with parameters, listed for modprobe(8), or built in by the kernel's own configuration."""
+    if os.path.exists("/sys/module/" + name):
+        return True
+    base = "/lib/modules/%s/modules." % platform.release()
+    needle = "/%s.ko" % name
+    if any(needle in line for kind in ("builtin", "dep") for line in _lines(base + kind)):
+        return True
+    return "CONFIG_%s=y\n" % _CONFIG[name] in _kernel_config()
+
+
+def _kernel_config() -> t.List[str]:
+    if not os.path.exists("/proc/config.gz"):
+        return _lines("/boot/config-" + platform.release())
+    with open("/proc/config.gz", "rb") as packed:
+        return zlib.decompress(packed.read(), zlib.MAX_WBITS | 16).decode("utf-8", "replace").splitlines(keepends=True)
+
+
+def _lines(path: str) -> t.List[str]:
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as listed:
+        return listed.readlines()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""PURE: our records in the shapes that `docker inspect` made familiar, so that templates written for it keep working.
+
+Not here: reading the records (observe.py, info.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    BRIDGE,
+    STOP_TIMEOUT,
+    ContainerRecord,
+    ContainerSpec,
+    ContainerState,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+
+Shown = t.Dict[str, t.Any]
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """What runs, after the images' configs had their say; `env` as KEY=VALUE."""
+
+    args: t.Tuple[str, ...] = ()
+    env: t.Tuple[str, ...] = ()
+    cwd: str = "/"
+    user: str = ""
+    labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Paths on the host."""
+
+    bundle: str
+    log: str
+    volumes: t.Mapping[str, str]
+
+
+def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.Tuple[Lease, str]], places: Places) -> Shown:
+    """`leases` maps a network's name to the container's lease on it and the network's gateway."""
+    record = state.record
+    if record is None:
+        return {"Name": "/" + state.name, "State": _state(state), "Cocker": {"Bundle": places.bundle, "Damaged": True}}
+    spec = record.spec
+    return {
+        "Id": record.id,
+        "Name": "/" + state.name,
+        "Created": record.created,
+        "Path": process.args[0] if process.args else "",
+        "Args": list(process.args[1:]),
+        "Image": _image(record),
+        "LogPath": places.log,
+        "State": _state(state),
+        "Config": _config(spec, process, _image(record)),
+        "HostConfig": _host_config(spec),
+        "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
+        "NetworkSettings": _network_settings(spec, leases),
+        "Cocker": {
+            "Bundle": places.bundle,
+            "Images": [{"name": pin.name, "version": pin.version, "layers": list(pin.layers)} for pin in record.pins],
+            "Cgroups": dict(state.running.cgroups) if state.running else {},
+        },
+    }
+
+
+def _image(record: ContainerRecord) -> str:
+    top = record.pins[-1] if record.pins else None
+    return "" if top is None else top.name if top.version == "_" else "%s:%s" % (top.name, top.version)
+
+
+def _state(state: ContainerState) -> Shown:
+    running, ended = state.running, state.exit
+    return {
+        "Status": state.status,
+        "Running": state.is_running,
+        "Paused": False,
+        "Restarting": False,
+        "Dead": state.status == "dead",
+        "OOMKilled": ended.oom_killed if ended and not running else False,
+        "Pid": running.pid if running else 0,
+        "ExitCode": ended.exit_code if ended and not running else 0,
+        "Error": ended.error if ended and not running else "",
+        "StartedAt": running.started_at if running else ended.started_at if ended else _NEVER,
+        "FinishedAt": ended.finished_at if ended and not running else _NEVER,
+    }
+
+
+def _config(spec: ContainerSpec, process: Process, image: str) -> Shown:
+    return {
+        "Hostname": spec.hostname or spec.name,
+        "User": process.user,
+        "Env": list(process.env),
+        "Cmd": list(spec.command) if spec.command is not None else None,
+        "Entrypoint": list(spec.entrypoint) if spec.entrypoint is not None else None,
+        "Image": image,
+        "WorkingDir": process.cwd,
+        "Labels": dict(process.labels),
+        "StopSignal": units.signal_name(spec.stop_signal) if spec.stop_signal is not None else None,
+        "StopTimeout": spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
+    }
+
+
+def _host_config(spec: ContainerSpec) -> Shown:
+    return {
+        "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else BRIDGE),
+        "PortBindings": _bindings(spec.published_ports or ()),
+        "Init": bool(spec.init),
+        "ReadonlyRootfs": bool(spec.read_only),
+        "Memory": max(spec.memory or 0, 0),
+        "MemorySwap": spec.memory_swap or 0,
+        "NanoCpus": spec.nano_cpus or 0,
+        "CpuShares": spec.cpu_shares or 0,
+        "CpusetCpus": spec.cpuset_cpus or "",
+        "PidsLimit": spec.pids_limit,
+        "CapAdd": list(spec.capabilities or ()),
+        "CapDrop": list(spec.cap_drop or ()),
+        "SecurityOpt": list(spec.security_opts or ()),
+        "Sysctls": dict(spec.sysctls or {}),
+        "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in spec.ulimits or ()],
+        "Devices": [
+            {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions}
+            for device in spec.devices or ()
+        ],
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+    }
+
+
+def _mount(mount: mounts.Mount, volumes: t.Mapping[str, str]) -> Shown:
+    shown: Shown = {
+        "Type": mount.kind,
+        "Source": volumes.get(mount.source, mount.source) if mount.kind == mounts.VOLUME else mount.source,
+        "Destination": mount.target,
+        "RW": not mount.read_only,
+        "Propagation": mount.propagation,
+    }
+    if mount.kind == mounts.VOLUME:
+        shown["Name"] = mount.source
+    return shown
+
+
+def _bindings(ports: t.Iterable[PortMapping]) -> Shown:
+    bindings: Shown = {}
+    for port in ports:
+        host = {"HostIp": port.host_ip or "0.0.0.0", "HostPort": str(port.host_port or "")}
+        bindings.setdefault("%d/%s" % (port.container_port, port.protocol), []).append(host)
+    return bindings
+
+
+def _network_settings(spec: ContainerSpec, leases: t.Mapping[str, t.Tuple[Lease, str]]) -> Shown:
+    networks = {name: _endpoint(name, spec, lease, gateway) for name, (lease, gateway) in leases.items()}
+    first = next(iter(networks.values()), {"IPAddress": "", "MacAddress": "", "Gateway": ""})
+    ports = [port for lease, _gateway in leases.values() for port in lease.ports]
+    return {
+        "IPAddress": first["IPAddress"],
+        "MacAddress": first["MacAddress"],
+        "Gateway": first["Gateway"],
+        "Ports": _bindings(ports or spec.published_ports or ()),
+        "Networks": networks,
+    }
+
+
+def _endpoint(name: str, spec: ContainerSpec, lease: Lease, gateway: str) -> Shown:
+    given = [attachment.ipv4_address for attachment in spec.attachments() if attachment.name == name]
+    address, _slash, prefix = lease.address.partition("/")
+    return {
+        "IPAddress": address,
+        "IPPrefixLen": int(prefix or 32),
+        "Gateway": gateway,
+        "MacAddress": lease.mac,
+        "IPAMConfig": {"IPv4Address": given[0]} if given and given[0] else None,
+    }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Named volumes. Nothing but `state: absent` with the volume's own name ever removes data."""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
+from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, VolumeWish
+from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
+
+CREATE, UPDATE, REMOVE = "create", "update", "remove"
+
+
+def ensure(host: Host, wish: VolumeWish) -> Outcome:
+    name = wish.spec.name
+    with host.locked("volume", name):
+        have = volumes.find(host.layout, name)
+        plan = _plan_absent(name, have, users(host, name)) if wish.state == ABSENT else _plan_present(wish.spec, have)
+        execute(plan, lambda action: _step(host, action, wish.spec), dry_run=host.dry_run)
+        shown = None if wish.state == ABSENT else inspect.volume(volumes.find(host.layout, name) or wish.spec, host.layout.volume_data(name))
+        return outcome(plan, {"volume": shown})
+
+
+def users(host: Host, name: str) -> t.List[str]:
+    """Containers that mount it."""
+    return [found.name for found in observe.containers(host) if found.record and _mounts(found.record.spec.mounts or (), name)]
+
+
+def _mounts(wanted: t.Iterable[mounts.Mount], name: str) -> bool:
+    return any(mount.kind == mounts.VOLUME and mount.source == name for mount in wanted)
+
+
+def _plan_absent(name: str, have: t.Optional[VolumeSpec], used_by: t.Sequence[str]) -> Plan:
+    if have is None:
+        return Plan()
+    if used_by:
+        raise Conflict("remove volume", name, "containers mount it: %s" % ", ".join(used_by), hint="remove them first")
+    return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, name),), {"exists": True}, {"exists": False})
+
+
+def _plan_present(want: VolumeSpec, have: t.Optional[VolumeSpec]) -> Plan:
+    labels = dict(want.labels or {})
+    if have is None:
+        return Plan(CREATE, ("the volume does not exist",), (Action(CREATE, want.name),), {"exists": False}, {"exists": True, "labels": labels})
+    if dict(have.labels or {}) == labels:
+        return Plan()
+    before, after = {"labels": dict(have.labels or {})}, {"labels": labels}
+    return Plan(UPDATE, ("labels changed",), (Action(UPDATE, want.name, {"options": ["labels"]}),), before, after)
+
+
+def _step(host: Host, action: Action, want: VolumeSpec) -> Step:
+    if action.kind == CREATE:
+        return Step(lambda: volumes.create(host.layout, want), lambda: volumes.remove(host.layout, want.name))
+    if action.kind == UPDATE:
+        return Step(lambda: volumes.relabel(host.layout, want))
+    return Step(lambda: volumes.remove(host.layout, want.name))
+
+
+def check(host: Host, wanted: t.Iterable[mounts.Mount]) -> None:
+    """Before the first effect: what is to be mounted is there. Raises Conflict."""
+    for mount in wanted:
+        if mount.kind == mounts.BIND and not os.path.exists(mount.source):
+            raise Conflict("option", "volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
