@@ -56,10 +56,15 @@ def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
     ("image", {"name": "a", "state": "absent"}, ImageWish("a", state="absent")),
     ("image", {"name": "a", "state": "absent", "path": "/x", "force": True}, ImageWish("a", state="absent", path="/x", force=True)),
     ("image", {"name": "a", "source": "archive", "path": "/x/a.tar"}, ImageWish("a", source="archive", path="/x/a.tar")),
-    ("image", {"name": "a", "source": "directory", "path": "/x/", "force": True}, ImageWish("a", source="directory", path="/x", force=True)),
+    ("image", {"name": "a", "source": "directory", "path": "/x/"}, ImageWish("a", source="directory", path="/x")),
+    ("image", {"name": "a", "source": "host", "force": True}, ImageWish("a", source="host", force=True)),
     ("image", {"name": "a", "source": "host"}, ImageWish("a", source="host")),
-    ("image", {"name": "a", "source": "host", "programs": ["sh", "/bin/ls", "sh"]}, ImageWish("a", source="host", programs=("/bin/ls", "sh"))),
-    ("image", {"name": "a", "source": "archive", "remote_src": False, "archive_digest": DIGEST}, ImageWish("a", source="archive", digest=DIGEST)),
+    ("image", {"name": "a", "source": "host", "programs": ["sh", "/a", "sh"]}, ImageWish("a", source="host", programs=("/a", "sh"))),
+    (
+        "image",
+        {"name": "a", "source": "archive", "remote_src": False, "archive_digest": DIGEST},
+        ImageWish("a", source="archive", digest=DIGEST),
+    ),
     ("network", {"name": "web0"}, NetworkWish(NetworkSpec("web0"))),
     ("network", {"name": "web0", "state": "absent"}, NetworkWish(NetworkSpec("web0"), state="absent")),
     ("network", {"name": "web0", "ipam_config": []}, NetworkWish(NetworkSpec("web0"))),
@@ -150,8 +155,8 @@ def test_a_bad_value_is_refused_and_the_option_is_named(read: t.Callable[..., t.
 
 
 ENDED: Given = {
-    "rc": 3, "stdout": b"out\xff\n\n", "stderr": b"err\r\n", "timed_out": False, "start": "2026-01-01 00:00:00.000000", "end": "2026-01-01 00:00:01.000000",
-    "delta": "0:00:01.000000",
+    "rc": 3, "stdout": b"out\xff\n\n", "stderr": b"err\r\n", "timed_out": False,
+    "start": "2026-01-01 00:00:00.000000", "end": "2026-01-01 00:00:01.000000", "delta": "0:00:01.000000",
 }
 
 

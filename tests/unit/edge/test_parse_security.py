@@ -42,11 +42,11 @@ def test_every_capability_that_the_kernel_has_is_accepted() -> None:
     ({"devices": ["/dev/z", "/dev/a", "/dev/z:rwm"]}, "devices", (Device("/dev/a", "/dev/a"), Device("/dev/z", "/dev/z"))),
     ({"read_only": False}, "read_only", False),
     ({"sysctls": {}}, "sysctls", {}),
-    ({"sysctls": {"net.ipv4.ip_forward": 1, "kernel.shmmax": "68719476736"}}, "sysctls", {"net.ipv4.ip_forward": "1", "kernel.shmmax": "68719476736"}),
+    ({"sysctls": {"net.ipv4.ip_forward": 1, "kernel.sem": "1 2 3 4"}}, "sysctls", {"net.ipv4.ip_forward": "1", "kernel.sem": "1 2 3 4"}),
     ({"sysctls": {"net/ipv4/conf/eth0.1/forwarding": "1"}}, "sysctls", {"net/ipv4/conf/eth0.1/forwarding": "1"}),
     ({"sysctls": {"net.ipv4.conf.eth0/1.forwarding": "1"}}, "sysctls", {"net/ipv4/conf/eth0.1/forwarding": "1"}),
     ({"sysctls": {"net/ipv4/tcp_rmem": " 4096\t87380  6291456"}}, "sysctls", {"net.ipv4.tcp_rmem": "4096 87380 6291456"}),
-    ({"sysctls": {"net.ipv4.ip_local_port_range": "1024 65000"}, "network_mode": "none"}, "sysctls", {"net.ipv4.ip_local_port_range": "1024 65000"}),
+    ({"sysctls": {"net.core.somaxconn": 1}, "network_mode": "none"}, "sysctls", {"net.core.somaxconn": "1"}),
     ({"sysctls": {"fs.mqueue.msg_max": 10}, "network_mode": "host"}, "sysctls", {"fs.mqueue.msg_max": "10"}),
 ])
 def test_an_option_means(security: Security, given: t.Dict[str, t.Any], name: str, value: t.Any) -> None:

@@ -28,7 +28,8 @@ def test_words(value: t.Any, words: t.Optional[t.Tuple[str, ...]]) -> None:
 
 
 @pytest.mark.parametrize(("value", "said"), [
-    (["sleep", True], "quote it"), (["sleep", 1.5], "quote it"), (["sleep", None], "quote it"), (["sleep", ["60"]], "quote it"), (["sleep", "a\0b"], "NUL"),
+    (["sleep", True], "quote it"), (["sleep", 1.5], "quote it"), (["sleep", None], "quote it"), (["sleep", ["60"]], "quote it"),
+    (["sleep", "a\0b"], "NUL"),
     ("echo 'a", "cannot be split"), (60, "neither a list"), (True, "neither a list"), ({"a": "b"}, "neither a list"),
 ])
 def test_what_are_no_words_is_refused_and_the_option_is_named(value: t.Any, said: str) -> None:
@@ -75,7 +76,9 @@ def test_what_is_no_label_is_refused(labels: t.Dict[t.Any, t.Any]) -> None:
         values.labels(labels)
 
 
-@pytest.mark.parametrize(("path", "normal"), [(None, None), ("/", "/"), ("/a", "/a"), ("/a/", "/a"), ("//a/./b//", "/a/b"), ("/a/../b", "/a/../b")])
+@pytest.mark.parametrize(("path", "normal"), [
+    (None, None), ("/", "/"), ("/a", "/a"), ("/a/", "/a"), ("//a/./b//", "/a/b"), ("/a/../b", "/a/../b"),
+])
 def test_absolute_paths(path: t.Optional[str], normal: t.Optional[str]) -> None:
     assert values.absolute(path, "working_dir") == normal
 

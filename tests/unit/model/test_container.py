@@ -34,7 +34,11 @@ VALUES: t.Dict[str, t.Any] = {
     "network_mode": "bridge",
     "networks": (Attachment("web0", "10.66.1.10"), Attachment("cocker0")),
     "published_ports": (PortMapping(None, 8080, 80, "tcp"), PortMapping("127.0.0.1", None, 53, "udp")),
-    "mounts": (Mount("volume", "data", "/data"), Mount("tmpfs", "", "/tmp", size=1, mode=0o1777), Mount("bind", "/a", "/b", True, "rslave", False)),
+    "mounts": (
+        Mount("volume", "data", "/data"),
+        Mount("tmpfs", "", "/tmp", size=1, mode=0o1777),
+        Mount("bind", "/a", "/b", read_only=True, propagation="rslave"),
+    ),
     "memory": 64 << 20,
     "memory_swap": -1,
     "nano_cpus": 500000000,
@@ -108,7 +112,9 @@ def test_which_networks_a_container_is_on(spec: t.Dict[str, t.Any], names: t.Lis
     assert [attachment.name for attachment in ContainerSpec("web", **spec).attachments()] == names
 
 
-@pytest.mark.parametrize(("given", "image", "signal"), [(None, None, 15), (None, "SIGQUIT", 3), (9, "SIGQUIT", 9), (None, "SIGRTMIN+3", 37), (None, "", 15)])
+@pytest.mark.parametrize(("given", "image", "signal"), [
+    (None, None, 15), (None, "SIGQUIT", 3), (9, "SIGQUIT", 9), (None, "SIGRTMIN+3", 37), (None, "", 15),
+])
 def test_the_stop_signal_is_the_tasks_then_the_images_then_term(given: t.Optional[int], image: t.Optional[str], signal: int) -> None:
     assert container.stop_signal(ContainerSpec("web", stop_signal=given), image) == signal
 

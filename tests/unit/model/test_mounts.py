@@ -41,7 +41,7 @@ def test_the_order_in_the_task_makes_no_difference_and_parents_come_first() -> N
     "./www:/var/www", "~/www:/var/www",
     "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,exec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
     "webdata:/da\nta",
-    "/srv\0:/data", "/srv:/data:nocopy", "web/data:/data",
+    "/srv\0:/data", "webdata:/data:nocopy", "web/data:/data",
 ])
 def test_what_is_no_volume_is_refused_and_the_option_is_named(text: str) -> None:
     with pytest.raises(Invalid) as caught:

@@ -22,7 +22,8 @@ def test_sizes(text: t.Union[str, int], size: int) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", " ", "M", "1X", "1MM", "1BM", "1KB M", "1im", "1bb", "1i", "-2", "-1M", "+1", "1e3", "0x10", "1_000", "1,5G", "1.5.G", "1.", ".", "nan", "inf",
+    "", " ", "M", "1X", "1MM", "1BM", "1KB M", "1im", "1bb", "1i", "-2", "-1M", "+1", "1e3", "0x10", "1_000", "1,5G", "1.5.G", "1.", ".",
+    "nan", "inf",
     "half", "50%", "\u0665", "1\u00b2", "None", "True", "9223372036854775808", "9000P", "1" * 5000,
 ])
 def test_what_is_no_size_is_refused_and_the_option_is_named(text: str) -> None:
@@ -46,7 +47,8 @@ def test_what_is_no_number_of_cpus_is_refused(value: t.Any) -> None:
 
 
 @pytest.mark.parametrize(("text", "normal"), [
-    ("0", "0"), ("0,1", "0-1"), ("1,0", "0-1"), ("0-2,5", "0-2,5"), ("5,0-2", "0-2,5"), ("0-1,1-3", "0-3"), (" 0 - 1 ", "0-1"), ("3,3", "3"), ("1-1", "1"),
+    ("0", "0"), ("0,1", "0-1"), ("1,0", "0-1"), ("0-2,5", "0-2,5"), ("5,0-2", "0-2,5"), ("0-1,1-3", "0-3"), (" 0 - 1 ", "0-1"),
+    ("3,3", "3"), ("1-1", "1"),
 ])
 def test_one_set_of_cpus_has_one_text(text: str, normal: str) -> None:
     assert units.parse_cpuset(text, "cpuset_cpus") == normal
@@ -59,14 +61,17 @@ def test_what_is_no_set_of_cpus_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "number"), [
-    ("TERM", 15), ("SIGTERM", 15), ("sigterm", 15), ("term", 15), ("15", 15), (15, 15), ("KILL", 9), ("USR1", 10), ("SIGQUIT", 3), ("WINCH", 28),
+    ("TERM", 15), ("SIGTERM", 15), ("sigterm", 15), ("term", 15), ("15", 15), (15, 15), ("KILL", 9), ("USR1", 10), ("SIGQUIT", 3),
+    ("WINCH", 28),
     ("SIGPOLL", 29), ("IOT", 6), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("RTMAX", 64), ("rtmax-1", 63), ("RTMIN+30", 64), ("64", 64),
 ])
 def test_signals(text: t.Union[str, int], number: int) -> None:
     assert units.parse_signal(text, "stop_signal") == number
 
 
-@pytest.mark.parametrize("text", ["", "SIG", "TERMINATE", "0", "65", "-1", "RTMIN-3", "RTMIN3", "RTMIN+31", "RTMAX+1", "RTMAX-31", "RTMIN+", "1.5", "\u0665"])
+@pytest.mark.parametrize("text", [
+    "", "SIG", "TERMINATE", "0", "65", "-1", "RTMIN-3", "RTMIN3", "RTMIN+31", "RTMAX+1", "RTMAX-31", "RTMIN+", "1.5", "\u0665",
+])
 def test_what_is_no_signal_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="option stop_signal"):
         units.parse_signal(text, "stop_signal")
