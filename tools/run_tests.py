@@ -139,7 +139,9 @@ def main(names: t.Sequence[str]) -> int:
     for result in results:
         print("%-28s %7d %7d %7d %8.1f" % dataclasses.astuple(result))
     passed, failed, skipped = (sum(getattr(result, key) for result in results) for key in ("passed", "failed", "skipped"))
-    print("%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else ""))
+    summary = "%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else "")
+    print(summary)
+    (REPORTS / "summary").write_text(summary + "\n")          # .ci/run ends with it
     return 1 if failed else 0
 
 
