@@ -278,6 +278,34 @@ def test_a_transaction_that_fails_changes_nothing(lab: netlab.Lab) -> None:
     assert lab.call("nft", "-a", "list", "ruleset") == before
 
 
+def test_no_descriptor_of_the_engine_survives_exec(lab: netlab.Lab) -> None:
+    assert lab.run(_inheritable_after_use) == []
+
+
+def _inheritable_after_use() -> t.List[str]:
+    def inheritable() -> t.Set[int]:
+        return {int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + fd) and os.get_inheritable(int(fd))}
+
+    before = inheritable()
+    bridge.ensure(WEB)
+    endpoint.attach(at("web"), [place(WEB, "web")])
+    firewall.apply([WEB], {})
+    return [os.readlink("/proc/self/fd/%d" % fd) for fd in inheritable() - before]
+
+
+def test_rules_go_into_the_namespace_that_the_caller_is_in(lab: netlab.Lab) -> None:
+    lab.run(_apply_here_and_there, at("web"))
+    assert lab.call("nft", "list", "tables") == "table inet cocker\n"
+    assert lab.call("nft", "list", "tables", where=at("web")) == "table ip other\n"
+
+
+def _apply_here_and_there(netns: str) -> None:
+    endpoint.prepare(netns)
+    firewall.apply([WEB], {})
+    with open(netns, "rb") as inside, namespaces.entered(inside.fileno(), "network"):
+        nft.run([{"add": {"table": {"family": "ip", "name": "other"}}}])
+
+
 def test_a_port_that_a_process_of_the_host_has_is_refused_by_name(lab: netlab.Lab) -> None:
     with pytest.raises(Conflict, match=r"port 8080/tcp is in use on the host by \S+ \(pid \d+\)"):
         lab.run(_listen_and_ask, "127.0.0.1", "8080:80")

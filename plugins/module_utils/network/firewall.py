@@ -28,21 +28,25 @@ def is_current(networks: t.Sequence[Network], leases: Leases) -> bool:
     """Whether the kernel has what `apply` would put there. Rules that somebody changed one by one inside our table are not seen."""
     if not networks:
         return not nft.list_table(ruleset.FAMILY, ruleset.TABLE, terse=True)
-    wanted = ruleset.state_in(ruleset.table(networks, leases))
-    return nft.has_chain(ruleset.FAMILY, ruleset.TABLE, wanted) and not _to_open(networks, leases)
+    return _is_there(ruleset.table(networks, leases)) and not _to_open(networks, leases)
+
+
+def _is_there(commands: t.Sequence[nft.Command]) -> bool:
+    return nft.has_chain(ruleset.FAMILY, ruleset.TABLE, ruleset.state_in(commands))
 
 
 def apply(networks: t.Sequence[Network], leases: Leases) -> bool:
     """One transaction; nothing where it is current already. Without a network the table goes. Whether it changed anything."""
-    if is_current(networks, leases):
-        return False
     if not networks:
         return remove()
-    nft.run(ruleset.table(networks, leases))
-    for link in _to_open(networks, leases):     # after the rules: the guard has to be there first
-        with tolerate(errno.ENOENT):            # the bridge is not there (yet)
-            sysctl.write(_route_localnet(link), 1)
-    return True
+    commands = ruleset.table(networks, leases)
+    is_there = _is_there(commands)
+    if not is_there:
+        nft.run(commands)
+    links = _to_open(networks, leases)
+    for link in links:                          # after the rules: the guard has to be there first
+        sysctl.write(_route_localnet(link), 1)
+    return not is_there or bool(links)
 
 
 def remove() -> bool:

@@ -15,13 +15,11 @@ class FakeLibrary:
     def __init__(self, code: int = 0, output: bytes = b"", error: bytes = b"") -> None:
         self.code, self.output, self.error = code, output, error
         self.asked: t.List[bytes] = []
-        self.freed = 0
+        self.made = 0
 
     def nft_ctx_new(self, _flags: int) -> int:
+        self.made += 1
         return 7
-
-    def nft_ctx_free(self, _context: int) -> None:
-        self.freed += 1
 
     def nft_ctx_output_set_flags(self, _context: int, flags: int) -> None:
         self.flags = flags
@@ -44,6 +42,7 @@ class FakeLibrary:
 
 def use(monkeypatch: pytest.MonkeyPatch, library: FakeLibrary) -> FakeLibrary:
     monkeypatch.setattr(nft, "_loaded", [library])
+    monkeypatch.setattr(nft, "_contexts", {})
     return library
 
 
@@ -51,15 +50,23 @@ def test_commands_travel_together(monkeypatch: pytest.MonkeyPatch) -> None:
     library = use(monkeypatch, FakeLibrary())
     assert nft.run([{"add": {"table": {"family": "inet", "name": "x"}}}, {"list": {"ruleset": None}}]) == []
     assert library.asked == [b'{"nftables":[{"add":{"table":{"family":"inet","name":"x"}}},{"list":{"ruleset":null}}]}']
-    assert library.freed == 1
+
+
+def test_one_context_serves_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = use(monkeypatch, FakeLibrary())
+    nft.run([])
+    nft.run([])
+    assert library.made == 1
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    nft.run([])
+    assert library.made == 2, "and a child makes its own"
 
 
 def test_an_error_is_told_in_nfts_words(monkeypatch: pytest.MonkeyPatch) -> None:
     words = b"internal:0:0-0: Error: Could not process rule: File exists\n\ninternal:0:0-0: Error: Parsing failed.\n"
-    library = use(monkeypatch, FakeLibrary(-1, error=words))
+    use(monkeypatch, FakeLibrary(-1, error=words))
     with pytest.raises(CockerError, match="change nftables table x: Could not process rule: File exists; Parsing failed."):
         nft.run([{"add": {"table": {"family": "inet", "name": "x"}}}])
-    assert library.freed == 1
 
 
 def test_a_table_that_is_not_there_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
