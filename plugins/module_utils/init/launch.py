@@ -1,25 +1,46 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The launcher: reads all requests, forks a supervisor for each, passes on what they say, and ends. Single-threaded.
+"""The launcher: reads all requests, makes the cgroups, forks a supervisor for each, records what they say, and ends.
 
-Not here: what a supervisor does (supervisor.py).
+Single-threaded, and done with the heavy work before the forks, so that the supervisors share its memory. Not here: what a
+supervisor does (supervisor.py).
 """
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
 import select
+import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import supervisor
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.init import reaper, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, rootfs, streams, sync, sysctls
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
+    cgroup_mount,
+    credentials,
+    rootfs,
+    state,
+    streams,
+    sync,
+    sysctls,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
 ANSWERS = 3
+_SURVIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
+Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
 
-Answer = t.Dict[str, t.Any]
+
+class Pending(t.NamedTuple):
+    """A supervisor that has not answered yet."""
+
+    order: supervisor.Order
+    pid: int
+    acknowledge: int
 
 
 def main() -> None:
@@ -28,35 +49,60 @@ def main() -> None:
     process.set_dumpable(dumpable=False)
     with open(0, "rb", closefd=False) as stream:
         message = json.load(stream)
-    filters: t.Dict[str, t.Optional[seccomp.Prepared]] = {}
+    _settle()
+    layout = cgroupfs.layout()
+    filters: Filters = {}
     orders: t.List[supervisor.Order] = []
     for request in message["containers"]:
         try:
-            orders.append(_order(request, cache=message["seccomp_cache"], filters=filters))
+            orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
         except (CockerError, OSError, ValueError) as error:
-            _answer(request["name"], None, sync.describe("config", error))
+            _answer(request["name"], failure=sync.describe("config", error))
+    gc.collect()
     gc.disable()
     gc.freeze()         # what is here now is shared with every supervisor, and stays untouched
     _collect(_start_all(orders))
 
 
-def _order(request: t.Mapping[str, t.Any], *, cache: str, filters: t.Dict[str, t.Optional[seccomp.Prepared]]) -> supervisor.Order:
-    """Everything that can be wrong without a process is found here."""
-    folder = request["bundle"]
+def _settle() -> None:
+    """What a supervisor needs and a fork inherits: no stream of the task's but the one that tells of a crash, no signal of a terminal."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    streams.take((null, null))
+    os.chdir("/")
+    os.umask(0o022)
+    for signum in _SURVIVED:
+        signal.signal(signum, signal.SIG_IGN)
+    for signum in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(signum, _noted)
+
+
+def _noted(_signum: int, _frame: t.Any) -> None:
+    """A supervisor reads the number from its wakeup pipe."""
+
+
+def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: str, filters: Filters) -> supervisor.Order:
+    """Everything that can be wrong without a process is found here. The cgroup comes last."""
+    name, folder, state_dir = request["name"], request["bundle"], request["state_dir"]
     with open(os.path.join(folder, "config.json"), "rb") as stream:
         bundle = oci.parse(json.load(stream))
-    shared = {namespace.kind for namespace in bundle.namespaces}
-    sysctls.check(bundle.sysctl, private=shared)
+    private = {namespace.kind for namespace in bundle.namespaces}
+    sysctls.check(bundle.sysctl, private=private)
     process.signal_number(bundle.settings.stop_signal)
+    found = state.find(state_dir)
+    if found is not None and found.is_running():
+        raise Conflict("start", name, "it runs already")
+    mounts, syscalls = rootfs.prepare(bundle), _filter(bundle.seccomp, cache, filters)
+    os.makedirs(state_dir, mode=0o700, exist_ok=True)
+    cgroup = _make_cgroup(name, bundle, layout)
     return supervisor.Order(
-        name=request["name"], folder=folder, state_dir=request["state_dir"], reap=request["reap"], bundle=bundle,
-        mounts=rootfs.prepare(bundle), syscalls=_filter(bundle.seccomp, cache, filters),
+        name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, mounts=mounts, syscalls=syscalls,
+        confine_init=reaper.can_live_under(bundle.seccomp), cgroup=cgroup,
+        view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
+        joins=_open_joins(cgroup), home=namespaces.open_of("self", "pid"),
     )
 
 
-def _filter(
-    profile: t.Optional[oci.Object], cache: str, filters: t.Dict[str, t.Optional[seccomp.Prepared]]
-) -> t.Optional[seccomp.Prepared]:
+def _filter(profile: t.Optional[oci.Object], cache: str, filters: Filters) -> t.Optional[seccomp.Prepared]:
     """Containers of one batch mostly share a profile."""
     if profile is None:
         return None
@@ -68,61 +114,118 @@ def _filter(
     return filters[key]
 
 
-def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, t.Tuple[str, int]]:
-    """Descriptor that a supervisor reports on -> (container, supervisor's pid)."""
-    running: t.Dict[int, t.Tuple[str, int]] = {}
-    for order in orders:
+def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> Cgroup:
+    cgroup = factory.open_cgroup(name, layout=layout)
+    cgroup.create()
+    try:
+        if bundle.resources:
+            cgroup.apply(bundle.resources)
+    except BaseException:
+        cgroup.remove()
+        raise
+    return cgroup
+
+
+def _open_joins(cgroup: Cgroup) -> t.List[int]:
+    """A process of one thread that writes 0 into `tasks` is spared the lock that moving another process takes (v1)."""
+    found = []
+    for path in sorted(set(cgroup.paths().values())):
+        for name in ("tasks", "cgroup.procs"):
+            try:
+                found.append(os.open("%s/%s" % (path, name), os.O_WRONLY | os.O_CLOEXEC))
+                break
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
+    """By the descriptor on which the supervisor reports."""
+    running: t.Dict[int, Pending] = {}
+    for place, order in enumerate(orders):
         heard, report = os.pipe()
+        acknowledged, acknowledge = os.pipe()
+        foreign = [fd for other in orders[place + 1:] for fd in (*other.joins, other.home)]
+        foreign += [fd for other in running for fd in (other, running[other].acknowledge)]
         pid = os.fork()
         if pid == 0:
-            for fd in (heard, ANSWERS, *running):
+            for fd in (heard, acknowledge, ANSWERS, *foreign):
                 os.close(fd)
-            _supervise(order, report)
-        os.close(report)
-        running[heard] = (order.name, pid)
+            _supervise(order, report=report, acknowledged=acknowledged)
+        for fd in (report, acknowledged, order.home, *order.joins):
+            os.close(fd)
+        running[heard] = Pending(order, pid, acknowledge)
     return running
 
 
-def _supervise(order: supervisor.Order, fd: int) -> t.NoReturn:
+def _supervise(order: supervisor.Order, *, report: int, acknowledged: int) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
-    code = 1
     try:
-        supervisor.supervise(order, lambda init, failure: _report(fd, order.name, init, failure))
-        code = 0
+        supervisor.supervise(order, report=report, acknowledged=acknowledged)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
-        with open(fd, "wb", closefd=False) as stream:
-            stream.write(_line(order.name, None, sync.describe("start", error)))
+        sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
         os._exit(1)
-    os._exit(code)
+    os._exit(0)
 
 
-def _report(fd: int, name: str, init: t.Optional[process.Identity], failure: t.Optional[sync.Failure]) -> None:
-    os.write(fd, _line(name, init, failure))
-    os.close(fd)
-
-
-def _collect(running: t.Dict[int, t.Tuple[str, int]]) -> None:
+def _collect(running: t.Dict[int, Pending]) -> None:
     """In the order in which they report. One that dies without a word is a failure, too."""
     poller = select.poll()
     for fd in running:
         poller.register(fd, select.POLLIN)
     while running:
         for fd, _events in poller.poll():
-            line = os.read(fd, select.PIPE_BUF)
-            name, _pid = running.pop(fd)
+            pending, said = running.pop(fd), os.read(fd, select.PIPE_BUF)
             poller.unregister(fd)
             os.close(fd)
-            if line:
-                os.write(ANSWERS, line)
-            else:
-                _answer(name, None, sync.Failure("start", "start %s: the supervisor died" % name))
+            try:
+                _settled(pending, said)
+            except (CockerError, OSError) as error:
+                _failed(pending, sync.describe("start", error))
+            os.close(pending.acknowledge)
 
 
-def _answer(name: str, init: t.Optional[process.Identity], failure: t.Optional[sync.Failure]) -> None:
-    os.write(ANSWERS, _line(name, init, failure))
+def _settled(pending: Pending, said: bytes) -> None:
+    """On record first, then acknowledged, then answered."""
+    order = pending.order
+    if said[:1] != sync.PID:
+        message = said[1:] if said[:1] == sync.MESSAGE else b""
+        _failed(pending, sync.parse(message) if message else sync.Failure("start", "start %s: the supervisor died" % order.name))
+        return
+    init = process.Identity(int(said[1:]), start_time(int(said[1:])))
+    state.remove_exit(order.folder)
+    state.write(order.state_dir, state.State(
+        name=order.name, init=init, supervisor=process.Identity(pending.pid, start_time(pending.pid)), started_at=state.now(),
+        bundle=order.folder, cgroups=order.cgroup.paths(), boot_id=process.boot_id(),
+    ))
+    os.write(pending.acknowledge, b"1")
+    _answer(order.name, init=init)
 
 
-def _line(name: str, init: t.Optional[process.Identity], failure: t.Optional[sync.Failure]) -> bytes:
-    answer: Answer = {"name": name, "pid": init.pid if init else 0, "start_time": init.start_time if init else 0}
-    answer.update(error=failure.reason if failure else "", step=failure.step if failure else "")
-    return json.dumps(answer).encode() + b"\n"
+def start_time(pid: int) -> int:
+    """Also of a zombie: the container may have ended already, and its supervisor has not buried it yet."""
+    with open("/proc/%d/stat" % pid, "rb") as stream:
+        return int(stream.read().rpartition(b")")[2].split()[22 - 3])
+
+
+def _failed(pending: Pending, failure: sync.Failure) -> None:
+    """Nothing of the attempt stays; what does, is said."""
+    with tolerate(errno.ESRCH):
+        os.kill(pending.pid, signal.SIGKILL)        # it has nothing more to do, and our undoing is not to meet its
+    os.waitpid(pending.pid, 0)
+    try:
+        supervisor.undo(pending.order)
+    except CockerError as error:
+        failure = failure._replace(reason="%s (and cleaning up: %s)" % (failure.reason, error))
+    _answer(pending.order.name, failure=failure)
+
+
+def _answer(name: str, *, init: t.Optional[process.Identity] = None, failure: t.Optional[sync.Failure] = None) -> None:
+    answer = {
+        "name": name, "pid": init.pid if init else 0, "start_time": init.start_time if init else 0,
+        "error": failure.reason if failure else "", "step": failure.step if failure else "",
+    }
+    try:
+        os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+    except BrokenPipeError:         # the module is gone; its next run finds the container as it is
+        return

@@ -2,7 +2,7 @@
 """PID 1 of a container with `init`: starts the command, passes signals on, buries orphans, sleeps in between.
 
 It is a fork of the supervisor that never execs: nothing of it has to be in the image. Confined like its container, down to
-the one capability it needs. Not here: the command's own way to exec (runtime/child.py).
+the one capability it needs. Not here: the command's own way to exec (runtime/command.py).
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, credentials, streams, sync, users
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, streams, sync, users
 
 FORWARDED = ("TERM", "INT", "HUP", "USR1", "USR2", "QUIT", "WINCH", "CONT", "PWR")
 STOPPING = ("TERM", "INT", "QUIT", "PWR")
@@ -24,7 +24,7 @@ NEEDED = (
     "brk", "close", "exit_group", "futex", "getdents64", "kill", "mmap", "mprotect", "munmap", "openat", "prctl", "read",
     "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "wait4", "write",
 )
-_NAME = "cocker-init"
+_NAME = b"cocker-init"
 _STEP = 0.05
 
 
@@ -45,21 +45,43 @@ def can_live_under(profile: t.Optional[oci.Object]) -> bool:
     return allowed.issuperset(NEEDED)
 
 
-def become(ready: child.Ready) -> None:
-    """Never returns. The command gives up its privileges by itself, but only after PID 1 has given up its own."""
-    signals = _signals(ready.settings)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
-    gate, opener = os.pipe()
-    main = os.fork() if ready.process.args else 0
-    if ready.process.args and main == 0:
-        _run_command(ready, gate=gate, opener=opener)
-    _confine(ready)
-    child.die_with_parent(ready.report)
-    process.set_dumpable(dumpable=False)
-    process.set_name(_NAME)
+def run(plan: child.Plan) -> t.NoReturn:
+    """Does little itself: what it touches after the fork is memory that this container does not share with the others.
+
+    A helper in the same namespaces builds the file system; its pivot_root moves our root along (pivot_root(2)).
+    The command gives up its privileges by itself, but only after PID 1 has given up its own.
+    """
+    try:
+        signals = _signals(plan.bundle.settings)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
+        streams.set_name(_NAME)
+        child.enter(plan)
+        _build(plan)
+        gate, opener = os.pipe()
+        main = os.fork() if plan.bundle.process.args else 0
+        if plan.bundle.process.args and main == 0:
+            _run_command(plan, gate=gate, opener=opener)
+        _confine(plan)
+        command.die_with_parent(plan.report)
+    except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
+        sync.send(plan.report, sync.describe("start", error))
+        os._exit(1)
     streams.take((0, 0, 0))     # the container's own are the command's alone
     streams.close_all()         # the report pipe too: from here on the supervisor waits for the command
     _watch(main, signals)
+
+
+def _build(plan: child.Plan) -> None:
+    helper = os.fork()
+    if helper == 0:
+        try:
+            child.build(plan)
+        except BaseException as error:
+            sync.send(plan.report, sync.describe("start", error))
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(helper, 0)[1]:
+        os._exit(1)
 
 
 def _signals(settings: oci.Settings) -> t.Set[int]:
@@ -68,26 +90,26 @@ def _signals(settings: oci.Settings) -> t.Set[int]:
     return numbers | ({number} if number not in (signal.SIGKILL, signal.SIGSTOP) else set())
 
 
-def _run_command(ready: child.Ready, *, gate: int, opener: int) -> t.NoReturn:
+def _run_command(plan: child.Plan, *, gate: int, opener: int) -> t.NoReturn:
     try:
         os.close(opener)
         os.setsid()
         os.read(gate, 1)        # until PID 1 is confined, or gone
-        child.execute(ready)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=plan.report)
     except BaseException as error:  # a copy of PID 1 must not go on as a second one
-        sync.send(ready.report, sync.describe("process", error))
+        sync.send(plan.report, sync.describe("start", error))
         os._exit(1)
     os._exit(1)
 
 
-def _confine(ready: child.Ready) -> None:
+def _confine(plan: child.Plan) -> None:
     """User 0, so that it may be asked by nobody; of the container's capabilities the one to signal other users' processes."""
-    sets = ready.process.capabilities
+    sets = plan.bundle.process.capabilities
     few = tuple(name for name in sets.permitted if name == "CAP_KILL")
     limited = dataclasses.replace(
-        ready.process, capabilities=oci.Capabilities(bounding=sets.bounding, effective=few, permitted=few))
-    os.chdir("/")
-    credentials.assume(users.User(0, 0), limited, syscalls=ready.syscalls if ready.confine_init else None)
+        plan.bundle.process, capabilities=oci.Capabilities(bounding=sets.bounding, effective=few, permitted=few))
+    credentials.assume(users.User(0, 0), limited, syscalls=plan.syscalls if plan.confine_init else None)
+    process.set_dumpable(dumpable=False)
 
 
 def _watch(main: int, signals: t.Set[int]) -> t.NoReturn:

@@ -14,10 +14,17 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, namespaces, process, rootpath, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, StartFailed, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, credentials, state, streams, sync, users
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CockerError,
+    Conflict,
+    Invalid,
+    StartFailed,
+    Unsupported,
+    tolerate,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, credentials, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -78,7 +85,7 @@ def _run(request: t.Mapping[str, t.Any]) -> Outcome:
     heard, report = os.pipe()
     wakeup = _wake_on_child()
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
-    pid, in_unified = child.fork_member(target.cgroup)
+    pid, in_unified = _fork_member(target.cgroup)
     if pid == 0:
         _become(target, wanted, syscalls, report=report, in_unified=in_unified)
     os.close(report)
@@ -90,6 +97,19 @@ def _run(request: t.Mapping[str, t.Any]) -> Outcome:
         os.waitpid(pid, 0)
         return _failed(failure, target.state.name)
     return _wait(pid, wakeup, request["timeout"])
+
+
+def _fork_member(cgroup: Cgroup) -> t.Tuple[int, bool]:
+    """fork(2), into the cgroup where the kernel can (v2); the second value says so, and `cgroup.join` does the rest."""
+    unified = cgroup.open_unified()
+    if unified is not None:
+        try:
+            return cgroupfs.fork_into(unified), True
+        except Unsupported:
+            pass
+        finally:
+            os.close(unified)
+    return os.fork(), False
 
 
 def _find(state_dir: str, folder: str) -> Target:
@@ -137,7 +157,7 @@ def _become(
 ) -> t.NoReturn:
     step = "start"
     try:
-        child.forget_host()
+        command.forget_host()
         process.set_dumpable(dumpable=False)
         os.setsid()
         step = "cgroup"
@@ -148,24 +168,11 @@ def _become(
             if kind in target.spaces:
                 namespaces.setns(target.spaces[kind], kind)
         step = "process"
-        root = rootpath.open_root("/")
-        user = users.find(root, wanted)
-        directory = _directory(root, wanted.cwd)
-        child.execute(child.Ready(wanted, target.bundle.settings, user, directory, syscalls, report))
+        command.execute(wanted, syscalls=syscalls, report=report)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         sync.send(report, sync.describe(step, error))
         os._exit(1)
     os._exit(1)
-
-
-def _directory(root: int, path: str) -> int:
-    """The path is the container's: no magic link of it, no creation."""
-    if not path.startswith("/"):
-        raise Invalid("working_dir", "%r is not absolute" % path)
-    try:
-        return rootpath.open_in(root, path, os.O_PATH | os.O_DIRECTORY)
-    except OSError as error:
-        raise Invalid("working_dir", "%s: %s" % (path, os.strerror(error.errno or errno.EIO))) from error
 
 
 def _failed(failure: sync.Failure, name: str) -> Outcome:

@@ -165,21 +165,23 @@ def _spawn(engine: str, python: str, verb: str) -> _Launched:
     path = os.path.realpath(python)
     argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb]
     with contextlib.ExitStack() as stack:
-        program = fds.protected_program(path)
-        stack.callback(os.close, program)
+        program = _moved(fds.protected_program(path), stack)
         theirs, ours = [], []
         for number in range(4):
             ends = os.pipe()
-            theirs.append(ends[0] if number == 0 else ends[1])
+            theirs.append(_moved(ends[0] if number == 0 else ends[1], stack))
             ours.append(ends[1] if number == 0 else ends[0])
-        for fd in theirs:
-            stack.callback(os.close, fd)
-        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in theirs]       # out of the way of 0 to 3
-        for fd in moved:
-            stack.callback(os.close, fd)
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(moved)]
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)]
         pid = os.posix_spawn(mounts.path_of(program), argv, {}, file_actions=actions)
     return _Launched(pid, *ours)
+
+
+def _moved(fd: int, stack: contextlib.ExitStack) -> int:
+    """The same file on a number that is not one of the launcher's 0 to 3."""
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(fd)
+    stack.callback(os.close, moved)
+    return moved
 
 
 class _Exchange:

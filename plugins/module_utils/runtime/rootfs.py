@@ -205,15 +205,28 @@ def set_read_only(root_fd: int) -> None:
     mounts.set_attributes(root_fd, set_=consts.MOUNT_ATTR_RDONLY)
 
 
-def open_working_directory(root_fd: int, path: str) -> int:
-    """Made if missing. Magic links such as /proc/self/fd/N are refused, they would lead out."""
+def ensure_working_directory(root_fd: int, path: str) -> None:
+    """As docker does; what is there already is left to open_working_directory to judge."""
     try:
         rootpath.ensure_dir(root_fd, path)
+    except OSError as error:
+        raise _bad_directory(path, error) from error
+
+
+def open_working_directory(root_fd: int, path: str) -> int:
+    """Magic links such as /proc/self/fd/N are refused, they would lead out."""
+    if not path.startswith("/"):
+        raise Invalid("working_dir", "%r is not absolute" % path)
+    try:
         return rootpath.open_in(root_fd, path, _DIRECTORY)
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise Invalid("working_dir", "%s leads through a link that is refused" % path) from error
-        raise Invalid("working_dir", "%s: %s" % (path, error.strerror)) from error
+        raise _bad_directory(path, error) from error
+
+
+def _bad_directory(path: str, error: OSError) -> Invalid:
+    if error.errno == errno.ELOOP:
+        return Invalid("working_dir", "%s leads through a link that is refused" % path)
+    return Invalid("working_dir", "%s: %s" % (path, os.strerror(error.errno or errno.EIO)))
 
 
 def open_own_dev(root_fd: int) -> int:

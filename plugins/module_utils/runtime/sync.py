@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, KernelError
 
+MESSAGE, PID = b"!", b"="       # what a supervisor's answer to the launcher begins with
 _LARGEST = 4000     # one write of at most PIPE_BUF bytes never mixes with another
 
 
@@ -33,12 +34,12 @@ def describe(step: str, error: BaseException) -> Failure:
     return Failure(step, "%s: %s: %s" % (step, type(error).__name__, error), number)
 
 
-def send(fd: int, failure: Failure) -> None:
+def send(fd: int, failure: Failure, *, prefix: bytes = b"") -> None:
     """A parent that is gone needs no message."""
     reason = failure.reason[:_LARGEST // 6]         # each letter takes up to six bytes of JSON
     data = json.dumps([failure.step, reason, failure.errno]).encode()
     try:
-        os.write(fd, data)
+        os.write(fd, prefix + data)
     except BrokenPipeError:
         return
 
@@ -57,8 +58,10 @@ def receive(fd: int, *, timeout: float) -> t.Optional[Failure]:
         if not piece:
             break
         data += piece
-    if not data:
-        return None
+    return parse(data) if data else None
+
+
+def parse(data: bytes) -> Failure:
     step, reason, number = json.loads(data)
     return Failure(step, reason, number)
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The last steps to a container's command, the same for its first process and for one that is started in it later.
+
+The process is in the container's namespaces and root, with all privileges left. Not here: how it got there.
+"""
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, rootpath, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, streams, sync, users
+
+
+def forget_host() -> None:
+    """From here on nothing can be imported: what would be found is the container's, and would run with our privileges."""
+    signal.set_wakeup_fd(-1)
+    del sys.path[:]
+    del sys.meta_path[:]
+    del sys.path_hooks[:]
+    sys.path_importer_cache.clear()
+
+
+def execute(wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared], report: int) -> None:
+    """Gives up what is to be given up and becomes the command. Returns only by an exception."""
+    root = rootpath.open_root("/")
+    user = users.find(root, wanted)
+    _enter_directory(root, wanted.cwd)
+    os.close(root)
+    streams.give_to(user.uid)
+    credentials.set_limits(wanted.rlimits)
+    credentials.assume(user, wanted, syscalls=syscalls)
+    die_with_parent(report)
+    os.umask(0o022 if wanted.umask is None else wanted.umask)
+    exec_command(wanted.args, environment(wanted, user))
+
+
+def _enter_directory(root: int, path: str) -> None:
+    fd = rootfs.open_working_directory(root, path)
+    os.fchdir(fd)
+    os.close(fd)
+    if not os.getcwd().startswith("/"):     # "(unreachable)": outside of the root
+        raise Invalid("working_dir", "it lies outside of the container")
+
+
+def die_with_parent(report: int) -> None:
+    """After every change of credentials, which clears it. A parent that died before it is found through the pipe."""
+    process.set_parent_death_signal(signal.SIGKILL)
+    if sync.is_parent_gone(report):
+        os._exit(1)
+
+
+def environment(wanted: oci.Process, user: users.User) -> t.Dict[str, str]:
+    found = {}
+    for word in wanted.env:
+        name, _equals, value = word.partition("=")
+        found[name] = value
+    found.setdefault("HOME", user.home or ("/" if user.uid else "/root"))
+    return found
+
+
+def exec_command(args: t.Sequence[str], env: t.Mapping[str, str]) -> None:
+    """execvpe(3) with the container's PATH; KernelError with the errno that says most."""
+    fds.close_range_cloexec(3)
+    process.reset_signals()
+    name = args[0]
+    folders = [""] if "/" in name else (env.get("PATH") or defaults.PATH).split(":")
+    found = errno.ENOENT
+    for folder in folders:
+        path = "%s/%s" % (folder or ".", name) if "/" not in name else name
+        try:
+            os.execve(path, list(args), dict(env))
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                found = error.errno or errno.EIO
+            elif "/" in name and os.path.exists(path):
+                hint = "the file is there: its interpreter or loader is missing"
+                raise KernelError("exec", name, errno.ENOENT, hint=hint) from error
+            if found not in (errno.ENOENT, errno.EACCES):
+                break
+    raise KernelError("exec", name, found)
