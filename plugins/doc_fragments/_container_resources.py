@@ -12,6 +12,7 @@ options:
       - How much memory the container may use; when it wants more, one of its processes is killed.
       - A number of bytes, or a number with a unit V(K), V(M), V(G) or V(T) (powers of 1024). The smallest that is accepted is V(6M).
       - V(unlimited), V(-1) and V(0) are no limit.
+      - Without O(memory_swap), there is no swap for what does not fit.
       - Changes while the container runs.
     type: str
   memory_swap:

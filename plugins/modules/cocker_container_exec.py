@@ -9,7 +9,8 @@ short_description: Run a command in a container
 version_added: 0.1.0
 description:
   - Runs a command in a running container, with the rights that the container's own processes have, and waits for its end.
-  - A command that ends with another code than 0 does not fail the task. Use C(failed_when) where it shall.
+  - A command that ends with another code than 0 does not fail the task. Use C(failed_when) where it shall. One that
+    cannot be executed at all does.
 extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common

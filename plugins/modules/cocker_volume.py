@@ -31,7 +31,7 @@ options:
   labels:
     description:
       - Labels of the volume. Numbers and booleans become text.
-      - Not set, the labels that the volume has are kept. With V({}), it has none.
+      - Left out, the volume has none.
     type: dict
     aliases: [label]
 author:
@@ -53,10 +53,11 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: webdata.volume.Mountpoint
 
-- name: Take the labels off again; the data stays
+- name: Other labels; the data stays
   cocker.engine.cocker_volume:
     name: webdata
-    labels: {}
+    labels:
+      backup: weekly
 
 - name: Remove the volume and its data
   cocker.engine.cocker_volume:
