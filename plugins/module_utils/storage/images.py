@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Image records: which layers a name and version stand for.
+"""The images of the store: records only, so finding, naming and removing one costs the same whatever its size.
 
-Not here: the layers (layers.py), and whether an image is in use (the engine knows the containers).
+Not here: its layers' content (layers.py), who uses it (the engine knows), and what is garbage then (gc.py).
 """
 from __future__ import annotations
 
@@ -10,49 +10,73 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import versions
+from ansible_collections.cocker.engine.plugins.module_utils.model import image, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
+_ATTEMPTS = 16
+
 
 def find(layout: Layout, name: str, version: t.Optional[str]) -> t.Optional[ImageRecord]:
-    """`version` None is the image without a version."""
-    return records.load(layout.image(name, version), record_from_json)
+    """Exactly this one; `version` None is the image without a version. Raises Damaged."""
+    return records.load(layout.image(name, version), image.record_from_json)
+
+
+def get(layout: Layout, name: str, version: t.Optional[str]) -> ImageRecord:
+    found = find(layout, name, version)
+    if found is None:
+        raise _missing(layout, ImageRef(name, version or versions.NONE))
+    return found
 
 
 def resolve(layout: Layout, ref: ImageRef) -> ImageRecord:
-    """Without a version the largest. Raises NotFound."""
+    """The image that is meant: without a version the largest there is. Raises NotFound, Damaged."""
     version = ref.version if ref.version is not None else versions.largest(layout.image_versions(ref.name))
     found = find(layout, ref.name, version) if version is not None else None
     if found is None:
-        raise NotFound("image", str(ref), "it is not in the store", hint="make it with cocker_image")
+        raise _missing(layout, ref)
     return found
 
 
-def listed(layout: Layout) -> records.Listing[ImageRecord]:
-    """By name, and the versions of one name from the smallest."""
-    found: records.Listing[ImageRecord] = records.Listing()
+def _missing(layout: Layout, ref: ImageRef) -> NotFound:
+    there = layout.image_versions(ref.name)
+    if there:
+        return NotFound("image", str(ref), "it is not in the store", hint="versions there: %s" % ", ".join(reversed(there[-10:])))
+    return NotFound("image", str(ref), "it is not in the store")
+
+
+def all_images(layout: Layout) -> records.Listing[ImageRecord]:
+    """By name, then from the smallest version to the largest."""
+    listing: records.Listing[ImageRecord] = records.Listing()
     for name in layout.image_names():
         for version in layout.image_versions(name):
-            found.add(layout.image(name, version), record_from_json)
-    return found
+            listing.add(layout.image(name, version), image.record_from_json)
+    return listing
 
 
 def save(layout: Layout, record: ImageRecord) -> None:
-    """Its layers are on the disk already."""
+    """On the disk when it returns; one with the same name and version is replaced."""
     path = layout.image(record.name, record.version)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    records.write(path, record.to_json())
-    fs.fsync_dir(layout.image_directory(record.name))
+    folder = os.path.dirname(path)
+    for attempt in range(_ATTEMPTS):
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            fs.fsync_dir(layout.images)
+            fs.fsync_dir(os.path.dirname(folder))
+            records.write(path, record.to_json())
+            return
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1:        # somebody removes another version, and the name's empty directory with it
+                raise
 
 
 def remove(layout: Layout, name: str, version: t.Optional[str]) -> None:
-    """The record only. Idempotent."""
+    """Idempotent. The layers stay until the next collection."""
     path = layout.image(name, version)
     records.remove(path)
-    for directory in (os.path.dirname(path), layout.image_directory(name)):
-        with tolerate(errno.ENOENT, errno.ENOTEMPTY):
-            os.rmdir(directory)
+    for folder in (os.path.dirname(path), layout.image_directory(name)):
+        with tolerate(errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            os.rmdir(folder)

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads a tar stream, entry by entry, in constant memory: ustar, GNU and PAX. A stream that is not exactly one whole archive is Damaged.
+
+Python's tarfile is not used: it stops silently at damage, keeps every header, and passes what is hostile.
+Not here: decompression (decompress.py), and what an entry becomes on disk (unpack.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.storage import tarheader
+from ansible_collections.cocker.engine.plugins.module_utils.storage.tarheader import BLOCK
+
+FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
+
+_LONGEST_HEADER = 1 << 20       # bytes of a PAX header, a GNU long name, a sparse map
+_BUFFER = 1 << 20
+_NANO = 1_000_000_000
+_LATEST = 1 << 62               # nanoseconds; nobody's clock shows more
+_NOT_SAID = (1 << 32) - 1       # chown(2) would leave the owner as it is: root
+_AS_FILE, _AS_DIRECTORY = (b"0", b"7", b"S"), (b"5", b"D")
+_PAX_LOCAL, _PAX_GLOBAL = (b"x", b"X"), b"g"
+_XATTR = b"SCHILY.xattr."
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one archive may bring: a decompression bomb ends here. `bytes` counts holes too."""
+
+    entries: int = 2_000_000
+    bytes: int = 256 << 30
+
+
+class Entry(t.NamedTuple):
+    """`size` bytes of data follow in the stream; `real_size` and `sparse` (None: no holes) are the file's. `mtime` in nanoseconds."""
+
+    name: bytes
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    link: bytes
+    major: int
+    minor: int
+    real_size: int
+    xattrs: t.Mapping[bytes, bytes] = {}
+    sparse: t.Optional[tarheader.SparseMap] = None
+
+
+class Stream:
+    """Big reads from a descriptor, handed out in pieces without copying."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._view = memoryview(bytearray(_BUFFER))
+        self._start = self._end = 0
+
+    def block(self) -> bytes:
+        """The next 512 bytes; empty at the end. Raises Damaged for an end in the middle."""
+        start = self._start
+        if self._end - start < BLOCK and not self._fill(BLOCK):
+            if self._end > start:
+                raise Damaged("read", "archive", "it is truncated")
+            return b""
+        start = self._start
+        self._start = start + BLOCK
+        return bytes(self._view[start:self._start])
+
+    def _fill(self, wanted: int) -> bool:
+        left = self._end - self._start
+        self._view[:left] = bytes(self._view[self._start:self._end])
+        self._start, self._end = 0, left
+        while self._end < wanted:
+            count = os.readv(self._fd, [self._view[self._end:]])
+            if not count:
+                return False
+            self._end += count
+        return True
+
+    def piece(self, most: int) -> memoryview:
+        """At least one of the next `most` bytes, valid until the next call."""
+        if self._start == self._end and not self._fill(1):
+            raise Damaged("read", "archive", "it is truncated")
+        start = self._start
+        self._start = min(self._end, start + most)
+        return self._view[start:self._start]
+
+    def skip(self, count: int) -> None:
+        while count:
+            count -= len(self.piece(count))
+
+    def take(self, count: int) -> bytes:
+        """A whole header's worth, with its padding dropped."""
+        found = bytearray()
+        while len(found) < count:
+            found += self.piece(count - len(found))
+        self.skip(-count % BLOCK)
+        return bytes(found)
+
+
+class Reader:
+    """Iterates over the entries. The data of each must be read from `stream` (data()) before the next; what is left is skipped."""
+
+    def __init__(self, fd: int, limits: Limits = Limits()) -> None:
+        self.stream = Stream(fd)
+        self.entries = 0
+        self.bytes = 0
+        self._limits = limits
+        self._left = self._padding = 0
+        self._global: t.Dict[bytes, bytes] = {}
+
+    def data(self) -> t.Iterator[memoryview]:
+        """The stored bytes of the current entry, in pieces; each is valid until the next is asked for."""
+        while self._left:
+            piece = self.stream.piece(self._left)
+            self._left -= len(piece)
+            yield piece
+
+    def __iter__(self) -> t.Iterator[Entry]:
+        while True:
+            entry = self._next()
+            if entry is None:
+                self._check_end()
+                return
+            self.entries += 1
+            self.bytes += entry.real_size
+            if self.entries > self._limits.entries:
+                raise Damaged("read", "archive", "it has more than %d entries" % self._limits.entries, hint="the limit can be raised")
+            if self.bytes > self._limits.bytes:
+                raise Damaged("read", "archive", "it unpacks to more than %d bytes" % self._limits.bytes, hint="the limit can be raised")
+            yield entry
+
+    def _next(self) -> t.Optional[Entry]:
+        """Gathers the headers that belong to one entry."""
+        self.stream.skip(self._left + self._padding)
+        self._left = self._padding = 0
+        name = link = None
+        pairs: tarheader.Pairs = []
+        block = self._header()
+        while block is not None:
+            header = tarheader.parse(block)
+            if header.kind == b"L":
+                name = self._text(header).rstrip(b"\0")
+            elif header.kind == b"K":
+                link = self._text(header).rstrip(b"\0")
+            elif header.kind in _PAX_LOCAL:
+                pairs += tarheader.pax_records(self._text(header))
+            elif header.kind == _PAX_GLOBAL:
+                self._global.update(tarheader.pax_records(self._text(header)))
+            else:
+                header = header._replace(name=name if name is not None else header.name, link=link if link is not None else header.link)
+                return self._entry(header, block, pairs)
+            block = self._header()
+        if name is not None or link is not None or pairs:
+            raise Damaged("read", "archive", "it is truncated")
+        return None
+
+    def _header(self) -> t.Optional[bytes]:
+        """None at the end mark. An archive without one may have been cut off."""
+        block = self.stream.block()
+        if not block:
+            raise Damaged("read", "archive", "it is truncated" if self.entries else "it is empty")
+        return None if block == tarheader.ZEROS else block
+
+    def _check_end(self) -> None:
+        """Only zeros follow the end mark: anything else would be data that another reader sees and this one does not."""
+        block = self.stream.block()
+        while block:
+            if block != tarheader.ZEROS:
+                raise Damaged("read", "archive", "there is data after its end")
+            block = self.stream.block()
+
+    def _text(self, header: tarheader.Header) -> bytes:
+        if not 0 <= header.size <= _LONGEST_HEADER:
+            raise Damaged("read", "archive", "a long header has %d bytes" % header.size)
+        return self.stream.take(header.size)
+
+    def _entry(self, header: tarheader.Header, block: bytes, pairs: tarheader.Pairs) -> Entry:
+        name, mode, uid, gid, size, mtime, kind, link, major, minor = header
+        if kind in _AS_FILE:
+            # Before POSIX a directory was a file whose name ends in a slash.
+            kind = DIRECTORY if name.endswith(b"/") and kind == b"0" else kind
+        elif kind not in (HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, FIFO) + _AS_DIRECTORY:
+            raise Unsupported("read", os.fsdecode(name), "an archive entry of type %r" % os.fsdecode(kind))
+        entry = Entry(name, kind, mode, uid, gid, size, mtime * _NANO, link, major, minor, size)
+        if pairs or self._global:
+            entry = self._extended(entry, pairs)
+        if kind == b"S":
+            entry = self._gnu_sparse(entry, block)
+        if entry.kind not in _AS_FILE:
+            # Only a dump directory (D) has data after these; what other writers put into `size` is the size of a link's target.
+            data = entry.size if entry.kind == b"D" else 0
+            entry = entry._replace(size=data, real_size=0, kind=DIRECTORY if entry.kind == b"D" else entry.kind)
+        elif entry.kind != FILE:
+            entry = entry._replace(kind=FILE)
+        return self._checked(entry)
+
+    def _checked(self, entry: Entry) -> Entry:
+        if entry.size < 0 or entry.real_size < 0:
+            raise Damaged("read", os.fsdecode(entry.name), "its size is negative")
+        if not (0 <= entry.uid < _NOT_SAID and 0 <= entry.gid < _NOT_SAID):
+            raise Damaged("read", os.fsdecode(entry.name), "its owner %d:%d is out of range" % (entry.uid, entry.gid))
+        if not -_LATEST < entry.mtime < _LATEST:
+            raise Damaged("read", os.fsdecode(entry.name), "its time is out of range")
+        if not entry.name or b"\0" in entry.name or b"\0" in entry.link:
+            raise Damaged("read", os.fsdecode(entry.name) or "archive", "an entry has an impossible name")
+        self._left, self._padding = entry.size, -entry.size % BLOCK
+        return entry
+
+    def _extended(self, entry: Entry, pairs: tarheader.Pairs) -> Entry:
+        said = dict(self._global)
+        said.update(pairs)
+        changes: t.Dict[str, t.Any] = {}
+        for key, (field, read) in _PAX.items():
+            if said.get(key):
+                changes[field] = read(said[key])
+        if "size" in changes:
+            changes["real_size"] = changes["size"]
+        changes["xattrs"] = {key[len(_XATTR):]: value for key, value in said.items() if key.startswith(_XATTR)}
+        entry = entry._replace(**changes)
+        if any(key.startswith(b"GNU.sparse.") for key in said):
+            return self._pax_sparse(entry, said, pairs)
+        return entry
+
+    def _pax_sparse(self, entry: Entry, said: t.Mapping[bytes, bytes], pairs: tarheader.Pairs) -> Entry:
+        real = said.get(b"GNU.sparse.realsize", said.get(b"GNU.sparse.size"))
+        if entry.kind not in _AS_FILE or real is None:
+            raise Damaged("read", os.fsdecode(entry.name), "it is no sparse file that this format describes")
+        entry = entry._replace(name=said.get(b"GNU.sparse.name") or entry.name, real_size=tarheader.decimal(real))
+        if said.get(b"GNU.sparse.major") == b"1":
+            found, stored = self._map_before_data(entry.size)
+        else:
+            found, stored = tarheader.pax_sparse(pairs), entry.size
+        return entry._replace(size=stored, sparse=tarheader.checked_map(found, stored=stored, real=entry.real_size))
+
+    def _map_before_data(self, size: int) -> t.Tuple[tarheader.SparseMap, int]:
+        """Format 1.0: decimal numbers, one a line, in whole blocks before the data. Also how many bytes of data are left."""
+        numbers: t.List[int] = []
+        text, wanted, left = b"", 1, size
+        while len(numbers) < wanted:
+            if left < BLOCK or size - left >= _LONGEST_HEADER or len(text) > BLOCK:
+                raise Damaged("read", "archive", "a sparse file's map is malformed or too long")
+            *lines, text = (text + self._block()).split(b"\n")
+            left -= BLOCK
+            for line in lines:
+                if len(numbers) < wanted:
+                    numbers.append(tarheader.decimal(line))
+                    wanted = 1 + 2 * numbers[0]
+        return tarheader.segments(numbers[1:]), left
+
+    def _gnu_sparse(self, entry: Entry, block: bytes) -> Entry:
+        real = tarheader.gnu_real_size(block)
+        found, more = tarheader.gnu_sparse(block, first=True)
+        while more:
+            if len(found) > _LONGEST_HEADER // BLOCK * tarheader.SEGMENTS_IN_BLOCK:
+                raise Damaged("read", os.fsdecode(entry.name), "the sparse file's map is too long")
+            rest, more = tarheader.gnu_sparse(self._block(), first=False)
+            found += rest or [(0, -1)] * more       # a full block is the only reason for another one
+        return entry._replace(real_size=real, sparse=tarheader.checked_map(found, stored=entry.size, real=real))
+
+    def _block(self) -> bytes:
+        block = self.stream.block()
+        if not block:
+            raise Damaged("read", "archive", "it is truncated")
+        return block
+
+
+_PAX: t.Dict[bytes, t.Tuple[str, t.Callable[[bytes], t.Any]]] = {
+    b"path": ("name", bytes),
+    b"linkpath": ("link", bytes),
+    b"size": ("size", tarheader.decimal),
+    b"uid": ("uid", tarheader.decimal),
+    b"gid": ("gid", tarheader.decimal),
+    b"mtime": ("mtime", tarheader.nanoseconds),
+}

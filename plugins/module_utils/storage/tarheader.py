@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The 512-byte header of a tar entry, PAX records and sparse maps: bytes in, values out. Strict: what is odd is Damaged.
+
+Not here: reading the stream (archive.py) and what an entry becomes on disk (unpack.py).
+"""
+from __future__ import annotations
+
+import functools
+import struct
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
+
+BLOCK = 512
+ZEROS = bytes(BLOCK)
+
+Pairs = t.List[t.Tuple[bytes, bytes]]
+Segment = t.Tuple[int, int]             # offset in the file, bytes
+SparseMap = t.List[Segment]
+
+_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12s")
+_CHECKSUM = slice(148, 156)
+_POSIX, _GNU, _V7 = b"ustar\x0000", b"ustar  \0", bytes(8)
+_STAR_MARK = slice(508, 512)            # star's own variant has a shorter prefix and this mark at the end
+_STAR_PREFIX = slice(345, 476)
+_SEGMENT = struct.Struct("12s12s")
+_SPARSE_IN_HEADER, _SPARSE_IN_BLOCK = (386, 4, 482), (0, 21, 504)       # first entry, entries, the byte that says "more"
+SEGMENTS_IN_BLOCK = 21
+_REAL_SIZE = slice(483, 495)
+_NANO = 1_000_000_000
+
+
+class Header(t.NamedTuple):
+    """As it stands in the block; `kind` is its type flag, a NUL told as `0`."""
+
+    name: bytes
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    kind: bytes
+    link: bytes
+    major: int
+    minor: int
+
+
+def parse(block: bytes) -> Header:
+    """Raises Damaged."""
+    fields = _HEADER.unpack(block)
+    name, mode, uid, gid, size, mtime, checksum, kind, link, magic, _user, _group, major, minor, prefix, _pad = fields
+    _check(block, number(checksum))
+    if magic == _POSIX:
+        prefix = block[_STAR_PREFIX] if block[_STAR_MARK] == b"tar\0" else prefix
+        head = prefix.partition(b"\0")[0]
+        name = name.partition(b"\0")[0]
+        name = head + b"/" + name if head else name
+    elif magic in (_GNU, _V7):
+        name = name.partition(b"\0")[0]
+    else:
+        raise Damaged("read", "archive", "a header has the magic number %r" % magic)
+    has_device = kind in b"34"
+    return Header(
+        name, number(mode) & 0o7777, number(uid), number(gid), number(size), number(mtime), b"0" if kind == b"\0" else kind,
+        link.partition(b"\0")[0], number(major) if has_device else 0, number(minor) if has_device else 0,
+    )
+
+
+def _check(block: bytes, expected: int) -> None:
+    total = sum(block) - sum(block[_CHECKSUM]) + 8 * 32
+    # Some old writers added the bytes up as signed numbers.
+    if total != expected and total - 256 * sum(byte > 127 for byte in block[:148] + block[156:]) != expected:
+        raise Damaged("read", "archive", "the checksum of a header is wrong")
+
+
+@functools.lru_cache(maxsize=1024)
+def number(field: bytes) -> int:
+    """Octal text, or base 256 when the first bit is set (GNU). An empty field is 0."""
+    first = field[0]
+    if first & 0x80:
+        if first not in (0x80, 0xFF):
+            raise Damaged("read", "archive", "a header has a number of too many bytes")
+        return int.from_bytes(field[1:], "big", signed=False) - (1 << 8 * (len(field) - 1) if first == 0xFF else 0)
+    text = field.partition(b"\0")[0].strip(b" ")
+    if not text:
+        return 0
+    if not text.isdigit() or b"8" in text or b"9" in text:
+        raise Damaged("read", "archive", "a header has %r where a number belongs" % field)
+    return int(text, 8)
+
+
+def pax_records(text: bytes) -> Pairs:
+    """`LENGTH KEY=VALUE\\n`, one after the other, and nothing else. Raises Damaged."""
+    found, at = [], 0
+    while at < len(text):
+        blank = text.find(b" ", at, at + 20)
+        length = decimal(text[at:blank]) if blank > at else 0
+        end = at + length
+        key, equals, value = text[blank + 1:end - 1].partition(b"=")
+        if blank < 0 or end > len(text) or end <= blank or text[end - 1:end] != b"\n" or not equals or not key:
+            raise Damaged("read", "archive", "an extended header is malformed")
+        found.append((key, value))
+        at = end
+    return found
+
+
+def decimal(text: bytes) -> int:
+    """ASCII digits and nothing else: int() would take signs, blanks and underscores."""
+    if not text.isdigit() or len(text) > 20:
+        raise Damaged("read", "archive", "%r is no number" % text[:40])
+    return int(text)
+
+
+def nanoseconds(text: bytes) -> int:
+    """Seconds with a fraction, perhaps negative; more than nine decimals are cut."""
+    whole, dot, fraction = text[text.startswith(b"-"):].partition(b".")
+    value = decimal(whole) * _NANO + (decimal(fraction[:9].ljust(9, b"0")) if dot and fraction else 0)
+    return -value if text.startswith(b"-") else value
+
+
+def gnu_sparse(block: bytes, *, first: bool) -> t.Tuple[SparseMap, bool]:
+    """The map in a header of type S (`first`) or in the block after it, and whether another such block follows."""
+    start, count, more = _SPARSE_IN_HEADER if first else _SPARSE_IN_BLOCK
+    pairs = [_SEGMENT.unpack_from(block, start + index * _SEGMENT.size) for index in range(count)]
+    return [(number(offset), number(length)) for offset, length in pairs if offset[0]], block[more] not in (0, 0x30)
+
+
+def gnu_real_size(block: bytes) -> int:
+    return number(block[_REAL_SIZE])
+
+
+def pax_sparse(pairs: Pairs) -> SparseMap:
+    """The map of formats 0.0 (one pair of records a segment) and 0.1 (one list)."""
+    listed = [value for key, value in pairs if key == b"GNU.sparse.map"]
+    if listed:
+        return segments([decimal(each) for each in listed[-1].split(b",")] if listed[-1] else [])
+    offsets = [decimal(value) for key, value in pairs if key == b"GNU.sparse.offset"]
+    lengths = [decimal(value) for key, value in pairs if key == b"GNU.sparse.numbytes"]
+    if len(offsets) != len(lengths):
+        raise Damaged("read", "archive", "a sparse file's map is malformed")
+    return list(zip(offsets, lengths))
+
+
+def segments(numbers: t.Sequence[int]) -> SparseMap:
+    if len(numbers) % 2:
+        raise Damaged("read", "archive", "a sparse file's map is malformed")
+    return list(zip(numbers[::2], numbers[1::2]))
+
+
+def checked_map(found: SparseMap, *, stored: int, real: int) -> SparseMap:
+    """Ascending, without overlap, inside the file, and as many bytes as the archive holds. Raises Damaged."""
+    at = total = 0
+    for offset, length in found:
+        if offset < at or length < 0 or offset + length > real:
+            raise Damaged("read", "archive", "a sparse file's map is malformed")
+        at, total = offset + length, total + length
+    if total != stored:
+        raise Damaged("read", "archive", "a sparse file's map does not fit its data")
+    return [(offset, length) for offset, length in found if length]
