@@ -13,7 +13,8 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import results
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Params, Spec
-from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, open_host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Unsupported
 
 OLDEST_PYTHON = (3, 9)

@@ -17,7 +17,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.init import main as 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils"
-ROOTS = (init_main.__name__, reap.__name__)
+REAP = reap.__name__
+ROOTS = (init_main.__name__, REAP)
 
 _PREFIX = PACKAGE.replace(".", "/") + "/"
 _PYTHON_DIGEST = 16  # hex digits: enough to tell versions of one engine apart

@@ -138,6 +138,30 @@ def resources(spec: ContainerSpec) -> t.Dict[str, t.Any]:
     return found
 
 
+def changed_limits(spec: ContainerSpec, options: t.Collection[str]) -> t.Dict[str, t.Any]:
+    """The limits among `options` as they are wanted now; one that is no longer wanted goes back to none."""
+    found: t.Dict[str, t.Any] = {}
+    wanted = resources(spec)
+    for option, (section, unlimited) in _UNLIMITED.items():
+        if option in options:
+            found.setdefault(section, {}).update({**unlimited, **wanted.get(section, {})})
+    if "swap" in found.get("memory", {}) and spec.memory_swap is None and not _counts_swap():
+        del found["memory"]["swap"]
+    if "cpuset_cpus" in options and spec.cpuset_cpus is None:
+        found.setdefault("cpu", {})["cpus"] = "0-%d" % ((os.cpu_count() or 1) - 1)
+    return found
+
+
+_UNLIMITED: t.Dict[str, t.Tuple[str, t.Dict[str, int]]] = {
+    "memory": ("memory", {"limit": -1, "swap": -1}),
+    "memory_swap": ("memory", {"limit": -1, "swap": -1}),
+    "nano_cpus": ("cpu", {"quota": -1}),
+    "cpu_shares": ("cpu", {"shares": 1024}),
+    "cpuset_cpus": ("cpu", {}),
+    "pids_limit": ("pids", {"limit": -1}),
+}
+
+
 def _counts_swap() -> bool:
     layout = cgroupfs.layout()
     point = layout.controllers.get("memory")

@@ -7,25 +7,23 @@ Not here: the networks themselves (networks.py).
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import networks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEFAULT_NETWORK, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease, Network, NetworkSpec, complete
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import AUTOMATIC, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, leases, routes
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
-NETNS = "/run/netns"
 _LINK_GONE = 1.0  # seconds that the kernel may take to end a namespace and its links
 
 
 def netns_path(container: str) -> str:
-    return os.path.join(NETNS, names.netns_name(container))
+    return Layout.netns(container)
 
 
 def check(host: Host, spec: ContainerSpec, *, starts: bool) -> None:
@@ -44,7 +42,7 @@ def attach(host: Host, spec: ContainerSpec) -> t.List[Endpoint]:
     """Leases, namespace, links, firewall. After a failure nothing of it is left but the lease. Raises Conflict."""
     found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
     endpoints = _lease(host, spec, found)
-    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # a second import of netlink costs nothing
+    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
 
     endpoint.attach(netns_path(spec.name), endpoints)
     try:
@@ -57,7 +55,7 @@ def attach(host: Host, spec: ContainerSpec) -> t.List[Endpoint]:
 
 def _lease(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.List[Endpoint]:
     endpoints = []
-    with host.locked("firewall", "leases"):
+    with host.locked("firewall", networks.LEASES):
         ports = with_automatic(spec.published_ports or (), _active(host, except_container=spec.name), _mine(host, spec))
         for index, (network, attachment) in enumerate(zip(found, spec.attachments())):
             have = networks.users(host, network.name)
@@ -68,9 +66,16 @@ def _lease(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.Lis
     return endpoints
 
 
+def prepare(container: str) -> None:
+    """network_mode custom: a namespace with nothing but lo, for the user to fill."""
+    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
+
+    endpoint.prepare(netns_path(container))
+
+
 def activate(host: Host, container: str, names_of: t.Iterable[str], *, active: bool) -> None:
     """The container's ports enter or leave the firewall."""
-    with host.locked("firewall", "leases"):
+    with host.locked("firewall", networks.LEASES):
         for name in names_of:
             leases.change(host.layout.leases(name), lambda all_: leases.activated(all_, container, active=active), network=name)
         refresh(host)
@@ -78,7 +83,7 @@ def activate(host: Host, container: str, names_of: t.Iterable[str], *, active: b
 
 def republish(host: Host, spec: ContainerSpec, *, running: bool) -> None:
     """Other ports for a container, live."""
-    with host.locked("firewall", "leases"):
+    with host.locked("firewall", networks.LEASES):
         ports = with_automatic(spec.published_ports or (), _active(host, except_container=spec.name), _mine(host, spec))
         for attachment in spec.attachments()[:1]:
             path, have = host.layout.leases(attachment.name), networks.users(host, attachment.name)
@@ -109,7 +114,7 @@ def release(host: Host, container: str) -> None:
 
 def forget(host: Host, container: str) -> None:
     """The addresses are free again. Idempotent."""
-    with host.locked("firewall", "leases"):
+    with host.locked("firewall", networks.LEASES):
         for _lease_of, network in of(host, container):
             leases.change(host.layout.leases(network.name), lambda all_: leases.without(all_, container), network=network.name)
 

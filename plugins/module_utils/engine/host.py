@@ -10,8 +10,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, locks
+from ansible_collections.cocker.engine.plugins.module_utils.storage import locks
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on the same object
@@ -23,26 +22,14 @@ class Host:
     dry_run: bool = False
 
     @contextlib.contextmanager
-    def locked(self, kind: str, name: str) -> t.Iterator[None]:
+    def locked(self, kind: str, name: str, *, shared: bool = False) -> t.Iterator[None]:
         """Nobody else changes the object meanwhile. A dry run changes nothing and so takes no lock."""
         if self.dry_run:
             yield
         else:
             self.layout.ensure()
-            with locks.held(self.layout, kind, name, timeout=LOCK_TIMEOUT):
+            with locks.held(self.layout, kind, name, shared=shared, timeout=LOCK_TIMEOUT):
                 yield
-
-
-def open_host(home: str, *, dry_run: bool) -> Host:
-    """Rolls back what a task that was killed left half done, before anything else is looked at. Raises Invalid."""
-    if not home.startswith("/") or ".." in home.split("/") or home.strip("/") == "":
-        raise Invalid("cocker_home", "%r is not an absolute path below /" % home)
-    host = Host(Layout(home.rstrip("/")), dry_run)
-    if not dry_run and intents.dead(host.layout):
-        from ansible_collections.cocker.engine.plugins.module_utils.engine import recovery  # only after a crash
-
-        recovery.roll_back(host)
-    return host
 
 
 def now() -> str:

@@ -14,8 +14,7 @@ import typing as t
 import zlib
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import netlink
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc, netlink
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 
 _ROLE = "the role cocker.engine.host brings it"

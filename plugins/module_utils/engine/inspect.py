@@ -16,8 +16,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerSpec,
     ContainerState,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
 Shown = t.Dict[str, t.Any]
 _NEVER = "0001-01-01T00:00:00Z"
@@ -175,4 +177,44 @@ def _endpoint(name: str, spec: ContainerSpec, lease: Lease, gateway: str) -> Sho
         "Gateway": gateway,
         "MacAddress": lease.mac,
         "IPAMConfig": {"IPv4Address": given[0]} if given and given[0] else None,
+    }
+
+
+def network(found: Network, users: t.Iterable[Lease]) -> Shown:
+    config = {"Subnet": found.subnet, "Gateway": found.gateway}
+    if found.ip_range is not None:
+        config["IPRange"] = found.ip_range
+    return {
+        "Name": found.name,
+        "Id": found.link,
+        "Driver": found.driver,
+        "Scope": "local",
+        "Internal": found.internal,
+        "EnableIPv6": False,
+        "IPAM": {"Driver": "default", "Config": [config]},
+        "Containers": {
+            lease.container: {"Name": lease.container, "IPv4Address": lease.address, "MacAddress": lease.mac, "Active": lease.active}
+            for lease in users
+        },
+        "Options": {"mtu": str(found.mtu), "isolate": found.isolate, "icc": found.icc, "reserved": list(found.reserved)},
+        "Labels": dict(found.labels),
+    }
+
+
+def volume(spec: VolumeSpec, data: str) -> Shown:
+    return {"Name": spec.name, "Driver": "local", "Mountpoint": data, "Labels": dict(spec.labels or {}), "Options": {}, "Scope": "local"}
+
+
+def image(record: ImageRecord) -> Shown:
+    origin = record.provenance
+    return {
+        "Id": "sha256:" + record.id,
+        "RepoTags": [str(record.ref)],
+        "RepoDigests": [],
+        "Created": record.created,
+        "Size": record.size,
+        "Os": "linux",
+        "Config": record.config.to_json(),
+        "RootFS": {"Type": "layers", "Layers": list(record.layers)},
+        "Cocker": {"Name": record.name, "Version": record.version, "Source": origin.source, "Digest": origin.digest, "Path": origin.path},
     }

@@ -26,6 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, leases, routes
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 
+LEASES = "leases"  # the one lock under which leases, ports and the ruleset made of them change
 CREATE, UPDATE, BRING_UP, REMOVE = "create", "update", "bring_up", "remove"
 
 
@@ -39,17 +40,21 @@ class Found:
 
 
 def ensure(host: Host, wish: NetworkWish) -> Outcome:
+    with host.locked("network", wish.spec.name), host.locked("firewall", LEASES):
+        return _ensure(host, wish)
+
+
+def _ensure(host: Host, wish: NetworkWish) -> Outcome:
     name = wish.spec.name
-    with host.locked("network", name):
-        have = find(host, name)
-        want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
-        found = Found(have, bridge.observe(want or have) if want or have else None, users(host, name))
-        plan = plan_network(name, want, found)
-        if want is not None and found.link is not None and plan.actions:
-            bridge.check(want, found.link)
-        execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
-        shown = None if want is None else inspect.network(want, users(host, name))
-        return outcome(plan, {"network": shown})
+    have = find(host, name)
+    want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
+    found = Found(have, bridge.observe(want or have) if want or have else None, users(host, name))
+    plan = plan_network(name, want, found)
+    if want is not None and found.link is not None and plan.actions:
+        bridge.check(want, found.link)
+    execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
+    shown = None if want is None else inspect.network(want, users(host, name))
+    return outcome(plan, {"network": shown})
 
 
 def find(host: Host, name: str) -> t.Optional[Network]:
@@ -75,13 +80,16 @@ def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
 def ensure_up(host: Host, name: str) -> Network:
     """For a container that starts: the default network is made when it is first needed, a bridge lost in a reboot again."""
     found = find(host, name)
-    if found is None and name == DEFAULT_NETWORK:
-        ensure(host, NetworkWish(NetworkSpec(name)))
+    if found is not None and not bridge.missing(found, bridge.observe(found)):
+        return found
+    if found is None and name != DEFAULT_NETWORK:
         return get(host, name)
-    network = get(host, name)
-    if bridge.missing(network, bridge.observe(network)):
-        bridge.ensure(network)
-    return network
+    with host.locked("firewall", LEASES):  # the network's own lock is held by every container on it, shared
+        if found is None:
+            _ensure(host, NetworkWish(NetworkSpec(name)))
+        else:
+            bridge.ensure(found)
+    return get(host, name)
 
 
 def wanted(host: Host, spec: NetworkSpec, have: t.Optional[Network]) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import observe, teardown
-from ansible_collections.cocker.engine.plugins.module_utils.engine.host import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 
 
 def main(arguments: t.Sequence[str]) -> None:

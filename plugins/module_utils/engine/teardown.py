@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -17,7 +16,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 
 _SUPERVISOR_ENDS = 10.0  # seconds from the end of PID 1 to the supervisor's
 
@@ -87,6 +85,14 @@ def restore_previous(host: Host, name: str) -> None:
         os.rename(os.path.join(former, "spec.json"), host.layout.spec(name))
     fs.fsync_dir(directory)
     fs.remove_tree(former)
+
+
+def make_layer(host: Host, name: str) -> None:
+    """The directory of a new container. `merged` is where its own mount namespace sees the root."""
+    directory = host.layout.container(name)
+    os.mkdir(directory, 0o700)
+    for part, mode in (("upper", 0o755), ("work", 0o700), ("merged", 0o700), ("logs", 0o700)):
+        os.mkdir(os.path.join(directory, part), mode)
 
 
 def keep_previous(host: Host, name: str, *, layer: bool) -> None:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What can be known to go wrong before the first effect: sources of mounts, devices, addresses, ports, limits, the whole config."""
+from __future__ import annotations
+
+import os
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+
+_CONTROLLERS = {"memory": "memory", "memory_swap": "memory", "nano_cpus": "cpu", "cpu_shares": "cpu", "cpuset_cpus": "cpuset", "pids_limit": "pids"}
+
+
+def container(host: Host, record: ContainerRecord, *, starts: bool) -> None:
+    """Changes nothing. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
+    _mounts(record.spec)
+    _limits(record.spec)
+    endpoints.check(host, record.spec, starts=starts)
+    runtime.compile_config(compile.runtime_wish(host.layout, record, netns=endpoints.netns_path(record.spec.name)))
+
+
+def _mounts(spec: ContainerSpec) -> None:
+    for mount in spec.mounts or ():
+        if mount.kind == mounts.BIND and not os.path.lexists(mount.source):
+            raise Invalid("volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
+
+
+def _limits(spec: ContainerSpec) -> None:
+    layout = cgroupfs.layout()
+    for option, controller in _CONTROLLERS.items():
+        if getattr(spec, option) is not None and not layout.version(controller):
+            name = "cpus" if option == "nano_cpus" else option
+            raise Unsupported("option", name, "this host has no cgroup controller %s" % controller)
+    cpus = spec.cpuset_cpus
+    if cpus is not None and int(cpus.replace("-", ",").split(",")[-1]) >= (os.cpu_count() or 1):
+        raise Invalid("cpuset_cpus", "%s names a CPU beyond the last one of this host, %d" % (cpus, (os.cpu_count() or 1) - 1))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is there, in the shapes of inspect.py. Never changes anything.
+
+Not here: what the host offers (hostinfo.py).
+"""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    compile,
+    endpoints,
+    images as image_store,
+    inspect,
+    networks as network_store,
+    observe,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes as volume_store
+
+Shown = t.List[t.Dict[str, t.Any]]
+
+
+def containers(host: Host, name: t.Optional[str]) -> Shown:
+    if name is None:
+        return [container(host, found) for found in observe.containers(host)]
+    found = observe.container(host, name)
+    return [] if found.status is None else [container(host, found)]
+
+
+def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:
+    bundle = host.layout.container(state.name)
+    spec = state.record.spec if state.record else None
+    wanted = spec.mounts or () if spec else ()
+    places = inspect.Places(
+        bundle=bundle,
+        log=os.path.join(bundle, "logs", "container.log"),
+        volumes={mount.source: host.layout.volume_data(mount.source) for mount in wanted if mount.kind == mounts.VOLUME},
+    )
+    leases = {network.name: (lease, network.gateway) for lease, network in endpoints.of(host, state.name)} if spec and spec.attachments() else {}
+    process = compile.process(spec, state.record.config) if spec and state.record else inspect.Process()
+    return inspect.container(state, process, leases, places)
+
+
+def images(host: Host, name: t.Optional[str]) -> Shown:
+    """`NAME` is every version of it, `NAME:VERSION` one."""
+    return [inspect.image(record) for record in image_store.listed(host, name)]
+
+
+def volumes(host: Host, name: t.Optional[str]) -> Shown:
+    names = host.layout.volume_names() if name is None else [name]
+    found = [volume_store.find(host.layout, each) for each in names]
+    return [inspect.volume(spec, host.layout.volume_data(spec.name)) for spec in found if spec is not None]
+
+
+def networks(host: Host, name: t.Optional[str]) -> Shown:
+    found = network_store.listed(host) if name is None else [network_store.find(host, name)]
+    return [inspect.network(network, network_store.users(host, network.name)) for network in found if network is not None]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Starting and stopping one container. The caller holds its lock.
+
+Not here: whether it is to be started (container_plan.py) and what is left of it afterwards (teardown.py).
+"""
+from __future__ import annotations
+
+import errno
+import json
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Step, apply
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    BRIDGE,
+    CUSTOM,
+    STOP_TIMEOUT,
+    ContainerRecord,
+    ContainerState,
+    stop_signal,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+
+_KILL_TIMEOUT = 10.0  # seconds that the kernel may take to end what was killed
+
+
+def start(host: Host, record: ContainerRecord) -> None:
+    """Returns when the container's process has been exec'd. After a failure nothing of the attempt is left. Raises StartFailed."""
+    name = record.spec.name
+    addresses: t.List[str] = []
+    steps = [
+        Step(lambda: addresses.extend(_connect(host, record)), lambda: endpoints.release(host, name)),
+        Step(lambda: _write_bundle(host, record, addresses)),
+        Step(lambda: _launch(host, name), lambda: teardown.clear(host, name)),
+    ]
+    apply(steps)
+
+
+def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
+    """The container's addresses, with prefix lengths."""
+    mode = record.spec.network_mode or BRIDGE
+    if mode == CUSTOM:
+        endpoints.prepare(record.spec.name)
+    if mode != BRIDGE:
+        return []
+    return [endpoint.lease.address for endpoint in endpoints.attach(host, record.spec)]
+
+
+def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
+    """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
+    compile.write_files(host.layout, record.spec, addresses)
+    wish = compile.runtime_wish(host.layout, record, netns=endpoints.netns_path(record.spec.name))
+    text = json.dumps(spec.compile_config(wish), indent=1, sort_keys=True) + "\n"
+    path = os.path.join(host.layout.container(record.spec.name), "config.json")
+    fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
+
+
+def _launch(host: Host, name: str) -> None:
+    engine = bundle.install(host.layout.engine)
+    request = launcher.StartRequest(
+        name=name,
+        bundle=host.layout.container(name),
+        state_dir=host.layout.container_run(name),
+        reap=bundle.command(engine, bundle.REAP, host.layout.home, name),
+    )
+    result = launcher.start([request], engine=engine, python=bundle.python())[0]
+    if result.error:
+        raise StartFailed("start container", name, result.error)
+
+
+def stop(host: Host, found: ContainerState) -> None:
+    """The stop signal, the container's stop timeout, SIGKILL; then nothing of the run is left but its record."""
+    running, record = found.running, found.record
+    if running is None or record is None:
+        return
+    _announce(host, found.name)
+    identity = process.Identity(running.pid, running.start_time)
+    timeout = record.spec.stop_timeout if record.spec.stop_timeout is not None else STOP_TIMEOUT
+    process.signal(identity, stop_signal(record.spec, record.config.stop_signal or None))
+    if not process.wait_gone(identity, timeout):
+        factory.from_paths(running.cgroups).kill()
+        if not process.wait_gone(identity, _KILL_TIMEOUT):
+            raise CockerError("stop container", found.name, "its first process does not end, not even by SIGKILL")
+    teardown.clear(host, found.name)
+
+
+def _announce(host: Host, name: str) -> None:
+    """The supervisor then leaves the network to us instead of calling for somebody to take it away."""
+    with tolerate(errno.ENOENT):
+        fs.write_atomic(os.path.join(host.layout.container_run(name), state.STOPPING), b"", durable=False)
+
+
+def update(host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str]) -> None:
+    """What a running container takes while it runs: limits and published ports. `record` is the new one."""
+    if "published_ports" in options and (record.spec.network_mode or BRIDGE) == BRIDGE:
+        endpoints.republish(host, record.spec, running=found.is_running)
+    if found.running is not None:
+        limits = compile.changed_limits(record.spec, options)
+        if limits:
+            factory.from_paths(found.running.cgroups).apply(limits)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import subprocess
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
+
+BASE = bundle.PACKAGE.replace(".", "/")
+
+
+def source(*imports, package=bundle.PACKAGE):
+    return "\n".join("from %s%s" % (package, text) for text in imports).encode()
+
+
+def test_the_closure_follows_every_form_of_import_and_takes_nothing_else():
+    sources = {
+        BASE + "/a/main.py": source(".b import one, two as other", ".c.three import Name") + b"\ndef f():\n    " + source(".d import (\n    four,\n    Five,\n)"),
+        BASE + "/b/one.py": b"", BASE + "/b/two.py": source(".b import one"), BASE + "/c/three.py": b"", BASE + "/d/four.py": b"",
+        BASE + "/e/unused.py": b"",
+    }
+    found = bundle.closure(sources, [bundle.PACKAGE + ".a.main"])
+    assert sorted(found) == sorted(set(sources) - {BASE + "/e/unused.py"})
+
+
+def test_an_installed_engine_runs_alone_and_is_installed_once(tmp_path):
+    engine = bundle.install(str(tmp_path))
+    before = os.stat(engine).st_mtime_ns
+    assert bundle.install(str(tmp_path)) == engine
+    assert os.stat(engine).st_mtime_ns == before
+    assert os.listdir(tmp_path) == [os.path.basename(engine)]
+    probe = "import sys; sys.path[:] = [sys.path[1], sys.path[2], %r]; import %s" % (engine, bundle.ROOTS[1])
+    subprocess.run([bundle.python(), "-I", "-S", "-c", probe], check=True, cwd="/")
+
+
+def test_what_outlives_a_module_never_needs_ansible(tmp_path):
+    engine = bundle.install(str(tmp_path))
+    layers = os.listdir(os.path.join(engine, BASE))
+    assert "edge" not in layers
