@@ -6,13 +6,14 @@ Not here: credentials (caps.py), namespaces, and starting processes (runtime).
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, poll
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, libc, prctl, syscall
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, tolerate
 
 # The numbers of every architecture that libc.py has a table for.
 SIGNALS: t.Dict[str, int] = {
@@ -24,7 +25,8 @@ SIGNALS: t.Dict[str, int] = {
 _SYNONYMS = {"CLD": 17, "IOT": 6, "POLL": 29}
 _NAMES = {number: "SIG" + name for name, number in SIGNALS.items()}
 _RTMIN, _RTMAX = 34, 64                 # as the C library numbers them: 32 and 33 are its own
-_SIGSET_BYTES = 128
+_SIGSET_BYTES, _KERNEL_SIGSET_BYTES = 128, 8
+_SIGACTION_BYTES = 64                   # struct kernel_sigaction is 32 at most
 _DEAD = "ZXx"
 # Fields of /proc/PID/stat after the command's closing bracket, which is field 2 (proc(5)).
 _STATE, _THREADS, _START_TIME = 3 - 3, 20 - 3, 22 - 3
@@ -166,8 +168,10 @@ def reset_signals() -> None:
 
     Goes past the interpreter's own table, so only an exec or _exit may follow.
     """
+    default = ctypes.create_string_buffer(_SIGACTION_BYTES)     # SIG_DFL, no flags, an empty mask
     for signum in range(1, _RTMAX + 1):
-        libc.signal(signum, None)       # KILL, STOP and the C library's own two refuse, and need nothing
+        with tolerate(errno.EINVAL):    # KILL and STOP refuse. The C library refuses its own two, which make(1) leaves ignored: past it
+            syscall(NR["rt_sigaction"], signum, ctypes.byref(default), None, _KERNEL_SIGSET_BYTES, op="reset signal", subject=str(signum))
     none = ctypes.create_string_buffer(_SIGSET_BYTES)
     call(libc.sigprocmask, consts.SIG_SETMASK, ctypes.addressof(none), None, op="unblock signals")
 
