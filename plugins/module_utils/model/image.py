@@ -53,11 +53,15 @@ _CONFIG = (
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where the content came from: `digest` tells whether the same source would bring anything new."""
+    """Where the content came from: `digest` tells whether the same source would bring anything new.
+
+    `stamp` is size, mtime and inode of the file, so that one which nobody touched is not read again to find its digest.
+    """
 
     source: str
     digest: str = ""
     path: str = ""
+    stamp: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,7 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ImageRecord:
         layers=_words(value["layers"]),
         config=config_from_json(value["config"]),
         created=_text(value["created"]),
-        provenance=Provenance(_text(origin["source"]), _text(origin.get("digest", "")), _text(origin.get("path", ""))),
+        provenance=Provenance(**{key: _text(origin.get(key, "")) for key in ("source", "digest", "path", "stamp")}),
         size=_number(value.get("size", 0)),
     )
 
