@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where an image's content comes from: whether a source is there, whether it would bring anything new, and bringing it.
+
+Not here: reading archives, copying trees, finding libraries (storage/).
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
+from ansible_collections.cocker.engine.plugins.module_utils.storage import importtar
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
+
+ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """`config` is what the source says about running it."""
+
+    layer: Layer
+    config: ImageConfig = ImageConfig()
+
+
+def observe(wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+    """Reads only, and no content where the stamp says that it is the former one. Raises Invalid, NotFound."""
+    return _SOURCES[wish.source or ""][0](wish, former)
+
+
+def fill(staging: Staging, wish: ImageWish, *, created: str) -> Made:
+    """Raises Damaged, Invalid, NotFound, Unsupported."""
+    return _SOURCES[wish.source or ""][1](staging, wish, created)
+
+
+def _observe_archive(wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+    path = _existing(wish, stat.S_ISREG, "a file")
+    facts = os.stat(path)
+    stamp = "%d %d %d" % (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    if former is not None and (former.source, former.path, former.stamp) == (ARCHIVE, path, stamp):
+        return former
+    return Provenance(ARCHIVE, importtar.digest(path), path, stamp)
+
+
+def _fill_archive(staging: Staging, wish: ImageWish, created: str) -> Made:
+    return Made(importtar.import_archive(staging, wish.path or "", created=created))
+
+
+def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> str:
+    path = wish.path or ""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise Invalid("path", "%s: %s" % (path, error.strerror)) from error
+    if not is_kind(mode):
+        raise Invalid("path", "%s is not %s" % (path, kind))
+    return path
+
+
+_Observe = t.Callable[[ImageWish, t.Optional[Provenance]], Provenance]
+_Fill = t.Callable[[Staging, ImageWish, str], Made]
+_SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {ARCHIVE: (_observe_archive, _fill_archive)}
