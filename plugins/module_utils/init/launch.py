@@ -20,6 +20,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
+    child,
+    command,
     credentials,
     rootfs,
     state,
@@ -58,6 +60,7 @@ def main() -> None:
             orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
         except (CockerError, OSError, ValueError) as error:
             _answer(request["name"], failure=sync.describe("config", error))
+    command.forget_host()
     gc.collect()
     gc.disable()
     gc.freeze()         # what is here now is shared with every supervisor, and stays untouched
@@ -94,11 +97,13 @@ def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: st
     mounts, syscalls = rootfs.prepare(bundle), _filter(bundle.seccomp, cache, filters)
     os.makedirs(state_dir, mode=0o700, exist_ok=True)
     cgroup = _make_cgroup(name, bundle, layout)
+    plan = child.Plan(
+        bundle=bundle, folder=folder, mounts=mounts, view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
+        new_spaces=child.new_spaces(bundle), syscalls=syscalls,
+    )
     return supervisor.Order(
-        name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, mounts=mounts, syscalls=syscalls,
-        confine_init=reaper.can_live_under(bundle.seccomp), cgroup=cgroup,
-        view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
-        joins=_open_joins(cgroup), home=namespaces.open_of("self", "pid"),
+        name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, cgroup=cgroup, plan=plan,
+        init=reaper.confinement(bundle, syscalls) if bundle.settings.init else None,
     )
 
 
@@ -142,26 +147,32 @@ def _open_joins(cgroup: Cgroup) -> t.List[int]:
 def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
     """By the descriptor on which the supervisor reports."""
     running: t.Dict[int, Pending] = {}
-    for place, order in enumerate(orders):
+    home = namespaces.open_of("self", "pid")
+    for order in orders:
+        try:
+            links = child.Links(joins=_open_joins(order.cgroup), spaces=child.open_spaces(order.bundle))
+        except (CockerError, OSError) as error:
+            supervisor.undo(order)
+            _answer(order.name, failure=sync.describe("config", error))
+            continue
         heard, report = os.pipe()
         acknowledged, acknowledge = os.pipe()
-        foreign = [fd for other in orders[place + 1:] for fd in (*other.joins, other.home)]
-        foreign += [fd for other in running for fd in (other, running[other].acknowledge)]
+        foreign = [heard, acknowledge, ANSWERS] + [fd for other in running for fd in (other, running[other].acknowledge)]
         pid = os.fork()
         if pid == 0:
-            for fd in (heard, acknowledge, ANSWERS, *foreign):
+            for fd in foreign:
                 os.close(fd)
-            _supervise(order, report=report, acknowledged=acknowledged)
-        for fd in (report, acknowledged, order.home, *order.joins):
+            _supervise(order, links, home=home, report=report, acknowledged=acknowledged)
+        for fd in [report, acknowledged, *links.joins] + [fd for fd, _flag in links.spaces]:
             os.close(fd)
         running[heard] = Pending(order, pid, acknowledge)
     return running
 
 
-def _supervise(order: supervisor.Order, *, report: int, acknowledged: int) -> t.NoReturn:
+def _supervise(order: supervisor.Order, links: child.Links, *, home: int, report: int, acknowledged: int) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
     try:
-        supervisor.supervise(order, report=report, acknowledged=acknowledged)
+        supervisor.supervise(order, links, home=home, report=report, acknowledged=acknowledged)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
         os._exit(1)

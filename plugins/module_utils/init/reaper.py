@@ -6,19 +6,20 @@ the one capability it needs. Not here: the command's own way to exec (runtime/co
 """
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import confine, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, streams, sync, users
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, streams, sync
 
 FORWARDED = ("TERM", "INT", "HUP", "USR1", "USR2", "QUIT", "WINCH", "CONT", "PWR")
-STOPPING = ("TERM", "INT", "QUIT", "PWR")
+# Without a command, these mean nothing; the others, and the container's own stop signal, mean the end.
+PASSED_OVER = frozenset(process.SIGNALS[name] for name in ("HUP", "USR1", "USR2", "WINCH", "CONT"))
+_CHILD_ENDED = int(signal.SIGCHLD)
 # What this process does after its filter is in place; a filter that lacks one of them would kill PID 1.
 NEEDED = (
     "brk", "close", "exit_group", "futex", "getdents64", "kill", "mmap", "mprotect", "munmap", "openat", "prctl", "read",
@@ -26,6 +27,7 @@ NEEDED = (
 )
 _NAME = b"cocker-init"
 _STEP = 0.05
+_MANY = 4096
 
 
 def can_live_under(profile: t.Optional[oci.Object]) -> bool:
@@ -45,84 +47,105 @@ def can_live_under(profile: t.Optional[oci.Object]) -> bool:
     return allowed.issuperset(NEEDED)
 
 
-def run(plan: child.Plan) -> t.NoReturn:
+class Confinement(t.NamedTuple):
+    """What PID 1 is held by, worked out before any fork; `signals` are those that it waits for."""
+
+    capabilities: confine.Prepared
+    no_new_privileges: bool
+    syscalls: t.Optional[seccomp.Prepared]
+    signals: t.FrozenSet[int]
+    blocked: t.Any
+
+
+def confinement(bundle: oci.Bundle, syscalls: t.Optional[seccomp.Prepared]) -> Confinement:
+    """User 0, so that it may be asked by nobody; of the container's capabilities the one to signal other users' processes."""
+    sets = bundle.process.capabilities
+    few = tuple(name for name in sets.permitted if name == "CAP_KILL")
+    held = credentials.permitted(oci.Capabilities(bounding=sets.bounding, permitted=few))
+    stop = process.signal_number(bundle.settings.stop_signal)
+    signals = {process.SIGNALS[name] for name in FORWARDED} | ({stop} - {int(signal.SIGKILL), int(signal.SIGSTOP)})
+    signals.add(int(signal.SIGCHLD))
+    return Confinement(
+        capabilities=confine.prepare(bounding=held.bounding, permitted=held.permitted),
+        no_new_privileges=bundle.process.no_new_privileges, syscalls=syscalls if can_live_under(bundle.seccomp) else None,
+        signals=frozenset(signals), blocked=confine.signal_set(signals),
+    )
+
+
+def run(plan: child.Plan, limits: Confinement, links: child.Links) -> t.NoReturn:
     """Does little itself: what it touches after the fork is memory that this container does not share with the others.
 
     A helper in the same namespaces builds the file system; its pivot_root moves our root along (pivot_root(2)).
     The command gives up its privileges by itself, but only after PID 1 has given up its own.
     """
     try:
-        signals = _signals(plan.bundle.settings)
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
+        confine.block(limits.blocked)
         streams.set_name(_NAME)
-        child.enter(plan)
-        _build(plan)
+        child.enter(plan, links)
+        _build(plan, links.report)
         gate, opener = os.pipe()
         main = os.fork() if plan.bundle.process.args else 0
         if plan.bundle.process.args and main == 0:
-            _run_command(plan, gate=gate, opener=opener)
-        _confine(plan)
-        command.die_with_parent(plan.report)
+            _run_command(plan, report=links.report, gate=gate, opener=opener)
+        _confine(limits)
+        command.die_with_parent(links.report)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
-        sync.send(plan.report, sync.describe("start", error))
+        sync.send(links.report, sync.describe("start", error))
         os._exit(1)
     streams.take((0, 0, 0))     # the container's own are the command's alone
-    streams.close_all()         # the report pipe too: from here on the supervisor waits for the command
-    _watch(main, signals)
+    os.closerange(3, _MANY)     # the report pipe too: from here on the supervisor waits for the command
+    _watch(main, limits.signals)
 
 
-def _build(plan: child.Plan) -> None:
+def _confine(limits: Confinement) -> None:
+    """As credentials.assume does it for a command; a filter needs CAP_SYS_ADMIN or no_new_privs."""
+    os.setgroups(())
+    if limits.syscalls is not None and not limits.no_new_privileges:
+        seccomp.load(limits.syscalls)
+    confine.apply(limits.capabilities)
+    if limits.no_new_privileges:
+        process.set_no_new_privileges()
+        if limits.syscalls is not None:
+            seccomp.load(limits.syscalls)
+    process.set_dumpable(dumpable=False)
+
+
+def _build(plan: child.Plan, report: int) -> None:
     helper = os.fork()
     if helper == 0:
         try:
             child.build(plan)
         except BaseException as error:
-            sync.send(plan.report, sync.describe("start", error))
+            sync.send(report, sync.describe("start", error))
             os._exit(1)
         os._exit(0)
     if os.waitpid(helper, 0)[1]:
         os._exit(1)
 
 
-def _signals(settings: oci.Settings) -> t.Set[int]:
-    numbers = {process.SIGNALS[name] for name in FORWARDED}
-    number = process.signal_number(settings.stop_signal)
-    return numbers | ({number} if number not in (signal.SIGKILL, signal.SIGSTOP) else set())
-
-
-def _run_command(plan: child.Plan, *, gate: int, opener: int) -> t.NoReturn:
+def _run_command(plan: child.Plan, *, report: int, gate: int, opener: int) -> t.NoReturn:
     try:
         os.close(opener)
         os.setsid()
         os.read(gate, 1)        # until PID 1 is confined, or gone
-        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=plan.report)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=report)
     except BaseException as error:  # a copy of PID 1 must not go on as a second one
-        sync.send(plan.report, sync.describe("start", error))
+        sync.send(report, sync.describe("start", error))
         os._exit(1)
     os._exit(1)
 
 
-def _confine(plan: child.Plan) -> None:
-    """User 0, so that it may be asked by nobody; of the container's capabilities the one to signal other users' processes."""
-    sets = plan.bundle.process.capabilities
-    few = tuple(name for name in sets.permitted if name == "CAP_KILL")
-    limited = dataclasses.replace(
-        plan.bundle.process, capabilities=oci.Capabilities(bounding=sets.bounding, effective=few, permitted=few))
-    credentials.assume(users.User(0, 0), limited, syscalls=plan.syscalls if plan.confine_init else None)
-    process.set_dumpable(dumpable=False)
-
-
-def _watch(main: int, signals: t.Set[int]) -> t.NoReturn:
+def _watch(main: int, signals: t.FrozenSet[int]) -> t.NoReturn:
     while True:
-        found = signal.sigwaitinfo(signals | {signal.SIGCHLD}).si_signo
-        if found == signal.SIGCHLD:
+        found = signal.sigwaitinfo(signals).si_signo
+        if found == _CHILD_ENDED:
             status = _bury(main)
             if status is not None:
                 os._exit(status)
         elif main:
             with tolerate(errno.ESRCH, errno.EPERM):
                 os.kill(main, found)
-        elif found in {process.SIGNALS[name] for name in STOPPING} | signals - {process.SIGNALS[name] for name in FORWARDED}:
+        elif found not in PASSED_OVER:
             _stop_all()
 
 

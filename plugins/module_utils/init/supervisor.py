@@ -17,12 +17,10 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.init import logs, reaper
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.seccomp import Prepared
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, child, state, streams
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.rootfs import Placed
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import MESSAGE, PID
 
 START_TIMEOUT = 50.0        # below that of the module process, which should hear the reason
@@ -38,13 +36,9 @@ class Order(t.NamedTuple):
     state_dir: str
     reap: t.Sequence[str]
     bundle: oci.Bundle
-    mounts: t.Sequence[Placed]
-    syscalls: t.Optional[Prepared]
-    confine_init: bool
     cgroup: Cgroup
-    view: cgroup_mount.View
-    joins: t.Sequence[int]
-    home: int               # our pid namespace
+    plan: child.Plan
+    init: t.Optional[reaper.Confinement]
 
 
 class Streams(t.NamedTuple):
@@ -53,7 +47,7 @@ class Streams(t.NamedTuple):
     wakeup: int
 
 
-def supervise(order: Order, *, report: int, acknowledged: int) -> None:
+def supervise(order: Order, links: child.Links, *, home: int, report: int, acknowledged: int) -> None:
     """Says PID 1's pid or why there is none, waits until that is on record, and stays with the container to its end.
 
     Whoever hears nothing, or a failure, removes the cgroup; from the acknowledgement on it is ours.
@@ -66,8 +60,11 @@ def supervise(order: Order, *, report: int, acknowledged: int) -> None:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     heard, told = os.pipe()
     out, err = os.pipe(), os.pipe()
-    pid = _fork(order, stdio=(0, out[1], err[1]), report=told, theirs=(heard, out[0], err[0], wakeup, report, acknowledged))
-    for fd in (told, out[1], err[1], order.home, *order.joins):
+    links = links._replace(stdio=(0, out[1], err[1]), report=told)
+    pid = _fork(order, links, home=home, theirs=(heard, out[0], err[0], wakeup, writer, report, acknowledged))
+    for fd in (told, out[1], err[1], home, *links.joins):
+        os.close(fd)
+    for fd, _flag in links.spaces:
         os.close(fd)
     message = _listen(heard, START_TIMEOUT)
     os.close(heard)
@@ -87,21 +84,18 @@ def supervise(order: Order, *, report: int, acknowledged: int) -> None:
     finish(order, *_watch(order, pid, Streams(out[0], err[0], wakeup)))
 
 
-def _fork(order: Order, *, stdio: t.Tuple[int, int, int], report: int, theirs: t.Sequence[int]) -> int:
+def _fork(order: Order, links: child.Links, *, home: int, theirs: t.Sequence[int]) -> int:
     """The child is the first process of a new pid namespace; we stay in ours."""
     call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
     pid = os.fork()
     if pid == 0:
+        signal.set_wakeup_fd(-1)
         for fd in theirs:
             os.close(fd)
-        plan = child.Plan(
-            bundle=order.bundle, folder=order.folder, mounts=order.mounts, view=order.view, joins=order.joins,
-            syscalls=order.syscalls, stdio=stdio, report=report, confine_init=order.confine_init,
-        )
-        if order.bundle.settings.init:
-            reaper.run(plan)
-        child.run(plan)
-    call(libc.setns, order.home, consts.CLONE_NEWPID, op="return to pid namespace")
+        if order.init is not None:
+            reaper.run(order.plan, order.init, links)
+        child.run(order.plan, links)
+    call(libc.setns, home, consts.CLONE_NEWPID, op="return to pid namespace")
     return pid
 
 

@@ -11,8 +11,9 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, seccomp, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
     command,
@@ -27,72 +28,79 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
 
 
 class Plan(t.NamedTuple):
-    """All that the child needs, made before the fork. `stdio`, `report` and `joins` are descriptors."""
+    """All that the child needs, made before any fork."""
 
     bundle: oci.Bundle
     folder: str
     mounts: t.Sequence[rootfs.Placed]
     view: cgroup_mount.View
-    joins: t.Sequence[int]
+    new_spaces: int
     syscalls: t.Optional[seccomp.Prepared]
-    stdio: t.Tuple[int, int, int]
-    report: int
-    confine_init: bool
 
 
-def run(plan: Plan) -> t.NoReturn:
+class Links(t.NamedTuple):
+    """Open files: `joins` to write 0 into, to be in the cgroup; `spaces` with their flags to enter; where to report failures."""
+
+    joins: t.Sequence[int]
+    spaces: t.Sequence[t.Tuple[int, int]]
+    stdio: t.Tuple[int, int, int] = (0, 1, 2)
+    report: int = -1
+
+
+def run(plan: Plan, links: Links) -> t.NoReturn:
     """PID 1 is the command itself."""
     try:
-        enter(plan)
+        enter(plan, links)
         build(plan)
-        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=plan.report)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
-        sync.send(plan.report, sync.describe("start", error))
+        sync.send(links.report, sync.describe("start", error))
         os._exit(1)
     os._exit(1)
 
 
-def enter(plan: Plan) -> None:
-    """From here on a member of the container's cgroups and namespaces, in the host's tree as yet."""
-    command.forget_host()
-    os.setsid()
-    for fd in plan.joins:
-        os.write(fd, b"0")      # itself: a process of one thread that moves itself takes no lock
-    streams.take(plan.stdio)
-    credentials.set_oom_score(plan.bundle.process.oom_score_adj)
-    _enter_namespaces(plan.bundle)
-
-
-def _enter_namespaces(bundle: oci.Bundle) -> None:
+def new_spaces(bundle: oci.Bundle) -> int:
+    """Pure: flags for unshare(2); the pid namespace comes with the fork."""
     flags = 0
     for namespace in bundle.namespaces:
-        if namespace.path:
-            _join(namespace)
-        elif namespace.kind != "pid":        # that one came with the fork
+        if not namespace.path and namespace.kind != "pid":
             flags |= namespaces.KINDS[namespace.kind].flag
-    namespaces.unshare(flags)
-    if flags & consts.CLONE_NEWNET:
-        loopback.bring_up()
+    return flags
 
 
-def _join(namespace: oci.Namespace) -> None:
-    try:
-        fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        reason = os.strerror(error.errno or errno.EIO)
-        raise NotFound("%s namespace" % namespace.kind, namespace.path, reason) from error
-    try:
-        namespaces.setns(fd, namespace.kind)
-    except KernelError as error:
-        raise KernelError("join %s namespace" % namespace.kind, namespace.path, error.errno) from error
-    finally:
-        os.close(fd)
+def open_spaces(bundle: oci.Bundle) -> t.List[t.Tuple[int, int]]:
+    """The namespaces that are joined, with their flags. NotFound for one that is not there."""
+    found = []
+    for namespace in bundle.namespaces:
+        if namespace.path:
+            try:
+                fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                reason = os.strerror(error.errno or errno.EIO)
+                raise NotFound("%s namespace" % namespace.kind, namespace.path, reason) from error
+            found.append((fd, namespaces.KINDS[namespace.kind].flag))
+    return found
+
+
+def enter(plan: Plan, links: Links) -> None:
+    """From here on a member of the container's cgroups and namespaces, in the host's tree as yet."""
+    os.setsid()
+    for fd in links.joins:
+        os.write(fd, b"0")      # itself: a process of one thread that moves itself takes no lock
+    streams.take(links.stdio)
+    if plan.bundle.process.oom_score_adj is not None:
+        credentials.set_oom_score(plan.bundle.process.oom_score_adj)
+    for fd, flag in links.spaces:
+        call(libc.setns, fd, flag, op="join namespace")
+    call(libc.unshare, plan.new_spaces, op="unshare")
 
 
 def build(plan: Plan) -> None:
     """The tree, complete, and the root moved to it: for every process that is in this mount namespace."""
     bundle = plan.bundle
     os.umask(0)
+    if plan.new_spaces & consts.CLONE_NEWNET:
+        loopback.bring_up()
     held = rootfs.hold_sources(plan.mounts)
     root = rootfs.mount_root(bundle, plan.folder)
     _place_all(root, held, plan.view)

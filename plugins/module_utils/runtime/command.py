@@ -5,6 +5,7 @@ The process is in the container's namespaces and root, with all privileges left.
 """
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import signal
@@ -16,10 +17,13 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, streams, sync, users
 
+_CODECS = ("ascii", "latin-1", "utf-8")
+
 
 def forget_host() -> None:
     """From here on nothing can be imported: what would be found is the container's, and would run with our privileges."""
-    signal.set_wakeup_fd(-1)
+    for name in _CODECS:
+        codecs.lookup(name)
     del sys.path[:]
     del sys.meta_path[:]
     del sys.path_hooks[:]

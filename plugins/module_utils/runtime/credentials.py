@@ -38,10 +38,8 @@ def set_limits(limits: t.Sequence[oci.Rlimit]) -> None:
             raise Unsupported("raise ulimit", subject, "not permitted", hint=hint) from error
 
 
-def set_oom_score(value: t.Optional[int]) -> None:
+def set_oom_score(value: int) -> None:
     """Through the host's procfs, checked to be one."""
-    if value is None:
-        return
     fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     try:
         if not libc.is_procfs(fd):
@@ -58,7 +56,7 @@ def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prep
     """In the order of runc: without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes first; with it, last."""
     if syscalls is not None and not wanted.no_new_privileges:
         seccomp.load(syscalls)
-    sets = _permitted(wanted.capabilities)
+    sets = permitted(wanted.capabilities)
     caps.limit_bounding(sets.bounding)
     caps.keep_across_setuid(keep=True)
     os.setgroups(user.groups)
@@ -75,7 +73,7 @@ def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prep
             seccomp.load(syscalls)
 
 
-def _permitted(wanted: oci.Capabilities) -> oci.Capabilities:
+def permitted(wanted: oci.Capabilities) -> oci.Capabilities:
     """Without what the engine itself does not have: a container on a confined host cannot get more."""
     ours = caps.current()["permitted"]
 

@@ -157,12 +157,14 @@ def _become(
 ) -> t.NoReturn:
     step = "start"
     try:
+        signal.set_wakeup_fd(-1)
         command.forget_host()
         process.set_dumpable(dumpable=False)
         os.setsid()
         step = "cgroup"
         target.cgroup.join(unified=not in_unified)
-        credentials.set_oom_score(wanted.oom_score_adj)
+        if wanted.oom_score_adj is not None:
+            credentials.set_oom_score(wanted.oom_score_adj)
         step = "namespaces"
         for kind in _ORDER:
             if kind in target.spaces:
