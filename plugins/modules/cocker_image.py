@@ -9,7 +9,7 @@ short_description: Manage the images of a host
 version_added: 0.1.0
 description:
   - Brings images into the store of the host, from an archive, a directory or the host's own programs, and removes them.
-  - An image that is there is not looked at again, except that an archive is compared with the one that the image came from.
+  - An image is made again when its source has another content than the image came from.
 extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common
@@ -35,7 +35,8 @@ options:
     aliases: [tag]
   state:
     description:
-      - V(present) makes the image from O(source) if it does not exist. Without O(source) it fails if the image does not exist.
+      - V(present) makes the image from O(source) if it does not exist, or if it came from another content.
+        Without O(source) it fails if the image does not exist.
       - V(absent) removes the image. This is refused while a container needs it. The other options are then not looked at.
     type: str
     choices: [absent, present]
@@ -156,13 +157,13 @@ plan:
       description: V(none) where nothing is to be done.
       returned: always
       type: str
-      sample: create
+      sample: import
     reasons:
       description: One sentence for each reason.
       returned: always
       type: list
       elements: str
-      sample: ["the image does not exist"]
+      sample: ["the image is not in the store"]
 diff:
   description: What changes, before and after. Ansible shows it with C(--diff).
   returned: success

@@ -60,10 +60,9 @@ def given_to_runner(path: pathlib.Path) -> t.Dict[str, t.Any]:
     """What the module hands to the runner: its file says `runner.run(args_x.NAME, parse=parse_x.name, …`."""
     call = next(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
                 if isinstance(node, ast.Call) and ast.dump(node.func).count("'runner'") == 1)
-    named = {"spec": call.args[0], **{word.arg: word.value for word in call.keywords if word.arg == "parse"}}
-    return {key: getattr(importlib.import_module(EDGE + node.value.id), node.attr) for key,
-        node in named.items()  # type: ignore[attr-defined]
-            if key is not None}
+    named = [("spec", call.args[0]), *((word.arg or "", word.value) for word in call.keywords)]
+    return {key: getattr(importlib.import_module(EDGE + node.value.id), node.attr) for key, node in named
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and key in ("spec", "parse")}
 
 
 def spec_of(path: pathlib.Path) -> Spec:

@@ -22,8 +22,9 @@ CONTENT = b"an archive" * 1000
 class Told:
     """The action plugin with a host that is played: what was asked of it, in order."""
 
-    def __init__(self, archive: pathlib.Path, answers: t.Sequence[Result], *, check_mode: bool = False, async_val: int = 0,
-        **arguments: t.Any) -> None:
+    def __init__(
+        self, archive: pathlib.Path, answers: t.Sequence[Result], *, check_mode: bool = False, async_val: int = 0, **arguments: t.Any
+    ) -> None:
         task = mock.Mock(args={"name": "a", "source": "archive", **arguments}, check_mode=check_mode, async_val=async_val, diff=False)
         connection = mock.Mock()
         connection._shell.tmpdir = "/remote/tmp"

@@ -53,8 +53,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Result]:
     monkeypatch.setattr(runner, "open_host", lambda home, *, dry_run: (home, dry_run))
     monkeypatch.setattr(runner.os, "geteuid", lambda: 0)
 
-    def played(handler: t.Callable[..., t.Any], *, parse: t.Callable[..., t.Any] = lambda params: params["name"],
-        spec: Spec = SPEC) -> Result:
+    def played(
+        handler: t.Callable[..., t.Any], *, parse: t.Callable[..., t.Any] = lambda params: params["name"], spec: Spec = SPEC
+    ) -> Result:
         with pytest.raises(Left):
             runner.run(spec, parse=parse, handler=handler, shape=lambda answer, wish: {"answer": answer, "wish": wish})
         return Played.last.result if Played.last else {}
@@ -127,10 +128,10 @@ def test_a_bug_is_called_one_and_has_its_traceback(run: t.Callable[..., Result])
 
 
 def test_an_answer_that_says_failed_fails_the_task(run: t.Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    late = {"failed": True, "msg": "late", "rc": 1}
     with pytest.raises(Left):
-        runner.run(SPEC, parse=lambda params: None, handler=lambda host, wish: None, shape=lambda answer, wish: {"failed": True,
-        "msg": "late", "rc": 1})
-    assert Played.last and Played.last.result == {"failed": True, "msg": "late", "rc": 1}
+        runner.run(SPEC, parse=lambda params: None, handler=lambda host, wish: None, shape=lambda answer, wish: dict(late))
+    assert Played.last and Played.last.result == late
 
 
 def test_a_name_that_is_no_utf8_can_be_returned(run: t.Callable[..., Result]) -> None:
