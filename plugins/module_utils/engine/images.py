@@ -120,7 +120,7 @@ def _collect(host: Host, candidates: t.Iterable[str]) -> None:
     """Those layers of `candidates` go that neither an image nor a container refers to. Where a record is unreadable, none goes."""
     from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
 
-    known = images.listed(host.layout)
+    known = images.all_images(host.layout)
     found = list(observe.containers(host))
     if known.damaged or any(each.record is None for each in found):
         return
@@ -143,5 +143,5 @@ def stack(host: Host, wanted: t.Iterable[str]) -> t.List[ImageRecord]:
 def listed(host: Host, name: t.Optional[str]) -> t.List[ImageRecord]:
     """`NAME` is every version of it, `NAME:VERSION` one; None is all. What is damaged is left out."""
     ref = names.parse_image(name, "name") if name is not None else None
-    found = images.listed(host.layout).values
+    found = images.all_images(host.layout).values
     return [record for record in found if ref is None or (record.name == ref.name and ref.version in (None, record.version))]
