@@ -44,8 +44,7 @@ options:
   ulimits:
     description:
       - Limits of each process, as V(NAME:SOFT:HARD) or V(NAME:BOTH), such as V(nofile:1024:2048). The names are those of
-        B(getrlimit\(2\))
-        without C(RLIMIT_), in lower case. V(-1) is no limit.
+        getrlimit(2) without C(RLIMIT_), in lower case. V(-1) is no limit.
     type: list
     elements: str
     aliases: [ulimit]

@@ -81,7 +81,7 @@ options:
 notes:
   - A change of labels, of limits, of O(published_ports), O(stop_signal) and O(stop_timeout) is applied to the running
     container. A change of
-    its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps what it wrote. C(plan)
+    its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps what it wrote. RV(plan)
     tells which it is,
     in check mode too.
 author:
