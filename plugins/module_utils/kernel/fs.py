@@ -123,9 +123,7 @@ def remove_tree(path: str) -> None:
 
     Descriptors only and no recursion, so neither a tree of any depth nor somebody who renames in it leads it astray.
     """
-    mounted = mountinfo.below(path) if os.path.isdir(path) and not os.path.islink(path) else []
-    if mounted:
-        raise Conflict("remove", path, "%s is mounted" % mounted[0].mount_point)
+    refuse_mounts(path)
     folder, name = os.path.split(path.rstrip("/"))
     try:
         parent = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -135,6 +133,13 @@ def remove_tree(path: str) -> None:
         remove_at(parent, name, subject=path)
     finally:
         os.close(parent)
+
+
+def refuse_mounts(path: str) -> None:
+    """Conflict if something is mounted at or below the path, as far as this process sees."""
+    mounted = mountinfo.below(path) if os.path.isdir(path) and not os.path.islink(path) else []
+    if mounted:
+        raise Conflict("remove", path, "%s is mounted" % mounted[0].mount_point)
 
 
 def remove_at(dir_fd: int, name: Name, *, subject: str = "") -> None:
@@ -232,8 +237,11 @@ def _enter(fd: int, name: Name, subject: str) -> int:
 
 
 def _mount_id(fd: int) -> bytes:
-    with open("/proc/self/fdinfo/%d" % fd, "rb") as stream:
-        return next(line for line in stream if line.startswith(b"mnt_id:"))
+    try:
+        with open("/proc/self/fdinfo/%d" % fd, "rb") as stream:
+            return next(line for line in stream if line.startswith(b"mnt_id:"))
+    except FileNotFoundError:       # in a chroot without /proc
+        return b"%d" % os.fstat(fd).st_dev
 
 
 def _climb(fd: int, above: os.stat_result, subject: str) -> int:

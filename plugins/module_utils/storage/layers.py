@@ -61,17 +61,28 @@ class Staging:
 @contextlib.contextmanager
 def new(layout: Layout) -> t.Iterator[Staging]:
     """Write the image's record inside the `with`. Whatever fails in it, nothing is left, a committed layer included."""
-    fd, path = _make(layout.layers)
-    staging = Staging(layout, path)
+    with aside(layout.layers) as path:
+        staging = Staging(layout, path)
+        try:
+            os.mkdir(staging.diff, 0o755)
+            os.chmod(staging.diff, 0o755)
+            yield staging
+        except BaseException:
+            fs.remove_tree(staging.path)
+            raise
+
+
+@contextlib.contextmanager
+def aside(folder: str) -> t.Iterator[str]:
+    """A locked directory to make something in, and to rename from; what is still there at the end is removed."""
+    fd, path = _make(folder)
     try:
-        os.mkdir(staging.diff, 0o755)
-        os.chmod(staging.diff, 0o755)
-        yield staging
-    except BaseException:
-        fs.remove_tree(staging.path)
-        raise
+        yield path
     finally:
-        os.close(fd)
+        try:
+            fs.remove_tree(path)
+        finally:
+            os.close(fd)
 
 
 def _make(folder: str) -> t.Tuple[int, str]:
@@ -102,10 +113,16 @@ def get(layout: Layout, layer_id: str) -> Layer:
 
 
 def remove(layout: Layout, layer_id: str) -> None:
-    """Idempotent. Gone as a layer at once; a removal that is killed leaves what the collection finishes."""
-    aside = os.path.join(layout.layers, STAGING + os.urandom(8).hex())
+    """Idempotent."""
+    remove_directory(layout.layer(layer_id))
+
+
+def remove_directory(path: str) -> None:
+    """Gone under its name at once; a removal that is killed leaves what the collection finishes. Conflict while something is mounted in it."""
+    fs.refuse_mounts(path)
+    away = os.path.join(os.path.dirname(path), STAGING + os.urandom(8).hex())
     try:
-        os.rename(layout.layer(layer_id), aside)
+        os.rename(path, away)
     except FileNotFoundError:
         return
-    fs.remove_tree(aside)
+    fs.remove_tree(away)

@@ -1,41 +1,70 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Named volumes: a record and a directory of data.
-
-Not here: who uses a volume, and whether it may go (engine/volumes.py).
-"""
+"""Named volumes. Data goes only with remove(), by name. Not here: who uses one; the engine knows, and refuses."""
 from __future__ import annotations
 
-import errno
+import dataclasses
 import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 
-def find(layout: Layout, name: str) -> t.Optional[VolumeSpec]:
-    return records.load(layout.volume_record(name), lambda value: VolumeSpec(value["name"], dict(value["labels"])))
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """volumes/<name>/volume.json. `created` is RFC 3339."""
+
+    name: str
+    created: str
+    labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def create(layout: Layout, spec: VolumeSpec) -> None:
-    """Data that is there without a record, as after a crash in the middle, becomes the volume's."""
-    for directory, mode in ((layout.volume(spec.name), 0o700), (layout.volume_data(spec.name), 0o755)):
-        with tolerate(errno.EEXIST):
-            os.mkdir(directory, mode)
-            os.chmod(directory, mode)
-    relabel(layout, spec)
+def _from_json(value: records.Json) -> Volume:
+    return Volume(str(value["name"]), str(value["created"]), {str(key): str(each) for key, each in value["labels"].items()})
+
+
+def find(layout: Layout, name: str) -> t.Optional[Volume]:
+    """Raises Damaged."""
+    return records.load(layout.volume_record(name), _from_json)
+
+
+def get(layout: Layout, name: str) -> Volume:
+    found = find(layout, name)
+    if found is None:
+        raise NotFound("volume", name, "it does not exist")
+    return found
+
+
+def all_volumes(layout: Layout) -> records.Listing[Volume]:
+    listing: records.Listing[Volume] = records.Listing()
+    for name in layout.volume_names():
+        listing.add(layout.volume_record(name), _from_json)
+    return listing
+
+
+def ensure(layout: Layout, volume: Volume) -> None:
+    """There with these labels when it returns; its data is never touched. Whole or not at all. The caller holds its lock."""
+    have = find(layout, volume.name)
+    if have is not None:
+        if have.labels != volume.labels:
+            save(layout, dataclasses.replace(have, labels=volume.labels))
+        return
+    if os.path.lexists(layout.volume(volume.name)):
+        raise Conflict("make", "volume %s" % volume.name, "%s is in the way, without a record" % layout.volume(volume.name))
+    with layers.aside(layout.volumes) as path:
+        os.mkdir(os.path.join(path, "_data"), 0o755)
+        os.chmod(os.path.join(path, "_data"), 0o755)
+        records.write(os.path.join(path, "volume.json"), dataclasses.asdict(volume))
+        os.rename(path, layout.volume(volume.name))
     fs.fsync_dir(layout.volumes)
 
 
-def relabel(layout: Layout, spec: VolumeSpec) -> None:
-    """The data is not touched."""
-    records.write(layout.volume_record(spec.name), {"name": spec.name, "labels": dict(spec.labels or {})})
+def save(layout: Layout, volume: Volume) -> None:
+    records.write(layout.volume_record(volume.name), dataclasses.asdict(volume))
 
 
 def remove(layout: Layout, name: str) -> None:
-    """With its data. Idempotent. Raises Conflict where something is mounted below it."""
-    records.remove(layout.volume_record(name))
-    fs.remove_tree(layout.volume(name))
+    """With its data. Idempotent. Conflict, with nothing lost, while something is mounted in it."""
+    layers.remove_directory(layout.volume(name))
