@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import importtar
+from ansible_collections.cocker.engine.plugins.module_utils.storage import importdir, importtar
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
 
 ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
@@ -50,6 +50,16 @@ def _fill_archive(staging: Staging, wish: ImageWish, created: str) -> Made:
     return Made(importtar.import_archive(staging, wish.path or "", created=created))
 
 
+def _observe_directory(wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
+    """What lstat(2) says of every file stands for the content: no file is read."""
+    path = _existing(wish, stat.S_ISDIR, "a directory")
+    return Provenance(DIRECTORY, importdir.digest(path), path)
+
+
+def _fill_directory(staging: Staging, wish: ImageWish, created: str) -> Made:
+    return Made(importdir.import_directory(staging, wish.path or "", created=created))
+
+
 def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> str:
     path = wish.path or ""
     try:
@@ -63,4 +73,4 @@ def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> s
 
 _Observe = t.Callable[[ImageWish, t.Optional[Provenance]], Provenance]
 _Fill = t.Callable[[Staging, ImageWish, str], Made]
-_SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {ARCHIVE: (_observe_archive, _fill_archive)}
+_SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {ARCHIVE: (_observe_archive, _fill_archive), DIRECTORY: (_observe_directory, _fill_directory)}
