@@ -2,6 +2,7 @@
 """A store with a small image in a temporary directory, and the engine run on the laboratory's host: for tests of engine/."""
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -74,3 +75,8 @@ def make_store(home: str) -> None:
             file.write(text)
     config = ImageConfig(env=("PATH=/bin", "FROM=image"), labels={"of": "image"})
     images.save(layout, ImageRecord(IMAGE, "1", ("base",), config, "2026-01-01T00:00:00Z", Provenance("directory")))
+
+
+def sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
