@@ -68,7 +68,7 @@ def new(layout: Layout) -> t.Iterator[Staging]:
             os.chmod(staging.diff, 0o755)
             yield staging
         except BaseException:
-            fs.remove_tree(staging.path)
+            remove_directory(staging.path)
             raise
 
 
@@ -118,7 +118,7 @@ def remove(layout: Layout, layer_id: str) -> None:
 
 
 def remove_directory(path: str) -> None:
-    """Gone under its name at once; a removal that is killed leaves what the collection finishes. Conflict while something is mounted in it."""
+    """Gone under its name at once; what a killed removal leaves, the collection finishes. Conflict while something is mounted in it."""
     fs.refuse_mounts(path)
     away = os.path.join(os.path.dirname(path), STAGING + os.urandom(8).hex())
     try:

@@ -48,7 +48,10 @@ def prepare(directory: str, *, lower: t.Sequence[str] = ()) -> None:
 
 
 def set_aside(directory: str) -> None:
-    """The writable layer steps back for a new one. The container must not run. Idempotent: what is aside already stays the one to restore."""
+    """The writable layer steps back for a new one. The container must not run.
+
+    Idempotent: what is aside already stays the one to restore.
+    """
     aside = os.path.join(directory, PREVIOUS)
     with tolerate(errno.EEXIST):
         os.mkdir(aside, 0o700)
