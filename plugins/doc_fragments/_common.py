@@ -17,6 +17,6 @@ options:
 requirements:
   - Linux with Python 3.9 or newer on the managed host, where the module runs as root
 notes:
-  - Nothing has to be installed on the managed host to hold images and volumes. What networks and containers need
-    beyond the kernel is listed by M(cocker.engine.cocker_host_info) and brought by the role P(cocker.engine.host#role).
+  - Nothing has to be installed on the managed host to hold images and volumes. What networks and containers need beyond
+    the kernel is listed by M(cocker.engine.cocker_host_info) and brought by the role P(cocker.engine.host#role).
 """

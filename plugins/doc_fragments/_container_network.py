@@ -41,8 +41,8 @@ options:
     aliases: [ip, vip]
   published_ports:
     description:
-      - Ports of the host that lead to the container, each as V(CONTAINER), V(HOST:CONTAINER) or V(ADDRESS:HOST:CONTAINER), where the
-        ports may be ranges of equal length, followed by V(/udp) where it is not TCP.
+      - Ports of the host that lead to the container, each as V(CONTAINER), V(HOST:CONTAINER) or
+        V(ADDRESS:HOST:CONTAINER), where the ports may be ranges of equal length, followed by V(/udp) where it is not TCP.
       - Without a host port, a free one is chosen when the container starts. Without an address, every address of the host leads there.
       - Must be quoted. YAML reads V(22:22) without quotes as the number 1342, so numbers are refused.
       - Needs O(network_mode=bridge).

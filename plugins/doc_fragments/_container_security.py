@@ -28,8 +28,8 @@ options:
     aliases: [security_opt]
   devices:
     description:
-      - Devices of the host, each as V(SOURCE), V(SOURCE:TARGET) or V(SOURCE:TARGET:PERMISSIONS), the permissions being letters
-        of V(rwm) (read, write, make a node), all of them where nothing is said.
+      - Devices of the host, each as V(SOURCE), V(SOURCE:TARGET) or V(SOURCE:TARGET:PERMISSIONS), the permissions being
+        letters of V(rwm) (read, write, make a node), all of them where nothing is said.
     type: list
     elements: str
     aliases: [device]

@@ -9,11 +9,11 @@ short_description: Manage containers
 version_added: 0.1.0
 description:
   - Makes, changes, starts, stops and removes one container.
-  - An option that is not set is not managed. One that this module set earlier and that is now left out returns to its default. An empty
-    list or dictionary is wanted empty.
+  - An option that is not set is not managed. One that this module set earlier and that is now left out returns to its
+    default. An empty list or dictionary is wanted empty.
   - A task without O(image) and O(images) manages what it says of a container that exists, and keeps the rest as it is.
-  - A task that starts a container returns when the command has been executed. Where that fails, the task fails with the reason and
-    what it made is removed again.
+  - A task that starts a container returns when the command has been executed. Where that fails, the task fails with the
+    reason and what it made is removed again.
 extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common
@@ -38,15 +38,15 @@ options:
       - V(started) makes the container if it does not exist, changes it to what is said, and starts it if it is not running.
       - V(present) does the same and leaves it as it is, running or not.
       - V(stopped) does the same and stops it if it is running.
-      - V(absent) stops the container, with O(stop_signal) and O(stop_timeout), and removes it with all it wrote outside its volumes.
-        The other options are then not looked at, but must be valid.
+      - V(absent) stops the container, with O(stop_signal) and O(stop_timeout), and removes it with all it wrote outside
+        its volumes. The other options are then not looked at, but must be valid.
     type: str
     choices: [absent, present, started, stopped]
     default: started
   image:
     description:
-      - The image whose root file system the container gets, as V(NAME) or V(NAME:VERSION). Without a version it is the largest
-        there is when the container is made, and stays that.
+      - The image whose root file system the container gets, as V(NAME) or V(NAME:VERSION). Without a version it is the
+        largest there is when the container is made, and stays that.
     type: str
   images:
     description:
@@ -80,10 +80,8 @@ options:
     aliases: [label]
 notes:
   - A change of labels, of limits, of O(published_ports), O(stop_signal) and O(stop_timeout) is applied to the running
-    container. A change of
-    its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps what it wrote. RV(plan)
-    tells which it is,
-    in check mode too.
+    container. A change of its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps
+    what it wrote. RV(plan) tells which it is, in check mode too.
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:

@@ -22,8 +22,7 @@ options:
   name:
     description:
       - The name of the image, such as V(debian), V(docker.io/library/debian) or V(calvin=rhel-7.4-x86_64), which may be
-        followed by a version
-        as in V(debian:12).
+        followed by a version as in V(debian:12).
     type: str
     required: true
     aliases: [image]
@@ -35,8 +34,8 @@ options:
     aliases: [tag]
   state:
     description:
-      - V(present) makes the image from O(source) if it does not exist, or if it came from another content.
-        Without O(source) it fails if the image does not exist.
+      - V(present) makes the image from O(source) if it does not exist, or if it came from another content. Without
+        O(source) it fails if the image does not exist.
       - V(absent) removes the image. This is refused while a container needs it. The other options are then not looked at.
     type: str
     choices: [absent, present]
@@ -54,8 +53,8 @@ options:
     type: path
   remote_src:
     description:
-      - Whether O(path) is on the managed host. If V(false), the archive is on the controller, and is sent to the host if it
-        is needed there.
+      - Whether O(path) is on the managed host. If V(false), the archive is on the controller, and is sent to the host if
+        it is needed there.
     type: bool
     default: true
   archive_digest:

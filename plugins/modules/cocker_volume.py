@@ -9,8 +9,8 @@ short_description: Manage named volumes
 version_added: 0.1.0
 description:
   - Makes volumes that containers mount by name, and removes them.
-  - The data of a volume is never compared, changed or lost implicitly. Only O(state=absent) removes it, and that is refused
-    while a container uses the volume.
+  - The data of a volume is never compared, changed or lost implicitly. Only O(state=absent) removes it, and that is
+    refused while a container uses the volume.
 extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common
