@@ -132,3 +132,13 @@ def test_an_image_that_a_container_is_made_of_stays(store: Store) -> None:
     assert store.ensure("box", version="1", state="absent").changed
     assert not store.ensure("box", version="1", state="absent").changed
     assert store.layers() == []
+
+
+def test_an_image_of_the_hosts_own_programs_is_made_once_and_runs(store: Store) -> None:
+    first = store.ensure("test", version="1.0.0", source="host")
+    assert first.result["image"]["Config"]["Env"]
+    assert not store.ensure("test", version="1.0.0", source="host").changed
+    engine = enginelab.Engine(store.lab, store.home)
+    engine.ensure("web", images=("test",), init=True, command=())
+    assert engine.read("web", "python3 -c 'import http.server, ssl; print(42)'") == "42"
+    engine.ensure("web", state="absent")

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, images, info, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, images, info, observe, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec, ContainerState, Pin
@@ -19,7 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.image import I
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import VOLUME
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
 _ID_BYTES = 32
 CONTAINER = "container"
@@ -105,7 +105,7 @@ class _Change:
         if self._record is not None:
             starts = container_plan.START in self._kinds or (self._have.is_running and container_plan.UPDATE in self._kinds)
             checks.container(self._host, self._record, starts=starts)
-        self._missing = [name for name in _volumes(self._spec) if volumes.find(self._host.layout, name) is None]
+        self._missing = [name for name in _volumes(self._spec) if volume_store.find(self._host.layout, name) is None]
 
     def full_plan(self) -> Plan:
         """With the volumes that are made on the way."""
@@ -130,8 +130,7 @@ class _Change:
                 lifecycle.start(host, have.record)
 
         table: t.Dict[str, t.Callable[[], Step]] = {
-            CREATE_VOLUME: lambda: Step(lambda: volumes.create(host.layout, VolumeSpec(action.subject)),
-                                        lambda: volumes.remove(host.layout, action.subject)),
+            CREATE_VOLUME: lambda: volumes.make(host, VolumeSpec(action.subject)),
             container_plan.CREATE: lambda: Step(lambda: self._create(), lambda: teardown.remove(host, name)),
             container_plan.CONFIGURE: lambda: self._replacing(layer=False),
             container_plan.RESET_LAYER: lambda: self._replacing(layer=True),

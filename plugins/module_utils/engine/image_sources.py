@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import importdir, importtar
+from ansible_collections.cocker.engine.plugins.module_utils.storage import hostfiles, hostimage, importdir, importtar
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
 
 ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
@@ -60,6 +60,14 @@ def _fill_directory(staging: Staging, wish: ImageWish, created: str) -> Made:
     return Made(importdir.import_directory(staging, wish.path or "", created=created))
 
 
+def _observe_host(wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
+    return Provenance(HOST, hostimage.digest(hostfiles.gather(wish.programs)))
+
+
+def _fill_host(staging: Staging, wish: ImageWish, created: str) -> Made:
+    return Made(hostimage.build(staging, hostfiles.gather(wish.programs), created=created), hostimage.CONFIG)
+
+
 def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> str:
     path = wish.path or ""
     try:
@@ -73,4 +81,8 @@ def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> s
 
 _Observe = t.Callable[[ImageWish, t.Optional[Provenance]], Provenance]
 _Fill = t.Callable[[Staging, ImageWish, str], Made]
-_SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {ARCHIVE: (_observe_archive, _fill_archive), DIRECTORY: (_observe_directory, _fill_directory)}
+_SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {
+    ARCHIVE: (_observe_archive, _fill_archive),
+    DIRECTORY: (_observe_directory, _fill_directory),
+    HOST: (_observe_host, _fill_host),
+}

@@ -5,6 +5,7 @@ Not here: how a source becomes a layer (image_sources.py, storage/) and records 
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -12,7 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import inspec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
@@ -42,7 +43,7 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
 
     origin = image_sources.observe(wish, have.provenance if have else None)
     plan = _plan_present(wish, have, origin)
-    execute(plan, lambda action: Step(lambda: _import(host, wish, have, origin)), dry_run=host.dry_run)
+    execute(plan, lambda action: Step(lambda: _import(host, wish, origin)), dry_run=host.dry_run)
     if not plan.actions and have is not None and not host.dry_run and have.provenance != origin:
         images.save(host.layout, dataclasses.replace(have, provenance=origin))  # the same content at another place or time
     shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)
@@ -91,7 +92,7 @@ def users(host: Host, image: t.Optional[ImageRecord]) -> t.List[str]:
     return [found.name for found in observe.containers(host) if found.record and wanted in [(pin.name, pin.version) for pin in found.record.pins]]
 
 
-def _import(host: Host, wish: ImageWish, former: t.Optional[ImageRecord], origin: Provenance) -> None:
+def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
     """All or nothing. The layer of a former content goes when no container has it any more."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources
     from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
@@ -105,30 +106,26 @@ def _import(host: Host, wish: ImageWish, former: t.Optional[ImageRecord], origin
             created=created, provenance=dataclasses.replace(origin, digest=digest), size=made.layer.size,
         )
         images.save(host.layout, record)
-    if former is not None:
-        _collect(host, former.layers)
+    _collect(host)
 
 
 def _remove(host: Host, wish: ImageWish) -> None:
-    found = images.find(host.layout, wish.name, wish.version)
     images.remove(host.layout, wish.name, wish.version)
-    if found is not None:
-        _collect(host, found.layers)
+    _collect(host)
 
 
-def _collect(host: Host, candidates: t.Iterable[str]) -> None:
-    """Those layers of `candidates` go that neither an image nor a container refers to. Where a record is unreadable, none goes."""
-    from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
+def _collect(host: Host) -> None:
+    """Layers that nothing refers to any more go, and what killed imports left. Where a record is unreadable, nothing goes."""
+    from ansible_collections.cocker.engine.plugins.module_utils.storage import gc
 
-    known = images.all_images(host.layout)
-    found = list(observe.containers(host))
-    if known.damaged or any(each.record is None for each in found):
-        return
-    used = {layer for record in known.values for layer in record.layers}
-    used.update(layer for each in found if each.record for pin in each.record.pins for layer in pin.layers)
-    for layer in candidates:
-        if layer not in used:
-            layers.remove(host.layout, layer)
+    def pins() -> t.Iterator[str]:
+        for found in observe.containers(host):
+            if found.record is None:
+                raise Damaged("collect", found.name, "the container's record is unreadable, so what it needs is not known")
+            yield from (layer for pin in found.record.pins for layer in pin.layers)
+
+    with contextlib.suppress(Damaged):  # the task itself is done; the next one tries again
+        gc.collect(host.layout, pins)
 
 
 def reference(text: str) -> names.ImageRef:

@@ -19,7 +19,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
-from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
 Shown = t.Dict[str, t.Any]
 _NEVER = "0001-01-01T00:00:00Z"
@@ -201,8 +200,10 @@ def network(found: Network, users: t.Iterable[Lease]) -> Shown:
     }
 
 
-def volume(spec: VolumeSpec, data: str) -> Shown:
-    return {"Name": spec.name, "Driver": "local", "Mountpoint": data, "Labels": dict(spec.labels or {}), "Options": {}, "Scope": "local"}
+def volume(name: str, created: str, labels: t.Mapping[str, str], data: str) -> Shown:
+    return {
+        "Name": name, "Driver": "local", "Mountpoint": data, "CreatedAt": created, "Labels": dict(labels), "Options": {}, "Scope": "local",
+    }
 
 
 def image(record: ImageRecord) -> Shown:

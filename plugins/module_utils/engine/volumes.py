@@ -2,11 +2,10 @@
 """Named volumes. Nothing but `state: absent` with the volume's own name ever removes data."""
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
-from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
@@ -23,7 +22,10 @@ def ensure(host: Host, wish: VolumeWish) -> Outcome:
         have = volumes.find(host.layout, name)
         plan = _plan_absent(name, have, users(host, name)) if wish.state == ABSENT else _plan_present(wish.spec, have)
         execute(plan, lambda action: _step(host, action, wish.spec), dry_run=host.dry_run)
-        shown = None if wish.state == ABSENT else inspect.volume(volumes.find(host.layout, name) or wish.spec, host.layout.volume_data(name))
+        shown = None
+        if wish.state != ABSENT:
+            made = volumes.find(host.layout, name) or volumes.Volume(name, now(), dict(wish.spec.labels or {}))
+            shown = inspect.volume(made.name, made.created, made.labels, host.layout.volume_data(name))
         return outcome(plan, {"volume": shown})
 
 
@@ -36,7 +38,7 @@ def _mounts(wanted: t.Iterable[mounts.Mount], name: str) -> bool:
     return any(mount.kind == mounts.VOLUME and mount.source == name for mount in wanted)
 
 
-def _plan_absent(name: str, have: t.Optional[VolumeSpec], used_by: t.Sequence[str]) -> Plan:
+def _plan_absent(name: str, have: t.Optional[volumes.Volume], used_by: t.Sequence[str]) -> Plan:
     if have is None:
         return Plan()
     if used_by:
@@ -44,26 +46,26 @@ def _plan_absent(name: str, have: t.Optional[VolumeSpec], used_by: t.Sequence[st
     return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, name),), {"exists": True}, {"exists": False})
 
 
-def _plan_present(want: VolumeSpec, have: t.Optional[VolumeSpec]) -> Plan:
+def _plan_present(want: VolumeSpec, have: t.Optional[volumes.Volume]) -> Plan:
     labels = dict(want.labels or {})
     if have is None:
         return Plan(CREATE, ("the volume does not exist",), (Action(CREATE, want.name),), {"exists": False}, {"exists": True, "labels": labels})
-    if dict(have.labels or {}) == labels:
+    if dict(have.labels) == labels:
         return Plan()
-    before, after = {"labels": dict(have.labels or {})}, {"labels": labels}
+    before, after = {"labels": dict(have.labels)}, {"labels": labels}
     return Plan(UPDATE, ("labels changed",), (Action(UPDATE, want.name, {"options": ["labels"]}),), before, after)
 
 
 def _step(host: Host, action: Action, want: VolumeSpec) -> Step:
-    if action.kind == CREATE:
-        return Step(lambda: volumes.create(host.layout, want), lambda: volumes.remove(host.layout, want.name))
-    if action.kind == UPDATE:
-        return Step(lambda: volumes.relabel(host.layout, want))
-    return Step(lambda: volumes.remove(host.layout, want.name))
+    if action.kind == REMOVE:
+        return Step(lambda: volumes.remove(host.layout, want.name))
+    return make(host, want) if action.kind == CREATE else Step(lambda: _ensure(host, want))
 
 
-def check(host: Host, wanted: t.Iterable[mounts.Mount]) -> None:
-    """Before the first effect: what is to be mounted is there. Raises Conflict."""
-    for mount in wanted:
-        if mount.kind == mounts.BIND and not os.path.exists(mount.source):
-            raise Conflict("option", "volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
+def make(host: Host, want: VolumeSpec) -> Step:
+    """A new volume, which is gone again if what it was made for fails."""
+    return Step(lambda: _ensure(host, want), lambda: volumes.remove(host.layout, want.name))
+
+
+def _ensure(host: Host, want: VolumeSpec) -> None:
+    volumes.ensure(host.layout, volumes.Volume(want.name, now(), dict(want.labels or {})))

@@ -15,7 +15,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import hostf
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
 
 SOURCE = "host"
-CONFIG = ImageConfig(cmd=("/bin/sh",), env=("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",), working_dir="/root")
+# No command: a container of it is a small virtual machine, whose first process is the engine's.
+CONFIG = ImageConfig(env=("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",), working_dir="/root")
 
 _TEXTS = {
     "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -30,9 +31,11 @@ _TEXTS = {
     "/root/tpl.txt": '{ "leaf":"${LEAF}" }\n',
 }
 _DIRECTORIES = {
-    "/bin": 0o755, "/sbin": 0o755, "/lib": 0o755, "/usr/bin": 0o755, "/usr/lib": 0o755, "/dev": 0o755, "/etc": 0o755, "/home": 0o755, "/mnt": 0o755,
-    "/opt": 0o755, "/proc": 0o555, "/root": 0o700, "/run": 0o755, "/srv": 0o755, "/sys": 0o555, "/tmp": 0o1777, "/usr/local/bin": 0o755,
-    "/usr/sbin": 0o755, "/var/log": 0o755, "/var/tmp": 0o1777,
+    **dict.fromkeys((
+        "/bin", "/sbin", "/lib", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/dev", "/etc", "/home", "/mnt", "/opt", "/run", "/srv",
+        "/var/log",
+    ), 0o755),
+    "/proc": 0o555, "/sys": 0o555, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777,
 }
 _EPOCH = 0          # of what is written for the image: the same inputs make the same image
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
