@@ -21,9 +21,10 @@ _BUFFER = 1 << 20
 _NANO = 1_000_000_000
 _LATEST = 1 << 62               # nanoseconds; nobody's clock shows more
 _NOT_SAID = (1 << 32) - 1       # chown(2) would leave the owner as it is: root
-_AS_FILE, _AS_DIRECTORY = (b"0", b"7", b"S"), (b"5", b"D")
+_AS_FILE = (b"0", b"7", b"S")
+_WITHOUT_DATA = (HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO)
 _PAX_LOCAL, _PAX_GLOBAL = (b"x", b"X"), b"g"
-_XATTR = b"SCHILY.xattr."
+_XATTR, _SPARSE = b"SCHILY.xattr.", b"GNU.sparse."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,17 +145,17 @@ class Reader:
         block = self._header()
         while block is not None:
             header = tarheader.parse(block)
-            if header.kind == b"L":
-                name = self._text(header).rstrip(b"\0")
-            elif header.kind == b"K":
-                link = self._text(header).rstrip(b"\0")
-            elif header.kind in _PAX_LOCAL:
+            kind = header[tarheader.KIND]
+            if kind in _PAX_LOCAL:
                 pairs += tarheader.pax_records(self._text(header))
-            elif header.kind == _PAX_GLOBAL:
+            elif kind == b"L":
+                name = self._text(header).rstrip(b"\0")
+            elif kind == b"K":
+                link = self._text(header).rstrip(b"\0")
+            elif kind == _PAX_GLOBAL:
                 self._global.update(tarheader.pax_records(self._text(header)))
             else:
-                header = header._replace(name=name if name is not None else header.name, link=link if link is not None else header.link)
-                return self._entry(header, block, pairs)
+                return self._entry(header, block, pairs, name, link)
             block = self._header()
         if name is not None or link is not None or pairs:
             raise Damaged("read", "archive", "it is truncated")
@@ -176,29 +177,34 @@ class Reader:
             block = self.stream.block()
 
     def _text(self, header: tarheader.Header) -> bytes:
-        if not 0 <= header.size <= _LONGEST_HEADER:
-            raise Damaged("read", "archive", "a long header has %d bytes" % header.size)
-        return self.stream.take(header.size)
+        size = header[4]
+        if not 0 <= size <= _LONGEST_HEADER:
+            raise Damaged("read", "archive", "a long header has %d bytes" % size)
+        return self.stream.take(size)
 
-    def _entry(self, header: tarheader.Header, block: bytes, pairs: tarheader.Pairs) -> Entry:
+    def _entry(
+        self, header: tarheader.Header, block: bytes, pairs: tarheader.Pairs, long_name: t.Optional[bytes], long_link: t.Optional[bytes],
+    ) -> Entry:
         name, mode, uid, gid, size, mtime, kind, link, major, minor = header
-        if kind in _AS_FILE:
-            # Before POSIX a directory was a file whose name ends in a slash.
-            kind = DIRECTORY if name.endswith(b"/") and kind == b"0" else kind
-        elif kind not in (HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, FIFO) + _AS_DIRECTORY:
-            raise Unsupported("read", os.fsdecode(name), "an archive entry of type %r" % os.fsdecode(kind))
-        entry = Entry(name, kind, mode, uid, gid, size, mtime * _NANO, link, major, minor, size)
-        if pairs or self._global:
-            entry = self._extended(entry, pairs)
+        name, link = long_name or name, long_link or link
+        if kind == FILE and name.endswith(b"/"):
+            kind = DIRECTORY        # before POSIX a directory was a file whose name ends in a slash
+        fields = [name, kind, mode, uid, gid, size, mtime * _NANO, link, major, minor, size]
+        entry = self._extended(fields, pairs) if pairs or self._global else Entry(*fields)  # type: ignore[arg-type]
+        if kind != FILE:
+            entry = self._special(entry, block)
+        return self._checked(entry)
+
+    def _special(self, entry: Entry, block: bytes) -> Entry:
+        kind = entry.kind
         if kind == b"S":
             entry = self._gnu_sparse(entry, block)
-        if entry.kind not in _AS_FILE:
-            # Only a dump directory (D) has data after these; what other writers put into `size` is the size of a link's target.
-            data = entry.size if entry.kind == b"D" else 0
-            entry = entry._replace(size=data, real_size=0, kind=DIRECTORY if entry.kind == b"D" else entry.kind)
-        elif entry.kind != FILE:
-            entry = entry._replace(kind=FILE)
-        return self._checked(entry)
+        if kind in _AS_FILE:
+            return entry._replace(kind=FILE)
+        if kind not in _WITHOUT_DATA and kind != b"D":
+            raise Unsupported("read", os.fsdecode(entry.name), "an archive entry of type %r" % os.fsdecode(kind))
+        # Only a dump directory (D) has data after these; what other writers put into `size` is the size of a link's target.
+        return entry._replace(size=entry.size if kind == b"D" else 0, real_size=0, kind=DIRECTORY if kind == b"D" else kind)
 
     def _checked(self, entry: Entry) -> Entry:
         if entry.size < 0 or entry.real_size < 0:
@@ -212,20 +218,27 @@ class Reader:
         self._left, self._padding = entry.size, -entry.size % BLOCK
         return entry
 
-    def _extended(self, entry: Entry, pairs: tarheader.Pairs) -> Entry:
-        said = dict(self._global)
-        said.update(pairs)
-        changes: t.Dict[str, t.Any] = {}
-        for key, (field, read) in _PAX.items():
-            if said.get(key):
-                changes[field] = read(said[key])
-        if "size" in changes:
-            changes["real_size"] = changes["size"]
-        changes["xattrs"] = {key[len(_XATTR):]: value for key, value in said.items() if key.startswith(_XATTR)}
-        entry = entry._replace(**changes)
-        if any(key.startswith(b"GNU.sparse.") for key in said):
-            return self._pax_sparse(entry, said, pairs)
-        return entry
+    def _extended(self, fields: t.List[t.Any], pairs: tarheader.Pairs) -> Entry:
+        """The last record of a key counts; an empty one unsays it."""
+        xattrs: t.Dict[bytes, bytes] = {}
+        sparse = False
+        if self._global:
+            said = dict(self._global)
+            said.update(pairs)
+            pairs = list(said.items()) + [pair for pair in pairs if pair[0].startswith(_SPARSE)]
+        for key, value in pairs:
+            known = _PAX.get(key)
+            if known is not None:
+                if value:
+                    fields[known[0]] = known[1](value)
+                    if known[0] == _SIZE:
+                        fields[_REAL_SIZE] = fields[_SIZE]
+            elif key.startswith(_XATTR):
+                xattrs[key[len(_XATTR):]] = value
+            elif key.startswith(_SPARSE):
+                sparse = True
+        entry = Entry(*[*fields, xattrs])
+        return self._pax_sparse(entry, dict(pairs), pairs) if sparse else entry
 
     def _pax_sparse(self, entry: Entry, said: t.Mapping[bytes, bytes], pairs: tarheader.Pairs) -> Entry:
         real = said.get(b"GNU.sparse.realsize", said.get(b"GNU.sparse.size"))
@@ -270,11 +283,14 @@ class Reader:
         return block
 
 
-_PAX: t.Dict[bytes, t.Tuple[str, t.Callable[[bytes], t.Any]]] = {
-    b"path": ("name", bytes),
-    b"linkpath": ("link", bytes),
-    b"size": ("size", tarheader.decimal),
-    b"uid": ("uid", tarheader.decimal),
-    b"gid": ("gid", tarheader.decimal),
-    b"mtime": ("mtime", tarheader.nanoseconds),
+_SIZE, _REAL_SIZE = Entry._fields.index("size"), Entry._fields.index("real_size")
+_PAX: t.Dict[bytes, t.Tuple[int, t.Callable[[bytes], t.Any]]] = {
+    key: (Entry._fields.index(field), read) for key, field, read in (
+        (b"path", "name", bytes),
+        (b"linkpath", "link", bytes),
+        (b"size", "size", tarheader.decimal),
+        (b"uid", "uid", tarheader.decimal),
+        (b"gid", "gid", tarheader.decimal),
+        (b"mtime", "mtime", tarheader.nanoseconds),
+    )
 }

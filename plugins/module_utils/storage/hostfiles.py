@@ -102,8 +102,8 @@ def _facts(path: str) -> t.Optional[os.stat_result]:
 def gather(programs: t.Optional[t.Sequence[str]] = None) -> Files:
     """The usual programs (those that the host has) or exactly these (each must be there); always a shell and Python. Raises NotFound."""
     found = Files()
-    for path in _MERGED:
-        found.add_link(path)
+    for directory in _MERGED:
+        found.add_link(directory)
     for name in dict.fromkeys((*REQUIRED, *(programs or ()))):
         path = name if name.startswith("/") else _which(name)
         if path is None or not found.add_program(path):

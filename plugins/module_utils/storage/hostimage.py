@@ -32,8 +32,8 @@ _TEXTS = {
 }
 _DIRECTORIES = {
     **dict.fromkeys((
-        "/bin", "/sbin", "/lib", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/dev", "/etc", "/home", "/mnt", "/opt", "/run", "/srv",
-        "/var/log",
+        "/bin", "/sbin", "/lib", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/dev", "/etc", "/home", "/mnt", "/opt", "/run",
+        "/srv", "/var/log",
     ), 0o755),
     "/proc": 0o555, "/sys": 0o555, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777,
 }
