@@ -28,16 +28,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: t.Optional[str] = None, task_vars: t.Optional[Variables] = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         del tmp
-        arguments = dict(self._task.args)
+        try:
+            result.update(self._answer(dict(self._task.args), task_vars))
+        except AnsibleActionFail as error:  # a result, so that failed_when has its say
+            result.update(failed=True, msg=str(error))
+        return result
+
+    def _answer(self, arguments: Variables, task_vars: t.Optional[Variables]) -> Result:
         is_ours = arguments.get("source") == "archive" and arguments.get("state", "present") == "present"
         if boolean(arguments.get("remote_src", True), strict=False) or not is_ours or not arguments.get("path"):
-            answer = self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=self._task.async_val)
-        elif self._task.async_val:
+            return dict(self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=self._task.async_val))
+        if self._task.async_val:
             raise AnsibleActionFail("async needs remote_src: true, as the archive is sent before the task could be left alone")
-        else:
-            answer = self._send(arguments, task_vars)
-        result.update(answer)
-        return result
+        return self._send(arguments, task_vars)
 
     def _send(self, arguments: Variables, task_vars: t.Optional[Variables]) -> Result:
         archive = self._find(arguments.pop("path"))

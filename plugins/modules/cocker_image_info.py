@@ -18,7 +18,7 @@ options:
   name:
     description:
       - The name of the image. Not set, all images are listed.
-      - V(NAME:VERSION) is one image, V(NAME) is every version of it.
+      - V(NAME:VERSION) is one image, V(NAME) is every version of it, the largest last.
     type: str
     aliases: [image]
 author:

@@ -26,8 +26,8 @@ def ensured(outcome: Outcome, _wish: object) -> Result:
 
 
 def listed(singular: str, plural: str) -> t.Callable[[t.Sequence[Result], t.Optional[str]], Result]:
-    """`exists` and the list; beside them the first of it where something was asked for by name."""
-    return lambda found, name: {"exists": bool(found), singular: found[0] if found and name is not None else None, plural: list(found)}
+    """`exists` and the list; beside them the last of it, of several versions the largest, where something was asked for by name."""
+    return lambda found, name: {"exists": bool(found), singular: found[-1] if found and name is not None else None, plural: list(found)}
 
 
 def described(found: t.Mapping[str, t.Any], _wish: object) -> Result:

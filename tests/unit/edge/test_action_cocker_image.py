@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ansible.plugins.action")
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 
 from ansible_collections.cocker.engine.plugins.action import cocker_image
 
@@ -113,18 +113,18 @@ def test_what_was_sent_is_removed_if_the_import_fails(archive: pathlib.Path) -> 
 def test_a_file_that_is_not_there_names_the_option(archive: pathlib.Path) -> None:
     told = Told(archive, [], path="missing.tar", remote_src=False)
     told.plugin._find_needle = mock.Mock(side_effect=AnsibleError("could not find missing.tar"))
-    with pytest.raises(AnsibleActionFail, match="option path: .*missing.tar"):
-        told.run()
+    result = told.run()
+    assert result["failed"] and result["msg"] == "option path: could not find missing.tar"
 
 
 def test_a_directory_is_no_archive(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(AnsibleActionFail, match="option path: "):
-        Told(tmp_path, [], path="x", remote_src=False).run()
+    result = Told(tmp_path, [], path="x", remote_src=False).run()
+    assert result["failed"] and result["msg"].startswith("option path: %s" % tmp_path)
 
 
 def test_sending_cannot_be_left_alone(archive: pathlib.Path) -> None:
-    with pytest.raises(AnsibleActionFail, match="async needs remote_src: true"):
-        Told(archive, [], path="root.tar", remote_src=False, async_val=60).run()
+    result = Told(archive, [], path="root.tar", remote_src=False, async_val=60).run()
+    assert result["failed"] and "async needs remote_src: true" in result["msg"]
 
 
 def test_a_large_file_is_read_in_pieces(archive: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def test_a_result_cannot_replace_changed() -> None:
     ([], "a", {"exists": False, "image": None, "images": []}),
     ([{"Id": 1}], "a", {"exists": True, "image": {"Id": 1}, "images": [{"Id": 1}]}),
     ([{"Id": 1}], None, {"exists": True, "image": None, "images": [{"Id": 1}]}),
-    ([{"Id": 2}, {"Id": 1}], "a", {"exists": True, "image": {"Id": 2}, "images": [{"Id": 2}, {"Id": 1}]}),
+    ([{"Id": 1}, {"Id": 2}], "a", {"exists": True, "image": {"Id": 2}, "images": [{"Id": 1}, {"Id": 2}]}),
 ])
 def test_a_list_has_its_one_thing_beside_it_where_one_was_asked_for(found: t.Any, name: t.Optional[str], result: t.Any) -> None:
     assert results.listed("image", "images")(found, name) == result
