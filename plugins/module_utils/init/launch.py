@@ -71,6 +71,7 @@ def _settle() -> None:
     """What a supervisor needs and a fork inherits: no stream of the task's but the one that tells of a crash, no signal of a terminal."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     streams.take((null, null))
+    os.close(null)
     os.chdir("/")
     os.umask(0o022)
     for signum in _SURVIVED:

@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
 NAME = "container.log"
 LONGEST = 16 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT)
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -105,18 +106,14 @@ class Writer:
             while done < len(content):
                 done += os.write(self._fd, content[done:])
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT):
+            if error.errno not in _FULL:
                 raise
-            self.lost += len(content)
-            if done:
-                self._cut_back()
-            return
-        self._written += len(content)
-
-    def _cut_back(self) -> None:
-        """No half line stays: the reader's format is lines."""
-        with tolerate(errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            os.ftruncate(self._fd, self._written)
+            done = content.rfind(b"\n", 0, done) + 1        # no half line stays: the reader's format is lines
+            self.lost += len(content) - done
+        self._written += done
+        if done < len(content) and self._fd >= 0:
+            with tolerate(*_FULL):
+                os.ftruncate(self._fd, self._written)
 
     def _rotate(self) -> None:
         if not self._written:
@@ -126,7 +123,7 @@ class Writer:
             os.ftruncate(self._fd, 0)
             self._written = 0
             return
-        with tolerate(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOENT):
+        with tolerate(*_FULL):
             for number in range(self._files - 1, 0, -1):
                 older = "%s.%d" % (path, number)
                 newer = "%s.%d" % (path, number - 1) if number > 1 else path
