@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Create and start, stop, remove, exec: the engine in one process, the peers by their commands."""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from benchmark import measure, stage as stages
+from benchmark.measure import MILLISECONDS, Row
+from benchmark.peers import Peer
+from benchmark.stage import Stage
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    bundle,
+    checks,
+    compile,
+    endpoints,
+    exec,
+    info,
+    networks,
+    observe,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, STOPPED, ExecWish
+from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint, firewall
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+
+# Function -> phase. What a function spends in another one of the table counts there.
+PHASES: t.Tuple[t.Tuple[t.Any, str, str], ...] = (
+    (observe, "container", "observe"),
+    (checks, "container", "check"),
+    (Layout, "ensure", "store's directories"),
+    (intents, "declare", "records"),
+    (intents, "settle", "records"),
+    (records, "write", "records"),
+    (os, "fsync", "fsync"),
+    (networks, "ensure_up", "bridge"),
+    (endpoints, "attach", "lease"),
+    (endpoint, "prepare", "netns"),
+    (endpoint, "attach", "veth"),
+    (firewall, "apply", "firewall"),
+    (compile, "write_files", "config"),
+    (compile, "runtime_wish", "config"),
+    (spec, "compile_config", "config"),
+    (bundle, "install", "engine copy"),
+    (launcher, "start", "launcher"),
+    (info, "container", "result"),
+)
+_WARM_UP = 2
+_OURS = "bench"
+
+Samples = t.Dict[str, t.List[float]]
+
+
+def run_all(home: str, count: int) -> t.Tuple[Samples, t.List[t.Dict[str, float]]]:
+    """In the lab, in a process of its own. The first ones import and install, and are not counted."""
+    phases = measure.Phases()
+    for owner, name, phase in PHASES:
+        phases.watch(owner, name, phase)
+    found: Samples = {STARTED: [], STOPPED: [], ABSENT: []}
+    shares = []
+    for number in range(count + _WARM_UP):
+        wish = stages.server("%s%d" % (_OURS, number), stages.FIRST_PORT + number)
+        found[STARTED].append(measure.timed(lambda wish=wish: stages.ensure(home, wish, state=STARTED)))
+        shares.append(phases.take(found[STARTED][-1]))
+    for state in (STOPPED, ABSENT):
+        for number in range(count + _WARM_UP):
+            wish = ContainerSpec("%s%d" % (_OURS, number))
+            found[state].append(measure.timed(lambda wish=wish, state=state: stages.ensure(home, wish, state=state)))
+    return {state: times[_WARM_UP:] for state, times in found.items()}, shares[_WARM_UP:]
+
+
+def peer_commands(peer: Peer, number: int) -> t.Dict[str, t.List[str]]:
+    name = "bench%d" % number
+    return {STARTED: peer.run(name, port=stages.FIRST_PORT + number), STOPPED: peer.stop(name), ABSENT: peer.remove(name)}
+
+
+def rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
+    ours, shares = stage.lab.run(run_all, stage.home, stage.repeat, timeout=120)
+    theirs = {peer.name: stage.lab.run(_run_peer, peer, stage.repeat, timeout=120) for peer in peers}
+
+    def row(what: str, state: str, target: t.Optional[float] = None, notes: t.Tuple[str, ...] = ()) -> Row:
+        medians = {name: measure.median(found[state]) for name, found in theirs.items()}
+        return Row(what, MILLISECONDS, measure.median(ours[state]), target, medians, notes)
+
+    split = ", ".join("%s %.1f" % item for item in measure.medians(shares).items() if item[1] >= 0.05)
+    return [
+        row("create + start: bridge, port, limits, seccomp; in one process", STARTED, 30, ("create + start, ms: " + split,)),
+        row("stop (no grace period)", STOPPED),
+        row("remove", ABSENT),
+    ]
+
+
+def _run_peer(peer: Peer, count: int) -> Samples:
+    found: Samples = {STARTED: [], STOPPED: [], ABSENT: []}
+    for state, times in found.items():
+        for number in range(count + 1):
+            times.append(peer.timed(peer_commands(peer, number)[state]))
+    return {state: times[1:] for state, times in found.items()}
+
+
+def exec_rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
+    ours = stage.lab.run(_exec_ours, stage.home, stage.repeat, timeout=120)
+    theirs = {peer.name: stage.lab.run(_exec_peer, peer, stage.repeat, timeout=120) for peer in peers}
+    return [Row("exec of true", MILLISECONDS, measure.median(ours), 15, {name: measure.median(times) for name, times in theirs.items()})]
+
+
+def _exec_ours(home: str, count: int) -> t.List[float]:
+    server = stages.server("bench", stages.FIRST_PORT)
+    stages.ensure(home, server, state=STARTED)
+    wish = ExecWish("bench", ("/bin/true",))
+    times = [measure.timed(lambda: exec.run(open_host(home, dry_run=False), wish)) for _each in range(count + _WARM_UP)]
+    stages.ensure(home, server, state=ABSENT)
+    return times[_WARM_UP:]
+
+
+def _exec_peer(peer: Peer, count: int) -> t.List[float]:
+    peer.timed(peer.run("bench", port=stages.FIRST_PORT))
+    times = [peer.timed(peer.exec("bench", "/bin/true")) for _each in range(count + 1)]
+    peer.timed(peer.remove("bench"))
+    return times[1:]
