@@ -203,20 +203,20 @@ def test_pids_limit_holds(make: Make) -> None:
 
 
 FAILURES: t.Dict[str, t.Tuple[t.Dict[str, t.Any], str]] = {
-    "command": (dict(args=("/bin/nope",)), "exec /bin/nope: No such file or directory"),
-    "command in PATH": (dict(args=("nope",)), "exec nope: No such file or directory"),
-    "not executable": (dict(args=("/etc/passwd",)), "exec /etc/passwd: Permission denied"),
-    "user": (dict(args=("true",), user="nobody2"), "user nobody2: no such name in the image's /etc/passwd"),
-    "odd user": (dict(args=("true",), user="1_0"), "user 1_0: no such name in the image's /etc/passwd"),
-    "large user": (dict(args=("true",), user="4294967296"), "option user: 4294967296 is above the highest id, 4294967294"),
-    "group": (dict(args=("true",), user="0:nogroup2"), "group nogroup2: no such name in the image's /etc/group"),
-    "directory": (dict(args=("true",), cwd="/etc/passwd/x"), "option working_dir: /etc/passwd/x: Not a directory"),
-    "descriptor as directory": (dict(args=("true",), cwd="/proc/self/fd/3"), "option working_dir: /proc/self/fd/3"),
-    "source": (dict(args=("true",), mounts=(spec.MountWish("bind", "/data", "/no/such/place"),)),
+    "command": ({"args": ("/bin/nope",)}, "exec /bin/nope: No such file or directory"),
+    "command in PATH": ({"args": ("nope",)}, "exec nope: No such file or directory"),
+    "not executable": ({"args": ("/etc/passwd",)}, "exec /etc/passwd: Permission denied"),
+    "user": ({"args": ("true",), "user": "nobody2"}, "user nobody2: no such name in the image's /etc/passwd"),
+    "odd user": ({"args": ("true",), "user": "1_0"}, "user 1_0: no such name in the image's /etc/passwd"),
+    "large user": ({"args": ("true",), "user": "4294967296"}, "option user: 4294967296 is above the highest id, 4294967294"),
+    "group": ({"args": ("true",), "user": "0:nogroup2"}, "group nogroup2: no such name in the image's /etc/group"),
+    "directory": ({"args": ("true",), "cwd": "/etc/passwd/x"}, "option working_dir: /etc/passwd/x: Not a directory"),
+    "descriptor as directory": ({"args": ("true",), "cwd": "/proc/self/fd/3"}, "option working_dir: /proc/self/fd/3"),
+    "source": ({"args": ("true",), "mounts": (spec.MountWish("bind", "/data", "/no/such/place"),)},
                "mount source /no/such/place: No such file or directory"),
-    "network": (dict(args=("true",), network="/run/netns/no-such"), "network namespace /run/netns/no-such: No such file or directory"),
-    "below proc": (dict(args=("true",), mounts=(spec.MountWish("tmpfs", "/proc/sys"),)), "option mounts: nothing may be mounted on /proc/sys"),
-    "ulimit": (dict(args=("true",), ulimits=(spec.UlimitWish("nofile", 2**31, 2**31),)), "raise ulimit nofile"),
+    "network": ({"args": ("true",), "network": "/run/netns/no-such"}, "network namespace /run/netns/no-such: No such file or directory"),
+    "below proc": ({"args": ("true",), "mounts": (spec.MountWish("tmpfs", "/proc/sys"),)}, "option mounts: nothing may be mounted on /proc/sys"),
+    "ulimit": ({"args": ("true",), "ulimits": (spec.UlimitWish("nofile", 2**31, 2**31),)}, "raise ulimit nofile"),
 }
 
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When our PID 1 can live under a system call filter."""
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.init import reaper
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, seccomp_profile
+
+ALLOW, DENY = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
+ALL = list(reaper.NEEDED)
+
+
+@pytest.mark.parametrize(("profile", "can"), [
+    (None, False),
+    ({"defaultAction": ALLOW}, True),
+    ({"defaultAction": ALLOW, "syscalls": [{"names": ["mount"], "action": DENY}]}, True),
+    ({"defaultAction": ALLOW, "syscalls": [{"names": ["kill"], "action": DENY}]}, False),
+    ({"defaultAction": DENY}, False),
+    ({"defaultAction": DENY, "syscalls": [{"names": ALL, "action": ALLOW}]}, True),
+    ({"defaultAction": DENY, "syscalls": [{"names": ALL, "action": ALLOW, "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]}]}, False),
+    ({"defaultAction": DENY, "syscalls": [{"names": ALL[1:], "action": ALLOW}]}, False),
+])
+def test_filters(profile: t.Optional[t.Dict[str, t.Any]], can: bool) -> None:
+    assert reaper.can_live_under(profile) is can
+
+
+def test_the_default_filter_is_for_pid_1_too() -> None:
+    assert reaper.can_live_under(seccomp_profile.default_profile(defaults.CAPABILITIES))
