@@ -109,7 +109,11 @@ def listing(path: str) -> t.List[str]:
 
 
 def walk(top: str) -> t.List[str]:
-    return sorted(os.path.join(where, name) for where, directories, files in os.walk(top) for name in directories + files)
+    """Files, and the state directories of containers. The engine keeps the empty directories that it makes for its locks."""
+    found = []
+    for where, directories, files in os.walk(top):
+        found += [os.path.join(where, name) for name in files + (directories if os.path.basename(where) == "containers" else [])]
+    return sorted(found)
 
 
 def cgroups() -> t.List[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGETS = ROOT / "tests" / "integration" / "targets"
 COLLECTIONS = ROOT / ".build" / "collections"
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
+LOCK = "/run/lock/cocker-targets"
 HOST_PYTHON = "/usr/bin/python3"
 BASE_IMAGE_CACHE = ROOT / ".build" / "base_image"
 # What the engine and the role `host` write to outside the state directory: empty, and seen by the tests only.
@@ -32,6 +34,15 @@ PRIVATE = ("/run/netns", "/run/cocker", "/etc/sysctl.d", "/etc/modules-load.d", 
 # Namespaces of its own; bash is PID 1 and reaps; what a failed target leaves running ends with it.
 HOST = ("unshare", "--mount", "--net", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
         "bash", "-c", '"$@"; exit $?', "bash")
+# A sysfs shows the links of the namespace in which it was mounted; the cgroup hierarchies below it stay the machine's.
+SHOW_OWN_LINKS = """
+mkdir -p /run/netns/cgroup
+mount --rbind /sys/fs/cgroup /run/netns/cgroup
+mount -t sysfs sysfs /sys
+mount --rbind /run/netns/cgroup /sys/fs/cgroup
+umount -l /run/netns/cgroup
+rmdir /run/netns/cgroup
+"""
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -62,6 +73,7 @@ def playing_the_host() -> t.Iterator[None]:
     for path in PRIVATE:
         os.makedirs(path, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", path], check=True)
+    subprocess.run(["sh", "-ec", SHOW_OWN_LINKS], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n", encoding="ascii")
     try:
@@ -148,7 +160,9 @@ def main(arguments: t.Sequence[str]) -> int:
         parser.error("no such target: %s; there are: %s" % (", ".join(sorted(unknown)), ", ".join(names())))
     if options.inside:
         return run_inside(options.targets[0])
-    outcomes = [run_target(target) for target in options.targets or names()]
+    with open(LOCK, "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)        # two runs at once would take the directories of PRIVATE away from each other
+        outcomes = [run_target(target) for target in options.targets or names()]
     if options.report:
         write_report(options.report, outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
