@@ -18,6 +18,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 Attributes = t.List[t.Any]
 
+CARRIED = "/usr/local/lib/cocker/python"        # where the role `host` puts it on a host that cannot get it
+
 _AF_INET = 2
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 19, 20, 24
 _REQUEST, _ACK, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
@@ -187,6 +189,8 @@ def load() -> None:
     """Imports the codec: 85 to 200 ms, nearly all of it pyroute2's own __init__. Raises Unsupported."""
     if _codecs:
         return
+    if CARRIED not in sys.path:
+        sys.path.append(CARRIED)        # last: what the host's own Python brings is preferred
     try:
         from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
         from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -195,6 +199,15 @@ def load() -> None:
         raise Unsupported("import", "pyroute2", str(error), hint="the role cocker.engine.host installs it") from error
     _codecs.update({_NEWADDR: ifaddrmsg, _NEWROUTE: rtmsg})
     _codecs.update(dict.fromkeys((_NEWLINK, _DELLINK, _GETLINK, _SETLINK), ifinfmsg))
+
+
+def is_available() -> bool:
+    """Whether `load` would succeed; it is tried, so it costs as much."""
+    try:
+        load()
+    except Unsupported:
+        return False
+    return True
 
 
 def _encode(request: Request, sequence: int) -> bytes:
