@@ -6,6 +6,7 @@ Imports happen in the functions: the module process reads this file for its name
 """
 from __future__ import annotations
 
+import os
 import typing as t
 
 
@@ -19,3 +20,4 @@ def main(arguments: t.Sequence[str]) -> None:
         enter.main()
     else:
         raise SystemExit("cocker: no verb %r" % verb)
+    os._exit(0)         # taking the interpreter apart costs 6 ms, and all is said

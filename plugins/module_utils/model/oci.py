@@ -2,11 +2,10 @@
 """config.json of the OCI runtime spec as values: what the runtime honours, read strictly.
 
 A field that is set and not honoured is refused by its name, so nothing is silently left out. Not here: writing a config
-(runtime/spec.py) and acting on it (runtime/child.py).
+(runtime/spec.py) and acting on it (runtime/child.py). Named tuples, not dataclasses: the launcher waits for this import.
 """
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
@@ -26,24 +25,21 @@ DEFAULT_LOG_SIZE, DEFAULT_LOG_FILES = 10 * 1024 * 1024, 3
 DEFAULT_STOP_TIMEOUT = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class Mount:
+class Mount(t.NamedTuple):
     destination: str
     type: str = ""
     source: str = ""
     options: Words = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Namespace:
+class Namespace(t.NamedTuple):
     """`path` is empty for a new one."""
 
     kind: str
     path: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Device:
+class Device(t.NamedTuple):
     """`kind` is c, b or p; `mode` the permission bits."""
 
     path: str
@@ -55,8 +51,7 @@ class Device:
     gid: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Rlimit:
+class Rlimit(t.NamedTuple):
     """`name` without RLIMIT_; INFINITY for no limit."""
 
     name: str
@@ -64,8 +59,7 @@ class Rlimit:
     hard: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Capabilities:
+class Capabilities(t.NamedTuple):
     bounding: Words = ()
     effective: Words = ()
     permitted: Words = ()
@@ -73,8 +67,7 @@ class Capabilities:
     ambient: Words = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Process:
+class Process(t.NamedTuple):
     """`user` is `name|uid[:group|gid]`, looked up in the image at each start; where it is empty, the numbers hold."""
 
     args: Words
@@ -91,8 +84,7 @@ class Process:
     oom_score_adj: t.Optional[int] = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(t.NamedTuple):
     """What the annotations `cocker.*` say, which other runtimes pass over."""
 
     name: str = ""
@@ -104,8 +96,7 @@ class Settings:
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
 
 
-@dataclasses.dataclass(frozen=True)
-class Bundle:
+class Bundle(t.NamedTuple):
     """`root` is relative to the bundle's directory unless absolute. `resources` and `seccomp` are checked by their owners."""
 
     root: str
@@ -242,7 +233,7 @@ def _process(value: _Object, *, user: str, init: bool) -> Process:
         args=args, cwd=cwd, user=user, env=_environment(value.strings("env")),
         uid=who.number("uid", high=HIGHEST_ID), gid=who.number("gid", high=HIGHEST_ID),
         groups=_numbers(who, "additionalGids"), umask=who.maybe_number("umask", low=0, high=0o777),
-        capabilities=Capabilities(**{field.name: sets.strings(field.name) for field in dataclasses.fields(Capabilities)}),
+        capabilities=Capabilities(*[sets.strings(name) for name in Capabilities._fields]),
         rlimits=tuple(_rlimit(item) for item in value.objects("rlimits")),
         no_new_privileges=value.flag("noNewPrivileges"),
         oom_score_adj=value.maybe_number("oomScoreAdj", low=-1000, high=1000),

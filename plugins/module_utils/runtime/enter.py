@@ -5,7 +5,6 @@ Not here: the module process's side (launcher.py) and what every process gives u
 """
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import os
@@ -135,7 +134,7 @@ def _find(state_dir: str, folder: str) -> Target:
 def _wanted(own: oci.Process, request: t.Mapping[str, t.Any]) -> oci.Process:
     added = tuple("%s=%s" % pair for pair in request["env"].items())
     user = request["user"] or own.user
-    return dataclasses.replace(own, args=tuple(request["args"]), env=own.env + added, cwd=request["cwd"] or own.cwd, user=user)
+    return own._replace(args=tuple(request["args"]), env=own.env + added, cwd=request["cwd"] or own.cwd, user=user)
 
 
 def _filter(profile: t.Optional[oci.Object], cache: str) -> t.Optional[seccomp.Prepared]:
