@@ -65,7 +65,7 @@ def closure(sources: t.Mapping[str, bytes], roots: t.Iterable[str]) -> t.Dict[st
 
 def _imported(text: str, sources: t.Mapping[str, bytes]) -> t.List[str]:
     """Our style has one form of import, `from PACKAGE.layer import name, …`, which may be wrapped in parentheses."""
-    paths = []
+    paths: t.List[str] = []
     for statement in text.split("from " + PACKAGE)[1:]:
         package, _import, rest = statement.partition(" import ")
         names = rest[1:rest.index(")")] if rest.startswith("(") else rest.split("\n", 1)[0]

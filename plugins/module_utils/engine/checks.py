@@ -12,15 +12,17 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 
-_CONTROLLERS = {"memory": "memory", "memory_swap": "memory", "nano_cpus": "cpu", "cpu_shares": "cpu", "cpuset_cpus": "cpuset", "pids_limit": "pids"}
+_CONTROLLERS = {
+    "memory": "memory", "memory_swap": "memory", "nano_cpus": "cpu", "cpu_shares": "cpu", "cpuset_cpus": "cpuset", "pids_limit": "pids",
+}
 
 
-def container(host: Host, record: ContainerRecord, *, starts: bool) -> None:
-    """Changes nothing. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
+def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
+    """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(record.spec)
     _limits(record.spec)
-    endpoints.check(host, record.spec, starts=starts)
-    runtime.compile_config(compile.runtime_wish(host.layout, record, netns=endpoints.netns_path(record.spec.name)))
+    endpoints.check(host, record.spec, ports=ports)
+    runtime.compile_config(compile.runtime_wish(host, record))
 
 
 def _mounts(spec: ContainerSpec) -> None:

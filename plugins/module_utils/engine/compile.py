@@ -10,9 +10,10 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     CUSTOM,
@@ -68,14 +69,14 @@ def has_init(spec: ContainerSpec, config: ImageConfig) -> bool:
     return spec.init if spec.init is not None else not process(spec, config).args
 
 
-def runtime_wish(layout: Layout, record: ContainerRecord, *, netns: str) -> runtime.RuntimeWish:
+def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     """Reads the host's devices. Raises Invalid for one that is not there."""
-    spec = record.spec
+    spec, layout = record.spec, host.layout
     said, security = process(spec, record.config), set(spec.security_opts or ())
     bundle = layout.container(spec.name)
-    unmasked = {"masked_paths": (), "readonly_paths": ()} if _NO_MASKS in security else {}
+    hidden: t.Optional[t.Tuple[str, ...]] = () if _NO_MASKS in security else None
     return runtime.RuntimeWish(
-        name=names.encode(spec.name),
+        name=host.kernel_name(spec.name),
         lower=lower(layout, record),
         upper=os.path.join(bundle, "upper"),
         work=os.path.join(bundle, "work"),
@@ -87,7 +88,7 @@ def runtime_wish(layout: Layout, record: ContainerRecord, *, netns: str) -> runt
         hostname=hostname(spec),
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec),
-        network=_network(spec, netns),
+        network=_network(spec, host.netns(spec.name)),
         resources=resources(spec),
         capabilities=runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ()),
         no_new_privileges=_NO_NEW_PRIVILEGES in security,
@@ -97,7 +98,8 @@ def runtime_wish(layout: Layout, record: ContainerRecord, *, netns: str) -> runt
         ulimits=tuple(runtime.UlimitWish(limit.name, limit.soft, limit.hard) for limit in spec.ulimits or ()),
         stop_signal=units.signal_name(stop_signal(spec, record.config.stop_signal or None)),
         stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
-        **unmasked,
+        masked_paths=hidden,
+        readonly_paths=hidden,
     )
 
 
@@ -187,12 +189,6 @@ def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
         mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode)
 
 
-def check_devices(spec: ContainerSpec) -> None:
-    """Before the first effect. Raises Invalid."""
-    for device in spec.devices or ():
-        _device(device)
-
-
 def _device(device: Device) -> runtime.DeviceWish:
     try:
         status = os.stat(device.source)
@@ -208,7 +204,7 @@ def _device(device: Device) -> runtime.DeviceWish:
 
 
 def write_files(layout: Layout, spec: ContainerSpec, addresses: t.Sequence[str]) -> None:
-    """hosts, hostname and resolv.conf, in place, so that a running container sees them change. They are made anew at each start."""
+    """hosts, hostname and resolv.conf, made anew at each start."""
     name = hostname(spec)
     shares_host = spec.network_mode == HOST
     texts = {

@@ -11,122 +11,158 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import networks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEFAULT_NETWORK, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease, Network, NetworkSpec, complete
-from ansible_collections.cocker.engine.plugins.module_utils.model.ports import AUTOMATIC, PortMapping, Ports
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Conflict, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
+    DEFAULT_NETWORK,
+    Endpoint,
+    Lease,
+    Network,
+    NetworkSpec,
+    complete,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import AUTOMATIC, OPTION, PortMapping, Ports, clash
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, leases, routes
-from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 _LINK_GONE = 1.0  # seconds that the kernel may take to end a namespace and its links
 
-
-def netns_path(container: str) -> str:
-    return Layout.netns(container)
+Pairs = t.List[t.Tuple[Lease, Network]]
 
 
-def check(host: Host, spec: ContainerSpec, *, starts: bool) -> None:
-    """Before the first effect: the networks are there, addresses and ports are to be had. Raises NotFound, Invalid, Conflict."""
+def check(host: Host, spec: ContainerSpec, *, ports: bool) -> None:
+    """Before the first effect: the networks are there, addresses and `ports` are to be had. Raises NotFound, Invalid, Conflict."""
+    attachments = spec.attachments()
+    if spec.published_ports and not attachments:
+        raise Invalid(OPTION, "it needs a network that the container is on")
+    if attachments:
+        networks.refuse_other_store(host)
     known = {network.name: network for network in networks.listed(host)}
     if DEFAULT_NETWORK not in known:
         known[DEFAULT_NETWORK] = complete(NetworkSpec(DEFAULT_NETWORK))
-    for attachment in spec.attachments():
+    for attachment in attachments:
         network = known.get(attachment.name) or networks.get(host, attachment.name)
         leases.choose(network, networks.users(host, network.name), attachment.ipv4_address, container=spec.name)
-    if starts:
-        _refuse_taken(spec.published_ports or (), _active(host, except_container=spec.name))
+    if ports:
+        _refuse_published(host, spec)
+        _refuse_used(spec)
 
 
 def attach(host: Host, spec: ContainerSpec) -> t.List[Endpoint]:
-    """Leases, namespace, links, firewall. After a failure nothing of it is left but the lease. Raises Conflict."""
-    found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
-    endpoints = _lease(host, spec, found)
+    """Namespace, leases, ports, links. After a failure nothing of it is left but the lease. Raises Conflict."""
     from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
 
-    endpoint.attach(netns_path(spec.name), endpoints)
-    try:
-        activate(host, spec.name, [each.network.name for each in endpoints], active=True)
-    except BaseException:
-        release(host, spec.name)
-        raise
+    found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
+    netns = host.netns(spec.name)
+    endpoint.prepare(netns)
+    endpoints = _take(host, spec, found)
+    endpoint.attach(netns, endpoints)
     return endpoints
 
 
-def _lease(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.List[Endpoint]:
+def _take(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.List[Endpoint]:
+    """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
+    if not found:
+        return []
     endpoints = []
     with host.locked("firewall", networks.LEASES):
-        ports = with_automatic(spec.published_ports or (), _active(host, except_container=spec.name), _mine(host, spec))
+        _refuse_published(host, spec)
+        ports = _chosen(host, spec)
         for index, (network, attachment) in enumerate(zip(found, spec.attachments())):
-            have = networks.users(host, network.name)
-            mapped = ports if index == 0 else ()
+            have, mapped = networks.users(host, network.name), ports if index == 0 else ()
             new = leases.lease(network, have, spec.name, wanted=attachment.ipv4_address, index=index, ports=mapped)
+            new = dataclasses.replace(new, link=names.link_name(host.kernel_name(spec.name), index), active=True)
             leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
             endpoints.append(Endpoint(network, new, default_route=index == 0))
+        networks.refresh(host)
     return endpoints
 
 
-def prepare(container: str) -> None:
+def prepare(host: Host, container: str) -> None:
     """network_mode custom: a namespace with nothing but lo, for the user to fill."""
     from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
 
-    endpoint.prepare(netns_path(container))
+    endpoint.prepare(host.netns(container))
 
 
-def activate(host: Host, container: str, names_of: t.Iterable[str], *, active: bool) -> None:
-    """The container's ports enter or leave the firewall."""
+def republish(host: Host, spec: ContainerSpec) -> None:
+    """Other ports for a container, live where it runs."""
     with host.locked("firewall", networks.LEASES):
-        for name in names_of:
-            leases.change(host.layout.leases(name), lambda all_: leases.activated(all_, container, active=active), network=name)
-        refresh(host)
-
-
-def republish(host: Host, spec: ContainerSpec, *, running: bool) -> None:
-    """Other ports for a container, live."""
-    with host.locked("firewall", networks.LEASES):
-        ports = with_automatic(spec.published_ports or (), _active(host, except_container=spec.name), _mine(host, spec))
+        _refuse_published(host, spec)
+        ports = _chosen(host, spec)
         for attachment in spec.attachments()[:1]:
             path, have = host.layout.leases(attachment.name), networks.users(host, attachment.name)
             mine = leases.find(have, spec.name)
             if mine is not None:
                 leases.save(path, leases.with_lease(have, dataclasses.replace(mine, ports=ports)), network=attachment.name)
-        if running:
-            refresh(host)
-
-
-def refresh(host: Host) -> None:
-    known = networks.listed(host)
-    firewall.apply(known, {network.name: networks.users(host, network.name) for network in known})
+        networks.refresh(host)
 
 
 def release(host: Host, container: str) -> None:
     """Namespace, links and ports go, the addresses stay leased. Idempotent, and needs no netlink where the kernel is quick."""
     mine = of(host, container)
-    namespaces.unpin(netns_path(container))
-    if any(lease.active for lease, _network in mine):
-        activate(host, container, [network.name for _lease, network in mine], active=False)
-    links = [lease.link for lease, _network in mine if routes.exists(lease.link)]
-    if links and not poll.until(lambda: not any(map(routes.exists, links)), timeout=_LINK_GONE):
+    failures = finish([
+        lambda: namespaces.unpin(host.netns(container)),
+        lambda: _deactivate(host, container, mine),
+        lambda: _wait_for_links([lease.link for lease, _network in mine]),
+    ])
+    if failures:
+        raise CleanupError("release network", container, failures)
+
+
+def _deactivate(host: Host, container: str, mine: Pairs) -> None:
+    paths = [(host.layout.leases(network.name), network.name) for _lease, network in mine]
+    if not any(lease.active for path, _name in paths for lease in leases.load(path) if lease.container == container):
+        return
+    with host.locked("firewall", networks.LEASES):
+        for path, name in paths:
+            leases.change(path, lambda all_: leases.activated(all_, container, active=False), network=name)
+        networks.refresh(host)
+
+
+def _wait_for_links(links: t.Iterable[str]) -> None:
+    left = [link for link in links if routes.exists(link)]
+    if left and not poll.until(lambda: not any(map(routes.exists, left)), timeout=_LINK_GONE):
         from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # the import costs more than the wait
 
-        endpoint.detach(links)
+        endpoint.detach(left)
 
 
-def forget(host: Host, container: str) -> None:
-    """The addresses are free again. Idempotent."""
+def forget(host: Host, container: str, *, except_on: t.Collection[str] = ()) -> None:
+    """The addresses are free again, those on networks in `except_on` stay. Idempotent."""
     with host.locked("firewall", networks.LEASES):
         for _lease_of, network in of(host, container):
-            leases.change(host.layout.leases(network.name), lambda all_: leases.without(all_, container), network=network.name)
+            if network.name not in except_on:
+                leases.change(host.layout.leases(network.name), lambda all_: leases.without(all_, container), network=network.name)
 
 
-def of(host: Host, container: str) -> t.List[t.Tuple[Lease, Network]]:
+def put_back(host: Host, container: str, former: Pairs) -> None:
+    """The leases are as before a replacement that failed, except for an address that somebody else has taken meanwhile."""
+    forget(host, container, except_on=[network.name for _lease, network in former])
+    with host.locked("firewall", networks.LEASES):
+        for lease, network in former:
+            have = networks.users(host, network.name)
+            if all(other.ip != lease.ip for other in have if other.container != container):
+                mine = dataclasses.replace(lease, active=False)
+                leases.save(host.layout.leases(network.name), leases.with_lease(have, mine), network=network.name)
+
+
+def of(host: Host, container: str) -> Pairs:
     """In the order of the container's interfaces."""
     found = []
     for network in networks.listed(host):
         lease = leases.find(networks.users(host, network.name), container)
         if lease is not None:
             found.append((lease, network))
-    return sorted(found, key=lambda pair: pair[0].ifname)
+    return sorted(found, key=lambda pair: (len(pair[0].ifname), pair[0].ifname))
+
+
+def _chosen(host: Host, spec: ContainerSpec) -> Ports:
+    taken = [port for _owner, port in _published(host, except_container=spec.name)]
+    former = tuple(port for lease, _network in of(host, spec.name) for port in lease.ports)
+    return with_automatic(spec.published_ports or (), taken, former)
 
 
 def with_automatic(ports: Ports, taken: t.Sequence[PortMapping], former: t.Sequence[PortMapping]) -> Ports:
@@ -152,29 +188,28 @@ def _free(port: PortMapping, used: t.Container[t.Tuple[str, t.Optional[int]]]) -
     raise Conflict("publish", str(port), "no host port from %d to %d is free" % (AUTOMATIC[0], AUTOMATIC[-1]))
 
 
-def _mine(host: Host, spec: ContainerSpec) -> Ports:
-    return tuple(port for lease, _network in of(host, spec.name) for port in lease.ports)
-
-
-def _active(host: Host, *, except_container: str) -> t.List[PortMapping]:
-    return [port for _owner, port in _active_owners(host) if _owner != except_container]
-
-
-def _active_owners(host: Host) -> t.Iterator[t.Tuple[str, PortMapping]]:
+def _published(host: Host, *, except_container: str) -> t.List[t.Tuple[str, PortMapping]]:
+    """By others, now."""
+    found = []
     for network in networks.listed(host):
         for lease in networks.users(host, network.name):
-            if lease.active:
-                yield from ((lease.container, port) for port in lease.ports)
+            if lease.active and lease.container != except_container:
+                found += [(lease.container, port) for port in lease.ports]
+    return found
 
 
-def _refuse_taken(wanted: t.Iterable[PortMapping], taken: t.Sequence[PortMapping]) -> None:
-    for port in wanted:
-        if any(_collide(port, other) for other in taken):
-            raise Conflict("option", "published_ports", "host port %s is published by another container" % port)
-        if port.host_port is not None and firewall.port_in_use(port):
-            raise Conflict("option", "published_ports", "host port %s is in use by a process of the host" % port)
+def _refuse_published(host: Host, spec: ContainerSpec) -> None:
+    taken = _published(host, except_container=spec.name) if spec.published_ports else []
+    for port in spec.published_ports or ():
+        for owner, other in taken:
+            if clash(port, other):
+                whose = "container %s publishes port %s/%s of the host" % (owner, other.host_port, other.protocol)
+                raise Conflict("option", OPTION, "%s cannot be published, %s" % (port, whose))
 
 
-def _collide(one: PortMapping, other: PortMapping) -> bool:
-    same = one.host_port is not None and (one.host_port, one.protocol) == (other.host_port, other.protocol)
-    return same and (one.host_ip is None or other.host_ip is None or one.host_ip == other.host_ip)
+def _refuse_used(spec: ContainerSpec) -> None:
+    for port in spec.published_ports or ():
+        user = firewall.find_listener(port)
+        if user is not None:
+            reason = "%s cannot be published, port %s/%s is in use on the host by %s" % (port, port.host_port, port.protocol, user)
+            raise Conflict("option", OPTION, reason)

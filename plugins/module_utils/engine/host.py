@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import os
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.storage import locks
-from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import DEFAULT_HOME, NETNS, Layout
 
 LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on the same object
 
@@ -20,6 +22,14 @@ LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on 
 class Host:
     layout: Layout
     dry_run: bool = False
+
+    def kernel_name(self, container: str) -> str:
+        """The cgroup's name, from which those of namespace and links follow: containers of two stores never meet in the kernel."""
+        encoded = names.encode(container)
+        return encoded if self.layout.home == DEFAULT_HOME else "%s@%s" % (encoded, names.short_hash(self.layout.home))
+
+    def netns(self, container: str) -> str:
+        return os.path.join(NETNS, names.netns_name(self.kernel_name(container)))
 
     @contextlib.contextmanager
     def locked(self, kind: str, name: str, *, shared: bool = False) -> t.Iterator[None]:

@@ -72,7 +72,8 @@ def _kernel_checks() -> t.Iterator[Check]:
     yield _call("mount_setattr", "5.12", "recursive read-only mounts")
     yield _call("pidfd_open", "5.3", "signals that are proof against reused pids")
     seccomp = os.path.exists("/proc/sys/kernel/seccomp/actions_avail")
-    yield Check("seccomp filter", seccomp, "CONFIG_SECCOMP_FILTER", "the system call filter: security_opts seccomp=unconfined is needed", required=True)
+    without = "the system call filter: security_opts seccomp=unconfined is needed"
+    yield Check("seccomp filter", seccomp, "CONFIG_SECCOMP_FILTER", without, required=True)
 
 
 def _filesystem(name: str, disables: str, *, required: bool = False) -> Check:
@@ -136,7 +137,8 @@ def _library(soname: str, disables: str, *, required: bool = False) -> Check:
 def _network_checks() -> t.Iterator[Check]:
     with open("/proc/sys/net/ipv4/ip_forward", encoding="ascii") as value:
         forwards = value.read().strip() == "1"
-    yield Check("net.ipv4.ip_forward", forwards, "1" if forwards else "0", "ports that are reachable from other hosts, until a network is made")
+    without = "ports that are reachable from other hosts, until a network is made"
+    yield Check("net.ipv4.ip_forward", forwards, "1" if forwards else "0", without)
     for module in ("bridge", "veth", "nf_tables"):
         yield Check("module %s" % module, _has_module(module), "built in, loaded or loadable", "bridge networks")
 

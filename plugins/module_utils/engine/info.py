@@ -40,7 +40,8 @@ def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:
         log=os.path.join(bundle, "logs", "container.log"),
         volumes={mount.source: host.layout.volume_data(mount.source) for mount in wanted if mount.kind == mounts.VOLUME},
     )
-    leases = {network.name: (lease, network.gateway) for lease, network in endpoints.of(host, state.name)} if spec and spec.attachments() else {}
+    mine = endpoints.of(host, state.name) if spec and spec.attachments() else []
+    leases = {network.name: (lease, network.gateway) for lease, network in mine}
     process = compile.process(spec, state.record.config) if spec and state.record else inspect.Process()
     return inspect.container(state, process, leases, places)
 

@@ -88,8 +88,8 @@ def _state(state: ContainerState) -> Shown:
         "Pid": running.pid if running else 0,
         "ExitCode": ended.exit_code if ended and not running else 0,
         "Error": ended.error if ended and not running else "",
-        "StartedAt": running.started_at if running else ended.started_at if ended else _NEVER,
-        "FinishedAt": ended.finished_at if ended and not running else _NEVER,
+        "StartedAt": running.started_at if running else (ended.started_at if ended else "") or _NEVER,
+        "FinishedAt": (ended.finished_at if ended and not running else "") or _NEVER,
     }
 
 

@@ -12,7 +12,8 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Step, apply
+from ansible_collections.cocker.engine.plugins.module_utils.engine.observe import CONFIG
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
@@ -22,7 +23,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerState,
     stop_signal,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -32,20 +33,39 @@ _KILL_TIMEOUT = 10.0  # seconds that the kernel may take to end what was killed
 def start(host: Host, record: ContainerRecord) -> None:
     """Returns when the container's process has been exec'd. After a failure nothing of the attempt is left. Raises StartFailed."""
     name = record.spec.name
-    addresses: t.List[str] = []
-    steps = [
-        Step(lambda: addresses.extend(_connect(host, record)), lambda: endpoints.release(host, name)),
-        Step(lambda: _write_bundle(host, record, addresses)),
-        Step(lambda: _launch(host, name), lambda: teardown.clear(host, name)),
-    ]
-    apply(steps)
+    _refuse_running(host, name)
+    if os.path.isdir(host.layout.container_run(name)):
+        teardown.clear(host, name)  # the run before ended without anybody to clean up
+    try:
+        addresses = _connect(host, record)
+        _write_bundle(host, record, addresses)
+        _launch(host, name)
+    except BaseException as first:
+        failures = finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)])
+        if isinstance(first, CockerError):
+            first.cleanup.extend(failures)
+        raise
+
+
+def _refuse_running(host: Host, name: str) -> None:
+    found = state.find(host.layout.container_run(name))
+    if found is not None and found.is_running():
+        raise Conflict("start container", name, "it runs already")
+
+
+def _forget_config(host: Host, name: str) -> None:
+    """Of a container that never ran: a config.json without an exit record tells of a run whose end nobody saw."""
+    folder = host.layout.container(name)
+    if state.find_exit(folder) is None:
+        with tolerate(errno.ENOENT):
+            os.unlink(os.path.join(folder, CONFIG))
 
 
 def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
     """The container's addresses, with prefix lengths."""
     mode = record.spec.network_mode or BRIDGE
     if mode == CUSTOM:
-        endpoints.prepare(record.spec.name)
+        endpoints.prepare(host, record.spec.name)
     if mode != BRIDGE:
         return []
     return [endpoint.lease.address for endpoint in endpoints.attach(host, record.spec)]
@@ -54,16 +74,15 @@ def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
 def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     compile.write_files(host.layout, record.spec, addresses)
-    wish = compile.runtime_wish(host.layout, record, netns=endpoints.netns_path(record.spec.name))
-    text = json.dumps(spec.compile_config(wish), indent=1, sort_keys=True) + "\n"
-    path = os.path.join(host.layout.container(record.spec.name), "config.json")
+    text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), indent=1, sort_keys=True) + "\n"
+    path = os.path.join(host.layout.container(record.spec.name), CONFIG)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 
 
 def _launch(host: Host, name: str) -> None:
     engine = bundle.install(host.layout.engine)
     request = launcher.StartRequest(
-        name=name,
+        name=host.kernel_name(name),
         bundle=host.layout.container(name),
         state_dir=host.layout.container_run(name),
         reap=bundle.command(engine, bundle.REAP, host.layout.home, name),
@@ -98,7 +117,7 @@ def _announce(host: Host, name: str) -> None:
 def update(host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str]) -> None:
     """What a running container takes while it runs: limits and published ports. `record` is the new one."""
     if "published_ports" in options and (record.spec.network_mode or BRIDGE) == BRIDGE:
-        endpoints.republish(host, record.spec, running=found.is_running)
+        endpoints.republish(host, record.spec)
     if found.running is not None:
         limits = compile.changed_limits(record.spec, options)
         if limits:

@@ -5,14 +5,18 @@ Not here: a container's own links and ports (endpoints.py).
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, finish, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     FIELDS,
@@ -24,8 +28,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, NetworkWish
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, leases, routes
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import listed as names_in
 
+NETWORK = "network"
 LEASES = "leases"  # the one lock under which leases, ports and the ruleset made of them change
 CREATE, UPDATE, BRING_UP, REMOVE = "create", "update", "bring_up", "remove"
 
@@ -36,11 +42,11 @@ class Found:
 
     network: t.Optional[Network]
     link: t.Optional[bridge.BridgeState]
-    users: t.Tuple[Lease, ...]
+    users: t.Tuple[str, ...]
 
 
 def ensure(host: Host, wish: NetworkWish) -> Outcome:
-    with host.locked("network", wish.spec.name), host.locked("firewall", LEASES):
+    with host.locked(NETWORK, wish.spec.name), host.locked("firewall", LEASES):
         return _ensure(host, wish)
 
 
@@ -48,13 +54,39 @@ def _ensure(host: Host, wish: NetworkWish) -> Outcome:
     name = wish.spec.name
     have = find(host, name)
     want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
-    found = Found(have, bridge.observe(want or have) if want or have else None, users(host, name))
+    shape = want or have
+    found = Found(have, bridge.observe(shape) if shape else None, _members(host, name) if have else ())
     plan = plan_network(name, want, found)
-    if want is not None and found.link is not None and plan.actions:
-        bridge.check(want, found.link)
-    execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
+    if plan.actions:
+        refuse_other_store(host)
+        if want is not None and found.link is not None:
+            bridge.check(want, found.link)
+    with _declared(host, plan, shape):
+        execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
     shown = None if want is None else inspect.network(want, users(host, name))
     return outcome(plan, {"network": shown})
+
+
+@contextlib.contextmanager
+def _declared(host: Host, plan: Plan, network: t.Optional[Network]) -> t.Iterator[None]:
+    """As for containers: the names of what is to be made are on the disk before it is."""
+    if host.dry_run or not plan.actions or network is None:
+        yield
+        return
+    intents.declare(host.layout, NETWORK, network.name, {"network": network.to_json()})
+    yield
+    intents.settle(host.layout, NETWORK, network.name)
+
+
+def roll_back(host: Host, name: str, facts: t.Mapping[str, t.Any]) -> None:
+    """After a crash: a bridge without a record goes, and the firewall follows the records. The caller holds the network's lock."""
+    with host.locked("firewall", LEASES):
+        if find(host, name) is None:
+            made = network_from_json(facts["network"]) if "network" in facts else Network(name, "", "")
+            bridge.remove(made)
+            records.remove(host.layout.leases(name))
+        if not _other_store(host):
+            refresh(host)
 
 
 def find(host: Host, name: str) -> t.Optional[Network]:
@@ -74,7 +106,54 @@ def listed(host: Host) -> t.List[Network]:
 
 
 def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
-    return tuple(leases.load(host.layout.leases(name)))
+    """A lease counts as active while the container's namespace is pinned, too: after a reboot there is none."""
+    found = leases.load(host.layout.leases(name))
+    return tuple(each if not each.active or os.path.exists(host.netns(each.container)) else _inactive(each) for each in found)
+
+
+def _inactive(lease: Lease) -> Lease:
+    return dataclasses.replace(lease, active=False)
+
+
+def _members(host: Host, name: str) -> t.Tuple[str, ...]:
+    """Containers with an address on it, and those that will have one when they start."""
+    found = {lease.container for lease in users(host, name)}
+    for state in observe.containers(host):
+        if state.record and name in [attachment.name for attachment in state.record.spec.attachments()]:
+            found.add(state.name)
+    return tuple(sorted(found))
+
+
+def refresh(host: Host) -> None:
+    """The firewall follows the records; the caller holds its lock."""
+    known = listed(host)
+    firewall.apply(known, {network.name: users(host, network.name) for network in known})
+
+
+def refuse_other_store(host: Host) -> None:
+    """Bridges and the firewall's table are the host's: one store at a time has networks. Raises Conflict."""
+    other = _other_store(host)
+    if other:
+        raise Conflict("use networks", host.layout.home, "the networks of this host are those of the store %s" % other,
+                       hint="remove them there first, or use network_mode none or host")
+
+
+def _other_store(host: Host) -> str:
+    """Empty where none has networks, or this one."""
+    home = ""
+    with tolerate(errno.ENOENT), open(_claim(host), encoding="utf-8", errors="surrogateescape") as stream:
+        home = stream.read()
+    return home if home not in ("", host.layout.home) and names_in(os.path.join(home, "networks"), suffix=".json") else ""
+
+
+def _claim_networks(host: Host) -> None:
+    with fs.lock(_claim(host) + ".lock", timeout=10.0):
+        refuse_other_store(host)
+        fs.write_atomic(_claim(host), host.layout.home.encode("utf-8", "surrogateescape"), durable=False)
+
+
+def _claim(host: Host) -> str:
+    return os.path.join(host.layout.run_root, "networks-of")
 
 
 def ensure_up(host: Host, name: str) -> Network:
@@ -85,9 +164,10 @@ def ensure_up(host: Host, name: str) -> Network:
     if found is None and name != DEFAULT_NETWORK:
         return get(host, name)
     with host.locked("firewall", LEASES):  # the network's own lock is held by every container on it, shared
-        if found is None:
+        if find(host, name) is None:
             _ensure(host, NetworkWish(NetworkSpec(name)))
-        else:
+        elif found is not None:
+            _claim_networks(host)
             bridge.ensure(found)
     return get(host, name)
 
@@ -107,11 +187,12 @@ def plan_network(name: str, want: t.Optional[Network], found: Found) -> Plan:
     if want is None:
         return _plan_absent(name, found)
     if have is None:
-        return Plan(CREATE, ("the network does not exist",), (Action(CREATE, name, {"subnet": want.subnet}),), {"exists": False}, _after(want))
+        action = Action(CREATE, name, {"subnet": want.subnet})
+        return Plan(CREATE, ("the network does not exist",), (action,), {"exists": False}, _after(want))
     different = changes.compare(FIELDS, want, have)
     if changes.dearest(different) == changes.RECREATE and found.users:
         raise Conflict("network", name, "its %s cannot change while containers are on it: %s" % (
-            ", ".join(change.name for change in different if change.cost == changes.RECREATE), _names(found.users)))
+            ", ".join(change.name for change in different if change.cost == changes.RECREATE), ", ".join(found.users)))
     if different:
         before = {change.name: changes.plain(change.before) for change in different}
         after = {change.name: changes.plain(change.after) for change in different}
@@ -128,16 +209,12 @@ def _plan_absent(name: str, found: Found) -> Plan:
     if found.network is None:
         return Plan()
     if found.users:
-        raise Conflict("remove network", name, "containers are on it: %s" % _names(found.users), hint="remove them first")
+        raise Conflict("remove network", name, "containers are on it: %s" % ", ".join(found.users), hint="remove them first")
     return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, name),), _after(found.network), {"exists": False})
 
 
 def _after(network: Network) -> t.Dict[str, t.Any]:
     return {"exists": True, **{field.name: changes.plain(getattr(network, field.name)) for field in FIELDS}}
-
-
-def _names(users_of: t.Iterable[Lease]) -> str:
-    return ", ".join(sorted(lease.container for lease in users_of))
 
 
 def _step(host: Host, action: Action, want: t.Optional[Network], have: t.Optional[Network]) -> Step:
@@ -150,24 +227,43 @@ def _step(host: Host, action: Action, want: t.Optional[Network], have: t.Optiona
 
 def _bring(host: Host, want: Network, have: t.Optional[Network]) -> None:
     """The record is last: until it is there, a bridge that a crash leaves is found by its mark and taken over."""
-    if have is not None and (have.subnet, have.gateway) != (want.subnet, want.gateway):
-        bridge.remove(have)
-    made = bridge.ensure(want)
+    _claim_networks(host)
+    made: t.Tuple[str, ...] = ()
     try:
+        if have is not None and (have.subnet, have.gateway) != (want.subnet, want.gateway):
+            bridge.remove(have)
+        made = bridge.ensure(want)
         records.write(host.layout.network(want.name), want.to_json())
-        _refresh(host)
-    except BaseException:
-        if bridge.LINK in made:
-            bridge.remove(want)
+        refresh(host)
+    except BaseException as first:
+        failures = finish([lambda: _restore(host, want, have, made)])
+        if isinstance(first, CockerError):
+            first.cleanup.extend(failures)
         raise
 
 
+def _restore(host: Host, want: Network, have: t.Optional[Network], made: t.Sequence[str]) -> None:
+    if have is None:
+        records.remove(host.layout.network(want.name))
+    else:
+        records.write(host.layout.network(want.name), have.to_json())
+    if bridge.LINK in made:
+        bridge.remove(want)
+    if have is not None:
+        bridge.ensure(have)
+    refresh(host)
+
+
 def _remove(host: Host, network: Network) -> None:
-    bridge.remove(network)
+    """The firewall follows while the bridge is still there, so that a failure leaves a network that works."""
     records.remove(host.layout.leases(network.name))
     records.remove(host.layout.network(network.name))
-    _refresh(host)
-
-
-def _refresh(host: Host) -> None:
-    firewall.apply(listed(host), {network.name: users(host, network.name) for network in listed(host)})
+    try:
+        refresh(host)
+    except BaseException:
+        records.write(host.layout.network(network.name), network.to_json())
+        raise
+    bridge.remove(network)
+    if not listed(host):
+        with tolerate(errno.ENOENT):
+            os.unlink(_claim(host))

@@ -9,12 +9,14 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     CREATED,
     DEAD,
     EXITED,
     LOST_EXIT_CODE,
     RUNNING,
+    ContainerRecord,
     ContainerState,
     Exit,
     Running,
@@ -23,6 +25,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+
+CONFIG = "config.json"  # in the container's directory, from its first start on
+_ENDING = 5.0  # seconds that a supervisor may take from the end of PID 1 to its exit record
 
 
 def container(host: Host, name: str) -> ContainerState:
@@ -33,11 +38,20 @@ def container(host: Host, name: str) -> ContainerState:
     volatile = state.find(host.layout.container_run(name))
     if volatile is not None and volatile.is_running():
         return ContainerState(name, RUNNING, record, running=_running(volatile))
-    ended = state.find_exit(host.layout.container(name))
+    if volatile is not None and volatile.boot_id == process.boot_id():
+        process.wait_gone(volatile.supervisor, _ENDING)  # it writes down how the container ended, and is quick at it
+    return _ended(host, name, record, volatile.started_at if volatile else "")
+
+
+def _ended(host: Host, name: str, record: ContainerRecord, started_at: str) -> ContainerState:
+    """Without an exit record it never ran, or nobody saw the end: its supervisor was killed, or the host went down."""
+    folder = host.layout.container(name)
+    ended = state.find_exit(folder)
     if ended is not None:
         return ContainerState(name, EXITED, record, exit=_exit(ended))
-    if volatile is not None:
-        return ContainerState(name, EXITED, record, exit=_lost(volatile))
+    if started_at or os.path.exists(os.path.join(folder, CONFIG)):
+        lost = Exit(LOST_EXIT_CODE, oom_killed=False, started_at=started_at, finished_at=started_at, error="nobody saw its end")
+        return ContainerState(name, EXITED, record, exit=lost)
     return ContainerState(name, CREATED, record)
 
 
@@ -65,8 +79,3 @@ def _running(found: state.State) -> Running:
 
 def _exit(ended: state.Ending) -> Exit:
     return Exit(ended.exit_code, ended.oom_killed, ended.started_at, ended.finished_at, ended.error)
-
-
-def _lost(found: state.State) -> Exit:
-    """Killed together with its supervisor, or the host went down: nobody saw the end."""
-    return Exit(LOST_EXIT_CODE, oom_killed=False, started_at=found.started_at, finished_at=found.started_at, error="its supervisor died")

@@ -89,6 +89,21 @@ def apply(steps: t.Sequence[Step]) -> None:
         raise
 
 
+def whole(do: t.Callable[[], t.Any], undo: t.Callable[[], t.Any]) -> Step:
+    """A step of several parts: one that fails in the middle undoes itself. `undo` has to be idempotent."""
+
+    def all_or_nothing() -> None:
+        try:
+            do()
+        except BaseException as first:
+            failed = finish([undo])
+            if isinstance(first, CockerError):
+                first.cleanup.extend(failed)
+            raise
+
+    return Step(all_or_nothing, undo)
+
+
 def finish(calls: t.Iterable[t.Callable[[], t.Any]]) -> t.List[BaseException]:
     """Teardown: every call is made, whatever fails; returns what went wrong."""
     failed: t.List[BaseException] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 
 
@@ -13,5 +13,6 @@ def main(arguments: t.Sequence[str]) -> None:
     home, name = arguments
     host = open_host(home, dry_run=False)
     with host.locked("container", name):
-        if not observe.container(host, name).is_running:
+        found = teardown.running(host, name)
+        if found is None or not found.is_running():
             teardown.clear(host, name)

@@ -2,35 +2,81 @@
 """Undoes what a task that was killed left half done, from its intent record. Runs before the next task looks at the host."""
 from __future__ import annotations
 
+import dataclasses
+import errno
+import functools
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, endpoints, layer, networks, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.storage import intents
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState, record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
 
 
 def roll_back(host: Host) -> None:
-    """Two tasks at once are no harm: each takes the lock of the object, and finds the intent settled or settles it."""
+    """What fails here stays for the task that is about the object: it says why. Other tasks are not held up by it."""
     for intent in intents.dead(host.layout):
-        with host.locked(intent.kind, intent.name):
-            still = intents.find(host.layout, intent.kind, intent.name)
-            if still is not None and still.is_dead():
-                _ROLL_BACK[intent.kind](host, still)
-                intents.settle(host.layout, intent.kind, intent.name)
+        if intent.kind in _ROLL_BACK:
+            finish([functools.partial(_locked, host, intent)])
+
+
+def _locked(host: Host, intent: intents.Intent) -> None:
+    """Two tasks at once are no harm: each takes the lock of the object, and finds the intent settled or settles it."""
+    with host.locked(intent.kind, intent.name):
+        still = intents.find(host.layout, intent.kind, intent.name)
+        if still is not None and still.is_dead():
+            _ROLL_BACK[intent.kind](host, still)
+            intents.settle(host.layout, intent.kind, intent.name)
+
+
+def settled(host: Host, intent: intents.Intent) -> ContainerState:
+    """For a task that has the container's lock: rolled back, and what is there then. Raises what stands in the way."""
+    _container(host, intent)
+    intents.settle(host.layout, intent.kind, intent.name)
+    return observe.container(host, intent.name)
+
+
+def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
+    """What `settled` would find, for a dry run."""
+    found = observe.container(host, intent.name)
+    if found.is_running and intent.facts.get("action") != container_plan.REMOVE:
+        return found
+    if found.record is None or intent.facts.get("action") == container_plan.REMOVE or not intent.facts.get("existed", True):
+        return ContainerState(intent.name)
+    former = records.load(os.path.join(host.layout.container(intent.name), layer.PREVIOUS, layer.RECORD), record_from_json)
+    return dataclasses.replace(found, record=former or found.record, status=EXITED if found.exit else CREATED)
 
 
 def _container(host: Host, intent: intents.Intent) -> None:
     """A removal is finished; a container that runs was the aim, and stays; all else is as before, or gone if it was not there."""
-    if intent.facts["action"] == container_plan.REMOVE:
-        teardown.clear(host, intent.name)
-        teardown.remove(host, intent.name)
-    elif observe.container(host, intent.name).is_running:
-        teardown.drop_previous(host, intent.name)
+    name, found = intent.name, teardown.running(host, intent.name)
+    if intent.facts.get("action") == container_plan.REMOVE:
+        teardown.clear(host, name)
+        teardown.remove(host, name)
+    elif found is not None and found.is_running():
+        with tolerate(errno.ENOENT):  # a stop that was not carried through: its supervisor is to call for us again
+            os.unlink(os.path.join(host.layout.container_run(name), state.STOPPING))
+        _keep_only_current(host, name)
+        layer.drop_previous(host, name)
     else:
-        teardown.clear(host, intent.name)
-        teardown.restore_previous(host, intent.name)
-        if not intent.facts["existed"]:
-            teardown.remove(host, intent.name)
+        teardown.clear(host, name)
+        if intent.facts.get("existed", os.path.lexists(host.layout.spec(name))):
+            layer.restore_previous(host, name)
+        else:
+            teardown.remove(host, name)
 
 
-_ROLL_BACK: t.Dict[str, t.Callable[[Host, intents.Intent], None]] = {"container": _container}
+def _keep_only_current(host: Host, name: str) -> None:
+    record = records.load(host.layout.spec(name), record_from_json)
+    if record is not None:
+        endpoints.forget(host, name, except_on=[each.name for each in record.spec.attachments()])
+
+
+_ROLL_BACK: t.Dict[str, t.Callable[[Host, intents.Intent], None]] = {
+    "container": _container,
+    "network": lambda host, intent: networks.roll_back(host, intent.name, intent.facts),
+}

@@ -29,13 +29,14 @@ def ensure(host: Host, wish: VolumeWish) -> Outcome:
         return outcome(plan, {"volume": shown})
 
 
+def named(wanted: t.Iterable[mounts.Mount]) -> t.List[str]:
+    """The named volumes among what a container mounts."""
+    return sorted({mount.source for mount in wanted if mount.kind == mounts.VOLUME})
+
+
 def users(host: Host, name: str) -> t.List[str]:
     """Containers that mount it."""
-    return [found.name for found in observe.containers(host) if found.record and _mounts(found.record.spec.mounts or (), name)]
-
-
-def _mounts(wanted: t.Iterable[mounts.Mount], name: str) -> bool:
-    return any(mount.kind == mounts.VOLUME and mount.source == name for mount in wanted)
+    return [found.name for found in observe.containers(host) if found.record and name in named(found.record.spec.mounts or ())]
 
 
 def _plan_absent(name: str, have: t.Optional[volumes.Volume], used_by: t.Sequence[str]) -> Plan:
@@ -49,11 +50,12 @@ def _plan_absent(name: str, have: t.Optional[volumes.Volume], used_by: t.Sequenc
 def _plan_present(want: VolumeSpec, have: t.Optional[volumes.Volume]) -> Plan:
     labels = dict(want.labels or {})
     if have is None:
-        return Plan(CREATE, ("the volume does not exist",), (Action(CREATE, want.name),), {"exists": False}, {"exists": True, "labels": labels})
+        after = {"exists": True, "labels": labels}
+        return Plan(CREATE, ("the volume does not exist",), (Action(CREATE, want.name),), {"exists": False}, after)
     if dict(have.labels) == labels:
         return Plan()
-    before, after = {"labels": dict(have.labels)}, {"labels": labels}
-    return Plan(UPDATE, ("labels changed",), (Action(UPDATE, want.name, {"options": ["labels"]}),), before, after)
+    action = Action(UPDATE, want.name, {"options": ["labels"]})
+    return Plan(UPDATE, ("labels changed",), (action,), {"labels": dict(have.labels)}, {"labels": labels})
 
 
 def _step(host: Host, action: Action, want: VolumeSpec) -> Step:

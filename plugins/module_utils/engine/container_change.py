@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What each action of a container's plan does, and how it is undone.
+
+Not here: which actions there are (container_plan.py). Imported only where there is something to do.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    checks,
+    compile,
+    container_plan,
+    endpoints,
+    images,
+    layer,
+    lifecycle,
+    observe,
+    teardown,
+    volumes,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    ContainerRecord,
+    ContainerSpec,
+    ContainerState,
+    Pin,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.storage import records, volumes as volume_store
+
+CREATE_VOLUME = "create_volume"
+_ID_BYTES = 32
+_NEED_CHECKS = {
+    container_plan.CREATE, container_plan.CONFIGURE, container_plan.RESET_LAYER, container_plan.UPDATE, container_plan.START,
+}
+
+
+def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) -> Change:
+    """Everything that can be known to go wrong is found here, before the first effect, in check mode too."""
+    kinds = {action.kind for action in plan.actions}
+    if container_plan.REMOVE in kinds:
+        return Change(host, have, plan, have.record)
+    spec = container_plan.wanted_spec(wish, have)
+    record = _record(host, spec, have.record, anew=bool({container_plan.CREATE, container_plan.RESET_LAYER} & kinds))
+    if kinds & _NEED_CHECKS:
+        checks.container(host, record, ports=container_plan.START in kinds or _republishes(have, plan))
+    made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
+    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record)
+
+
+def _republishes(have: ContainerState, plan: Plan) -> bool:
+    updated = [option for action in plan.actions if action.kind == container_plan.UPDATE for option in action.details["options"]]
+    return have.is_running and "published_ports" in updated
+
+
+def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord], *, anew: bool) -> ContainerRecord:
+    """`anew`: the images are resolved, now and never again for this writable layer."""
+    if former is not None and not anew:
+        return dataclasses.replace(former, spec=spec)
+    found: t.Sequence[ImageRecord] = images.stack(host, spec.images or ())
+    pins = tuple(Pin(image.name, image.version, tuple(image.layers)) for image in found)
+    config = compile.merged([image.config for image in found])
+    if former is not None:
+        return dataclasses.replace(former, spec=spec, pins=pins, config=config)
+    return ContainerRecord(os.urandom(_ID_BYTES).hex(), now(), spec, pins, config)
+
+
+class Change:
+    """The actions of one plan, bound to what was observed (`have`) and what is to be recorded."""
+
+    def __init__(self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord]) -> None:
+        self._host, self._have, self._record = host, have, record
+        self.plan = plan
+        self._kinds = [action.kind for action in plan.actions]
+        self._leases = endpoints.of(host, have.name) if container_plan.CONFIGURE in self._kinds else []
+
+    def step(self, action: Action) -> Step:
+        table: t.Dict[str, t.Callable[[Action], Step]] = {
+            CREATE_VOLUME: lambda action: volumes.make(self._host, VolumeSpec(action.subject)),
+            container_plan.CREATE: self._create,
+            container_plan.CONFIGURE: self._configure,
+            container_plan.RESET_LAYER: self._reset_layer,
+            container_plan.UPDATE: self._update,
+            container_plan.START: self._start,
+            container_plan.STOP: self._stop,
+            container_plan.REMOVE: self._remove,
+        }
+        return table[action.kind](action)
+
+    def finish(self) -> None:
+        """The replacement is in force: what was kept of the former state goes."""
+        name = self._have.name
+        if container_plan.CONFIGURE in self._kinds and self._record is not None:
+            endpoints.forget(self._host, name, except_on=[each.name for each in self._record.spec.attachments()])
+        if {container_plan.CONFIGURE, container_plan.RESET_LAYER} & set(self._kinds):
+            layer.drop_previous(self._host, name)
+
+    def _write(self, record: t.Optional[ContainerRecord]) -> None:
+        if record is not None:
+            records.write(self._host.layout.spec(self._have.name), record.to_json())
+
+    def _create(self, _action: Action) -> Step:
+        host, name = self._host, self._have.name
+
+        def make() -> None:
+            layer.create(host, name, self._record)
+            self._write(self._record)
+
+        return whole(make, lambda: teardown.remove(host, name))
+
+    def _configure(self, _action: Action) -> Step:
+        """The former state is kept until the whole plan has succeeded."""
+        host, name = self._host, self._have.name
+
+        def change() -> None:
+            layer.keep_record(host, name)
+            self._write(self._record)
+
+        def restore() -> None:
+            layer.restore_previous(host, name)
+            endpoints.put_back(host, name, self._leases)
+
+        return whole(change, restore)
+
+    def _reset_layer(self, _action: Action) -> Step:
+        host, name = self._host, self._have.name
+
+        def change() -> None:
+            if container_plan.CONFIGURE not in self._kinds:
+                layer.keep_record(host, name)
+            layer.keep_layer(host, name, self._record)
+            self._write(self._record)
+
+        return whole(change, lambda: layer.restore_previous(host, name))
+
+    def _update(self, action: Action) -> Step:
+        host, have, options = self._host, self._have, action.details["options"]
+
+        def put(new: t.Optional[ContainerRecord]) -> None:
+            if new is not None:
+                lifecycle.update(host, have, new, options)
+                self._write(new)
+
+        return whole(lambda: put(self._record), lambda: put(have.record))
+
+    def _start(self, _action: Action) -> Step:
+        host, name, record = self._host, self._have.name, self._record
+
+        def start() -> None:
+            if record is not None:
+                lifecycle.start(host, record)
+
+        return Step(start, lambda: lifecycle.stop(host, observe.container(host, name)))
+
+    def _stop(self, _action: Action) -> Step:
+        host, have = self._host, self._have
+
+        def start_former() -> None:
+            if have.record is not None and not observe.container(host, have.name).is_running:
+                lifecycle.start(host, have.record)
+
+        if container_plan.REMOVE in self._kinds:
+            return Step(lambda: lifecycle.stop(host, have))  # a removal is finished, not undone
+        return whole(lambda: lifecycle.stop(host, have), start_former)
+
+    def _remove(self, _action: Action) -> Step:
+        host, name = self._host, self._have.name
+
+        def remove() -> None:
+            teardown.clear(host, name)
+            teardown.remove(host, name)
+
+        return Step(remove)
