@@ -15,7 +15,7 @@ import signal
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import reaper, supervisor
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, libc, mounts, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
@@ -30,7 +30,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     sysctls,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
 ANSWERS = 3
 _SURVIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
@@ -60,6 +60,7 @@ def main() -> None:
             orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
         except (CockerError, OSError, ValueError) as error:
             _answer(request["name"], failure=sync.describe("config", error))
+    _ask_kernel()
     command.forget_host()
     gc.collect()
     gc.disable()
@@ -78,6 +79,13 @@ def _settle() -> None:
         signal.signal(signum, signal.SIG_IGN)
     for signum in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(signum, _noted)
+
+
+def _ask_kernel() -> None:
+    """What this kernel has is remembered, so that it is asked once and not in every child."""
+    mounts.takes_single_layers()
+    for name in ("close_range", "mount_setattr", "open_tree", "openat2"):
+        libc.is_missing(name)
 
 
 def _noted(_signum: int, _frame: t.Any) -> None:
@@ -132,17 +140,16 @@ def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> Cgro
     return cgroup
 
 
+def _open_links(order: supervisor.Order) -> child.Links:
+    unified = order.cgroup.open_unified()
+    return child.Links(
+        joins=_open_joins(order.cgroup), spaces=child.open_spaces(order.bundle), unified=-1 if unified is None else unified)
+
+
 def _open_joins(cgroup: Cgroup) -> t.List[int]:
     """A process of one thread that writes 0 into `tasks` is spared the lock that moving another process takes (v1)."""
-    found = []
-    for path in sorted(set(cgroup.paths().values())):
-        for name in ("tasks", "cgroup.procs"):
-            try:
-                found.append(os.open("%s/%s" % (path, name), os.O_WRONLY | os.O_CLOEXEC))
-                break
-            except FileNotFoundError:
-                continue
-    return found
+    paths = sorted({path for controller, path in cgroup.paths().items() if controller != UNIFIED})
+    return [os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths]
 
 
 def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
@@ -151,7 +158,7 @@ def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
     home = namespaces.open_of("self", "pid")
     for order in orders:
         try:
-            links = child.Links(joins=_open_joins(order.cgroup), spaces=child.open_spaces(order.bundle))
+            links = _open_links(order)
         except (CockerError, OSError) as error:
             supervisor.undo(order)
             _answer(order.name, failure=sync.describe("config", error))
@@ -164,7 +171,7 @@ def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
             for fd in foreign:
                 os.close(fd)
             _supervise(order, links, home=home, report=report, acknowledged=acknowledged)
-        for fd in [report, acknowledged, *links.joins] + [fd for fd, _flag in links.spaces]:
+        for fd in (report, acknowledged, *links.held()):
             os.close(fd)
         running[heard] = Pending(order, pid, acknowledge)
     return running

@@ -105,9 +105,7 @@ class Writer:
                 self._open()
             while done < len(content):
                 done += os.write(self._fd, content[done:])
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
+        except OSError:
             done = content.rfind(b"\n", 0, done) + 1        # no half line stays: the reader's format is lines
             self.lost += len(content) - done
         self._written += done
@@ -142,12 +140,14 @@ class Writer:
 
 
 class Silence:
-    """The driver "none"."""
+    """The driver "none"; also what is left when the log cannot be opened: then everything counts as lost."""
 
-    lost = 0
+    def __init__(self, *, counting: bool = False) -> None:
+        self._counting = counting
+        self.lost = 0
 
     def add(self, stream: str, content: bytes) -> None:
-        """Nothing is kept."""
+        self.lost += len(content) if self._counting else 0
 
     def close(self) -> None:
         """Nothing is open."""
@@ -157,4 +157,10 @@ AnyLog = t.Union[Writer, Silence]
 
 
 def open_log(folder: str, *, driver: str, size: int, files: int) -> AnyLog:
-    return Silence() if driver == "none" else Writer(folder, size=size, files=files)
+    """A log that cannot be written is no reason for a container to die."""
+    if driver == "none":
+        return Silence()
+    try:
+        return Writer(folder, size=size, files=files)
+    except OSError:
+        return Silence(counting=True)

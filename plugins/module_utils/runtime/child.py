@@ -39,12 +39,17 @@ class Plan(t.NamedTuple):
 
 
 class Links(t.NamedTuple):
-    """Open files: `joins` to write 0 into, to be in the cgroup; `spaces` with their flags to enter; where to report failures."""
+    """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report."""
 
     joins: t.Sequence[int]
     spaces: t.Sequence[t.Tuple[int, int]]
+    unified: int = -1
     stdio: t.Tuple[int, int, int] = (0, 1, 2)
     report: int = -1
+
+    def held(self) -> t.List[int]:
+        """Those that nobody needs any more when the child has them."""
+        return [*self.joins, *[fd for fd, _flag in self.spaces], *([self.unified] if self.unified >= 0 else [])]
 
 
 def run(plan: Plan, links: Links) -> t.NoReturn:
