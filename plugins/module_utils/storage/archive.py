@@ -65,7 +65,7 @@ class Stream:
         """The next 512 bytes; empty at the end. Raises Damaged for an end in the middle."""
         start = self._start
         if self._end - start < BLOCK and not self._fill(BLOCK):
-            if self._end > start:
+            if self._end > self._start:
                 raise Damaged("read", "archive", "it is truncated")
             return b""
         start = self._start

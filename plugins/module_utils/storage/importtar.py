@@ -49,11 +49,12 @@ def _start(
     """Lets the processes run; what is returned waits for them. The first cause is the error: the decompression's before the tar's."""
     stream = stack.enter_context(source)
     feeder = None
-    if kind != decompress.PLAIN and not decompress.has_own(kind):
-        stream = stack.enter_context(decompress.program(stream))
-    elif kind != decompress.PLAIN:
-        feeder, stream = _feed(stack, staging, stream, kind)
-    tree = stack.enter_context(confine.Child(lambda: _unpack(stream, staging.diff, limits), staging.diff, op="unpack"))
+    with contextlib.ExitStack() as ours:        # the unpacking process must be the only one that holds the end of the pipe
+        if kind != decompress.PLAIN and decompress.has_own(kind):
+            feeder, stream = _feed(stack, ours, staging, stream, kind)
+        elif kind != decompress.PLAIN:
+            stream = stack.enter_context(decompress.program(stream))
+        tree = stack.enter_context(confine.Child(lambda: _unpack(stream, staging.diff, limits), staging.diff, op="unpack"))
 
     def finish() -> t.Tuple[int, int]:
         try:
@@ -69,9 +70,11 @@ def _start(
     return finish
 
 
-def _feed(stack: contextlib.ExitStack, staging: Staging, source: int, kind: str) -> t.Tuple[confine.Child, int]:
+def _feed(
+    stack: contextlib.ExitStack, ours: contextlib.ExitStack, staging: Staging, source: int, kind: str,
+) -> t.Tuple[confine.Child, int]:
     reader, writer = os.pipe()
-    stack.callback(os.close, reader)
+    ours.callback(os.close, reader)
 
     def work() -> None:
         os.close(reader)            # else nobody's end of reading would be noticed
