@@ -50,7 +50,8 @@ def types() -> t.Iterator[Command]:
 
 
 def unit() -> t.Iterator[Command]:
-    """Each Python in a virtual environment of its own; 3.9 has no Ansible, as on a managed host."""
+    """Once beside ansible-core, as on a controller; then each Python in a virtual environment of its own, as on a managed host."""
+    yield pytest_command("unit, with ansible-core", BIN / "python", "tests/unit", "unit-ansible")
     for version, interpreter in pythons():
         yield pytest_command("unit, Python %s" % version, unit_python(version, interpreter), "tests/unit", "unit-%s" % version)
 

@@ -142,3 +142,14 @@ def test_an_image_of_the_hosts_own_programs_is_made_once_and_runs(store: Store) 
     engine.ensure("web", images=("test",), init=True, command=())
     assert engine.read("web", "python3 -c 'import http.server, ssl; print(42)'") == "42"
     engine.ensure("web", state="absent")
+
+
+def test_nothing_is_kept_of_the_temporary_file_that_an_archive_was_sent_in(store: Store, tmp_path: t.Any) -> None:
+    path = make_archive(tmp_path / "sent.tar")
+    digest = enginelab.sha256(path)
+    asked = store.ensure(source="archive", digest=digest, check=True)
+    done = store.ensure(source="archive", digest=digest, path=path)
+    assert done.actions == asked.actions
+    assert done.result["image"]["Cocker"]["Path"] == ""
+    with pytest.raises(Damaged, match="the controller's is"):
+        store.ensure("other", source="archive", digest="0" * 64, path=path)

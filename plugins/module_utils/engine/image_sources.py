@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import hostfiles, hostimage, importdir, importtar
@@ -38,7 +38,10 @@ def fill(staging: Staging, wish: ImageWish, *, created: str) -> Made:
 
 
 def _observe_archive(wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+    """An archive that was sent from the controller lies in a temporary file, of which nothing is kept."""
     path = _existing(wish, stat.S_ISREG, "a file")
+    if wish.digest is not None:
+        return _received(path, "sha256:" + wish.digest)
     facts = os.stat(path)
     stamp = "%d %d %d" % (facts.st_size, facts.st_mtime_ns, facts.st_ino)
     if former is not None and (former.source, former.path, former.stamp) == (ARCHIVE, path, stamp):
@@ -46,8 +49,19 @@ def _observe_archive(wish: ImageWish, former: t.Optional[Provenance]) -> Provena
     return Provenance(ARCHIVE, importtar.digest(path), path, stamp)
 
 
+def _received(path: str, digest: str) -> Provenance:
+    found = importtar.digest(path)
+    if found != digest:
+        raise Damaged("receive archive", path, "its digest is %s, the controller's is %s" % (found, digest))
+    return Provenance(ARCHIVE, digest)
+
+
 def _fill_archive(staging: Staging, wish: ImageWish, created: str) -> Made:
-    return Made(importtar.import_archive(staging, wish.path or "", created=created))
+    """What is damaged is the file that the task names."""
+    try:
+        return Made(importtar.import_archive(staging, wish.path or "", created=created))
+    except Damaged as error:
+        raise Damaged("option", "path", "%s: %s" % (wish.path, error)) from error
 
 
 def _observe_directory(wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:

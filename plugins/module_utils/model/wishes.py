@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+if t.TYPE_CHECKING:  # a task on a volume loads nothing of containers
+    from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+    from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
+    from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
 ABSENT, PRESENT, STARTED, STOPPED = "absent", "present", "started", "stopped"
 
