@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import errno
 import struct
+import sys
 import typing as t
 
 import pytest
@@ -117,6 +118,50 @@ def test_the_first_failure_is_raised_with_the_kernels_words_when_all_is_answered
 def test_a_link_that_is_gone_already_is_deleted() -> None:
     one, _fake = connection([errno.ENODEV])
     one.run(netlink.delete_links(["a"]))
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
+    """As in a process that has not imported pyroute2; afterwards everything is as before."""
+    pytest.importorskip("pyroute2")
+    before = set(sys.modules)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(netlink, "_codecs", {})
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2" and name not in before]:
+        del sys.modules[name]
+
+
+def test_the_codec_comes_alone_and_does_not_stand_in_the_way_of_the_whole_package(fresh: None) -> None:
+    before = set(sys.modules)
+    netlink.load()
+    added = set(sys.modules) - before
+    assert not [name for name in added if name.partition(".")[0] in ("pyroute2", "asyncio", "sqlite3")]
+    assert __import__("pyroute2").IPRoute
+
+
+def test_alone_it_encodes_as_the_whole_package_does(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [netlink.add_veth("eth0", master=2, mtu=1500, peer="eth1", peer_mac="02:00:00:00:00:01", netns=3),
+                netlink.add_address(3, "10.0.0.2/24", subject="eth1"), netlink.set_default_route(3, "10.0.0.1", subject="c")]
+    alone = [netlink._encode(request, 1) for request in requests]
+    monkeypatch.setattr(netlink, "_codecs", {})
+    monkeypatch.setattr(netlink, "_import_alone", lambda: None)
+    assert [netlink._encode(request, 1) for request in requests] == alone
+
+
+def test_a_version_that_cannot_be_taken_apart_is_imported_whole(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = netlink._import, []
+
+    def only_whole() -> t.Any:
+        calls.append(hasattr(sys.modules.get("pyroute2"), "__file__"))
+        if len(calls) == 1:
+            raise AttributeError("module 'pyroute2' has no attribute 'something'")
+        return real()
+
+    monkeypatch.setattr(netlink, "_import", only_whole)
+    netlink.load()
+    assert len(calls) == 2 and "pyroute2" in sys.modules
 
 
 def test_without_pyroute2_it_is_said_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
