@@ -14,12 +14,12 @@ import time
 import typing as t
 
 import pytest
-from unit.storage import tars
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, confine, decompress, gc, importtar, layers
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+from ansible_collections.cocker.engine.tests.unit.storage import tars
 
 pytestmark = pytest.mark.root
 

@@ -36,7 +36,7 @@ def read(path: str) -> t.Optional[Elf]:
         with open(path, "rb") as stream:
             head = stream.read(64)
             return _parse(path, head, stream.fileno()) if head[:4] == b"\x7fELF" and len(head) == 64 else None
-    except (OSError, struct.error, ValueError, IndexError):
+    except (OSError, struct.error, ValueError, IndexError, OverflowError):
         return None
 
 
@@ -45,7 +45,7 @@ def _parse(path: str, head: bytes, fd: int) -> Elf:
     kind, architecture = struct.unpack_from(order + "HH", head, 16)
     offset = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)[0]
     size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
-    table = os.pread(fd, size * count, offset)
+    table = os.pread(fd, min(size * count, _LARGEST_TABLE), offset)
     segments = [_segment(table, index * size, order, wide) for index in range(count)]
     interpreter = next((_text(os.pread(fd, length, at), 0) for type_, at, _address, length in segments if type_ == _PT_INTERP), "")
     dynamic = next((os.pread(fd, length, at) for type_, at, _address, length in segments if type_ == _PT_DYNAMIC), b"")

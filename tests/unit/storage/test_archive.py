@@ -9,10 +9,10 @@ import typing as t
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from unit.storage import tars
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.storage import archive
+from ansible_collections.cocker.engine.tests.unit.storage import tars
 
 Found = t.List[t.Tuple[archive.Entry, bytes]]
 
