@@ -2,6 +2,7 @@
 """cocker_image's engine on real files: what comes in, what a second run does, what is refused and what then remains."""
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -68,7 +69,7 @@ def test_the_content_decides_and_not_the_name_of_the_file(store: Store, tmp_path
 
 def test_an_archive_on_the_controller_is_only_needed_when_its_content_is_new(store: Store, tmp_path: t.Any) -> None:
     path = make_archive(tmp_path / "root.tar")
-    digest = enginelab.sha256(path)
+    digest = sha256(path)
     assert store.ensure(source="archive", digest=digest).result["needed"]
     store.ensure(source="archive", path=path)
     assert not store.ensure(source="archive", digest=digest).result["needed"]
@@ -89,6 +90,11 @@ def test_check_mode_says_what_would_be_done_and_does_nothing(store: Store, tmp_p
     checked = store.ensure(source="archive", path=path, check=True)
     assert not os.path.exists(store.home)
     assert store.ensure(source="archive", path=path).actions == checked.actions
+
+
+def sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def truncated(path: str) -> None:
@@ -124,6 +130,7 @@ def test_an_archive_that_tries_to_leave_its_directory_leaves_nothing_outside(sto
 
 
 def test_an_image_that_a_container_is_made_of_stays(store: Store) -> None:
+    store.lab.run(enginelab.make_store, store.home)
     engine = enginelab.Engine(store.lab, store.home)
     engine.ensure("web", images=("box",), command=enginelab.SERVER, state="present")
     with pytest.raises(Conflict, match="containers are made of it: web"):
@@ -146,7 +153,7 @@ def test_an_image_of_the_hosts_own_programs_is_made_once_and_runs(store: Store) 
 
 def test_nothing_is_kept_of_the_temporary_file_that_an_archive_was_sent_in(store: Store, tmp_path: t.Any) -> None:
     path = make_archive(tmp_path / "sent.tar")
-    digest = enginelab.sha256(path)
+    digest = sha256(path)
     asked = store.ensure(source="archive", digest=digest, check=True)
     done = store.ensure(source="archive", digest=digest, path=path)
     assert done.actions == asked.actions

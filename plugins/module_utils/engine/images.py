@@ -89,7 +89,8 @@ def users(host: Host, image: t.Optional[ImageRecord]) -> t.List[str]:
     if image is None:
         return []
     wanted = (image.name, image.version)
-    return [found.name for found in observe.containers(host) if found.record and wanted in [(pin.name, pin.version) for pin in found.record.pins]]
+    known = [found.record for found in observe.containers(host) if found.record]
+    return [record.spec.name for record in known if wanted in [(pin.name, pin.version) for pin in record.pins]]
 
 
 def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
