@@ -90,9 +90,11 @@ def test_attributes_that_would_act_on_the_host_are_dropped(layout: Layout) -> No
 
 
 @pytest.mark.parametrize("part", [b"", tars.directory(b"a"), tars.file(b"a", b"old"), tars.symlink(b"a", b"b"), tars.header(b"a", kind=b"6"),
-                                  tars.directory(b"a") + tars.file(b"a/deep/er", b"old")])
+                                  tars.directory(b"a") + tars.file(b"a/deep/er", b"old")],
+                         ids=["nothing", "directory", "file", "link", "fifo", "tree"])
 @pytest.mark.parametrize("later", [tars.directory(b"a", 0o700), tars.file(b"a", b"new"), tars.symlink(b"a", b"c"),
-                                   tars.header(b"a", kind=b"3", device=(1, 3)), tars.hard_link(b"a", b"other")])
+                                   tars.header(b"a", kind=b"3", device=(1, 3)), tars.hard_link(b"a", b"other")],
+                         ids=["directory", "file", "link", "device", "hard link"])
 def test_the_last_entry_of_a_name_wins(layout: Layout, part: bytes, later: bytes) -> None:
     top = tree(layout, tars.file(b"other", b"other"), part, later)
     alone = tree(layout, tars.file(b"other", b"other"), later)
