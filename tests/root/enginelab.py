@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.model import ports
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
@@ -30,10 +31,6 @@ IMAGE = "box"
 SERVER = ("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www")
 SLEEP = ("/bin/sleep", "1000")
 WISH = ("state", "restart", "recreate", "on_change")
-
-
-class Boom(Exception):
-    """What a step raises that was made to fail."""
 
 
 def wish(name: str, **said: t.Any) -> ContainerWish:
@@ -56,7 +53,8 @@ class Engine:
         """`before` runs in the same child."""
         def run() -> t.Any:
             before()
-            return containers.ensure(open_host(self.home, dry_run=check), wish(name, **said))
+            with plain_errors():
+                return containers.ensure(open_host(self.home, dry_run=check), wish(name, **said))
         return self.lab.run(run)
 
     def start(self, name: str = "web", **said: t.Any) -> t.Any:
@@ -113,6 +111,17 @@ class Engine:
     def cgroups(self) -> t.List[str]:
         mark = self.lab.run(lambda: open_host(self.home, dry_run=True).kernel_name("x"))[1:]
         return sorted(path for path in tree("/sys/fs/cgroup", files=False) if path.split("/")[-1].endswith(mark))
+
+
+@contextlib.contextmanager
+def plain_errors() -> t.Iterator[None]:
+    """An error can be sent to the parent; what failed beside it, as text."""
+    try:
+        yield
+    except (CockerError, OSError) as error:
+        if getattr(error, "cleanup", None):
+            vars(error)["cleanup"] = [str(each) for each in vars(error)["cleanup"]]
+        raise
 
 
 def tree(top: str, *, files: bool = True) -> t.List[str]:

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, images, info, observe, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     DEAD,
     ContainerSpec,
@@ -58,11 +58,11 @@ def _declared(host: Host, have: ContainerState, plan: Plan) -> t.Iterator[None]:
         yield
         return
     facts = {"action": plan.action, "existed": have.record is not None}
-    intents.declare(host.layout, CONTAINER, have.name, facts)
     try:
+        intents.declare(host.layout, CONTAINER, have.name, facts)
         yield
-    except CockerError as error:
-        if not error.cleanup:
+    except BaseException as error:
+        if is_undone(error):
             intents.settle(host.layout, CONTAINER, have.name)
         raise
     intents.settle(host.layout, CONTAINER, have.name)

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.observe import CONFIG
-from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
@@ -41,9 +41,7 @@ def start(host: Host, record: ContainerRecord) -> None:
         _write_bundle(host, record, addresses)
         _launch(host, name)
     except BaseException as first:
-        failures = finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)])
-        if isinstance(first, CockerError):
-            first.cleanup.extend(failures)
+        also(first, finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)]))
         raise
 
 

@@ -13,10 +13,20 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, finish, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import (
+    Action,
+    Outcome,
+    Plan,
+    Step,
+    also,
+    execute,
+    finish,
+    is_undone,
+    outcome,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     FIELDS,
@@ -73,8 +83,13 @@ def _declared(host: Host, plan: Plan, network: t.Optional[Network]) -> t.Iterato
     if host.dry_run or not plan.actions or network is None:
         yield
         return
-    intents.declare(host.layout, NETWORK, network.name, {"network": network.to_json()})
-    yield
+    try:
+        intents.declare(host.layout, NETWORK, network.name, {"network": network.to_json()})
+        yield
+    except BaseException as error:
+        if is_undone(error):
+            intents.settle(host.layout, NETWORK, network.name)
+        raise
     intents.settle(host.layout, NETWORK, network.name)
 
 
@@ -87,6 +102,7 @@ def roll_back(host: Host, name: str, facts: t.Mapping[str, t.Any]) -> None:
             records.remove(host.layout.leases(name))
         if not _other_store(host):
             refresh(host)
+        _unclaim_networks(host)
 
 
 def find(host: Host, name: str) -> t.Optional[Network]:
@@ -150,6 +166,13 @@ def _claim_networks(host: Host) -> None:
     with fs.lock(_claim(host) + ".lock", timeout=10.0):
         refuse_other_store(host)
         fs.write_atomic(_claim(host), host.layout.home.encode("utf-8", "surrogateescape"), durable=False)
+
+
+def _unclaim_networks(host: Host) -> None:
+    """The last network has gone: another store may have some now."""
+    if not _other_store(host) and not listed(host):
+        with tolerate(errno.ENOENT):
+            os.unlink(_claim(host))
 
 
 def _claim(host: Host) -> str:
@@ -236,9 +259,7 @@ def _bring(host: Host, want: Network, have: t.Optional[Network]) -> None:
         records.write(host.layout.network(want.name), want.to_json())
         refresh(host)
     except BaseException as first:
-        failures = finish([lambda: _restore(host, want, have, made)])
-        if isinstance(first, CockerError):
-            first.cleanup.extend(failures)
+        also(first, finish([lambda: _restore(host, want, have, made)]))
         raise
 
 
@@ -247,11 +268,12 @@ def _restore(host: Host, want: Network, have: t.Optional[Network], made: t.Seque
         records.remove(host.layout.network(want.name))
     else:
         records.write(host.layout.network(want.name), have.to_json())
-    if bridge.LINK in made:
+    if have is None or bridge.LINK in made:
         bridge.remove(want)
     if have is not None:
         bridge.ensure(have)
     refresh(host)
+    _unclaim_networks(host)
 
 
 def _remove(host: Host, network: Network) -> None:
@@ -264,6 +286,4 @@ def _remove(host: Host, network: Network) -> None:
         records.write(host.layout.network(network.name), network.to_json())
         raise
     bridge.remove(network)
-    if not listed(host):
-        with tolerate(errno.ENOENT):
-            os.unlink(_claim(host))
+    _unclaim_networks(host)

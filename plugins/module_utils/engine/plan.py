@@ -83,10 +83,21 @@ def apply(steps: t.Sequence[Step]) -> None:
             step.do()
             done.append(step.undo)
     except BaseException as first:
-        failed = finish(reversed(done))
-        if isinstance(first, CockerError):
-            first.cleanup.extend(failed)
+        also(first, finish(reversed(done)))
         raise
+
+
+def also(first: BaseException, failed: t.Sequence[BaseException]) -> None:
+    """What failed in undoing is told beside the cause, never instead of it."""
+    if isinstance(first, CockerError):
+        first.cleanup.extend(failed)
+    elif failed:
+        vars(first)["cleanup"] = [*vars(first).get("cleanup", ()), *failed]
+
+
+def is_undone(error: BaseException) -> bool:
+    """Whether everything is as before, for all that we know."""
+    return not getattr(error, "cleanup", None)
 
 
 def whole(do: t.Callable[[], t.Any], undo: t.Callable[[], t.Any]) -> Step:
@@ -96,9 +107,7 @@ def whole(do: t.Callable[[], t.Any], undo: t.Callable[[], t.Any]) -> Step:
         try:
             do()
         except BaseException as first:
-            failed = finish([undo])
-            if isinstance(first, CockerError):
-                first.cleanup.extend(failed)
+            also(first, finish([undo]))
             raise
 
     return Step(all_or_nothing, undo)

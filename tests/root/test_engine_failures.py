@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A start that fails, on purpose and at each step: one clear error, and everything as it was before."""
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, NotFound, StartFailed
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.tests.root import enginelab, netlab
+
+pytestmark = pytest.mark.root
+
+# Every call on the way from the plan to the running process that can fail.
+STEPS = [
+    "storage.intents.declare", "engine.layer.create", "engine.layer._make_layer", "storage.records.write",
+    "engine.networks.ensure_up", "network.bridge.ensure", "network.endpoint.prepare", "kernel.namespaces.pin_netns", "engine.endpoints._take",
+    "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "network.endpoint.attach", "network.endpoint._pair",
+    "network.endpoint._configuration", "engine.compile.write_files", "runtime.spec.compile_config", "kernel.fs.write_atomic",
+    "engine.bundle.install", "runtime.launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
+]
+WITHOUT_NETWORK = ("storage.intents.declare", "engine.layer.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
+LATE = ["engine.layer.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
+        "network.leases.save", "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
+        yield found
+
+
+@pytest.fixture
+def engine(lab):
+    with enginelab.clean(lab) as found:
+        yield found
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_first_start_that_fails_leaves_nothing(engine, after):
+    before = engine.snapshot()
+    for step in LATE if after else STEPS:
+        with pytest.raises((CockerError, OSError), match="made to fail"):
+            engine.start(published_ports=["18080:8080"], before=enginelab.failing(step, after=after))
+        if step in WITHOUT_NETWORK:
+            assert engine.snapshot() == before, step
+        else:
+            engine.network("cocker0", "absent")
+            assert engine.snapshot() == before, step
+    assert engine.start(published_ports=["18080:8080"]).changed
+    assert not engine.start(published_ports=["18080:8080"]).changed
+
+
+REPLACING = [
+    "engine.lifecycle.stop", "engine.layer.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
+    "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
+    "runtime.launcher.start",
+]
+
+
+@pytest.mark.parametrize("change", [{"env": {"A": "2"}}, {"images": ("box", "top"), "env": {"A": "1"}}], ids=["restart", "recreate"])
+def test_a_replacement_that_fails_brings_the_old_container_back(engine, change):
+    options = {"env": {"A": "1"}, "published_ports": ["18080:8080"]}
+    engine.start(**options)
+    engine.read("web", "echo mine > /kept")
+    address = engine.find("web")["NetworkSettings"]["IPAddress"]
+    for step in [*REPLACING, "engine.layer.keep_layer"] if "images" in change else REPLACING:
+        with pytest.raises((CockerError, OSError), match="made to fail"):
+            engine.start(**{**options, **change}, before=enginelab.failing(step))
+        assert engine.read("web", "cat /kept; echo $A") == "mine\n1", step
+        assert engine.find("web")["NetworkSettings"]["IPAddress"] == address, step
+        assert not engine.start(**options).changed, step
+        assert [path for path in engine.files()["home"] if "previous" in path or "dropped" in path] == [], step
+
+
+def test_a_replacement_whose_command_is_bad_brings_the_old_container_back(engine):
+    engine.start(env={"A": "1"})
+    engine.read("web", "echo mine > /kept")
+    with pytest.raises(StartFailed, match="nope"):
+        engine.start(images=("box", "top"), command=("/bin/nope",))
+    assert engine.read("web", "cat /kept; echo $A") == "mine\n1"
+    assert not engine.start(env={"A": "1"}).changed
+
+
+BAD = [
+    # options, error, what it must say
+    ({"command": ("/bin/nope",)}, StartFailed, "/bin/nope"),
+    ({"command": ("/etc/passwd",)}, StartFailed, "/etc/passwd"),
+    ({"user": "nobody-here"}, CockerError, "user.*nobody-here"),
+    ({"working_dir": "/bin/busybox"}, CockerError, "/bin/busybox"),
+    ({"images": ("unknown",)}, NotFound, "image unknown"),
+    ({"images": ("box:7",)}, NotFound, "versions there: 1"),
+    ({"networks": (Attachment("nowhere"),)}, NotFound, "network nowhere"),
+    ({"networks": (Attachment("cocker0", "10.9.9.9"),)}, Invalid, "networks.ipv4_address.*outside"),
+    ({"networks": (Attachment("cocker0", "10.166.88.1"),)}, Invalid, "networks.ipv4_address.*gateway"),
+    ({"networks": (), "published_ports": ["80:80"]}, Invalid, "published_ports"),
+    ({"mounts": (Mount("bind", "/no/such/path", "/data"),)}, Invalid, "volumes.*/no/such/path"),
+    ({"devices": (Device("/dev/nope", "/dev/nope"),)}, Invalid, "devices.*/dev/nope"),
+    ({"devices": (Device("/etc/passwd", "/dev/nope"),)}, Invalid, "devices.*not a device"),
+    ({"cpuset_cpus": "63"}, Invalid, "cpuset_cpus"),
+    ({"memory_swap": 1 << 30}, Invalid, "memory_swap"),
+    ({"sysctls": {"kernel.core_pattern": "x"}}, Invalid, "sysctl"),
+]
+
+
+def test_what_is_bad_is_named_and_nothing_is_left(engine):
+    engine.start("other")
+    before = engine.snapshot()
+    for said, error, text in BAD:
+        with pytest.raises(error, match=text):
+            engine.start(**said)
+        assert engine.snapshot() == before, said
+
+
+def test_a_port_of_another_container_is_refused_and_its_owner_named(engine):
+    engine.start("other", published_ports=["18080:8080"])
+    before = engine.snapshot()
+    with pytest.raises(Conflict, match="published_ports.*container other"):
+        engine.start(published_ports=["127.0.0.1:18080:80"])
+    assert engine.snapshot() == before
+    engine.start("other", published_ports=["18080:8080"], state="stopped")
+    assert engine.start(published_ports=["127.0.0.1:18080:80"]).changed
+
+
+def test_a_port_of_a_process_is_refused_and_the_process_named(engine):
+    def listening():
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 18081))
+        sock.listen()
+        listening.held = sock
+    with pytest.raises(Conflict, match="published_ports.*18081/tcp is in use on the host by"):
+        engine.start(published_ports=["18081:80"], before=listening)
+    assert engine.find("web") is None
+
+
+def test_a_leased_address_is_refused_and_its_owner_named(engine):
+    engine.start("other", networks=(Attachment("cocker0", "10.166.88.9"),))
+    with pytest.raises(Conflict, match="container other has it"):
+        engine.start(networks=(Attachment("cocker0", "10.166.88.9"),))
+    assert engine.find("web") is None
+
+
+def test_a_volume_made_for_a_start_that_fails_goes_again_and_one_that_was_there_stays(engine):
+    engine.volume("old")
+    mounts = (Mount("volume", "new", "/new"), Mount("volume", "old", "/old"))
+    with pytest.raises(StartFailed):
+        engine.start(command=("/bin/nope",), mounts=mounts)
+    assert engine.layout.volume_names() == ["old"]
+
+
+def test_a_mount_below_a_container_stops_its_removal_before_anything_is_lost(engine):
+    engine.start(state="present")
+    place = engine.layout.container("web") + "/upper"
+    def mounted():
+        netlab._libc.mount(b"tmpfs", place.encode(), b"tmpfs", 0, None)
+    with pytest.raises(CockerError, match="is mounted"):
+        engine.ensure("web", state="absent", before=mounted)
+    assert engine.find("web") is not None
+    engine.lab.call("umount", place)
+
+
+def test_stopping_needs_nothing_that_has_gone(engine, tmp_path):
+    source = tmp_path / "data"
+    source.mkdir()
+    engine.start(mounts=(Mount("bind", str(source), "/data"),))
+    source.rmdir()
+    assert engine.start(mounts=(Mount("bind", str(source), "/data"),), state="stopped").changed
+
+
+def test_a_record_that_is_damaged_is_named_and_can_be_removed(engine):
+    engine.start()
+    with open(engine.layout.spec("web"), "w") as record:
+        record.write("{")
+    with pytest.raises(CockerError, match="spec.json"):
+        engine.start()
+    assert engine.start("other").changed
+    assert engine.ensure("web", state="absent").changed
