@@ -45,6 +45,8 @@ FOREIGN = {
     "pyroute2": "kernel/netlink.py",
     "zstandard": "storage/decompress.py",
     "compression": "storage/decompress.py",   # standard library from 3.14 on
+    "_sha2": "kernel/seccomp.py",             # the standard library's own, without OpenSSL: 3.12 and newer, _sha256 before
+    "_sha256": "kernel/seccomp.py",
 }
 # The model is pure; what a file of it may still take from the system.
 IMPURE = {"os", "io", "socket", "ctypes", "time", "subprocess", "threading", "random", "secrets"}

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import errno
 import os
 import resource
@@ -31,8 +30,7 @@ JUMP_EQUAL, JUMP_NOT_EQUAL, EXIT = 0x15, 0x55, 0x95
 RESULT, CONTEXT, TYPE, WANTED, MAJOR, MINOR = 0, 1, 2, 3, 4, 5
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceRule:
+class DeviceRule(t.NamedTuple):
     """kind is "a" (both), "b" or "c"; major and minor may be None (any); access is of the letters r, w and m."""
 
     allow: bool

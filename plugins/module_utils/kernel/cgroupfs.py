@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import dataclasses
 import errno
 import os
 import signal
@@ -20,8 +19,7 @@ CLONE_INTO_CGROUP = 0x200000000  # Linux 5.7
 CLONE_ARGS_SIZE = 88
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(t.NamedTuple):
     """mode is "v1", "hybrid" or "v2"; `controllers` maps each name to its mount point (co-mounted ones share it).
 
     Named v1 hierarchies appear as "name=systemd". `unified` is the mount point of the v2 hierarchy, "" without one.

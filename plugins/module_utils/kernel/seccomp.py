@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import hashlib
 import json
 import os
 import struct
@@ -240,20 +239,32 @@ def _highest_known(token: int) -> int:
     return NUMBERS
 
 
+def _sha256(data: bytes) -> t.Any:
+    """hashlib brings OpenSSL with it, which takes 2 ms to load: the interpreter's own is asked first (its module's name changed in 3.12)."""
+    try:
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
+    return sha256(data)
+
+
 def cached(profile: Profile, directory: str) -> bytes:
     """As `compile`, kept in `directory` (ours alone, 0700) by digest; a damaged entry is made again."""
     text = json.dumps(profile, sort_keys=True, separators=(",", ":"))
-    key = hashlib.sha256("\0".join((text, os.uname().machine, version())).encode()).hexdigest()
+    key = _sha256("\0".join((text, os.uname().machine, version())).encode()).hexdigest()
     path = "%s/%s.bpf" % (directory, key)
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         content = file.read()
-        if len(content) > 32 and hashlib.sha256(content[32:]).digest() == content[:32]:
+        if len(content) > 32 and _sha256(content[32:]).digest() == content[:32]:
             return content[32:]
     code = compile(profile)
     temporary = "%s.%d" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:
-        file.write(hashlib.sha256(code).digest() + code)
+        file.write(_sha256(code).digest() + code)
     os.rename(temporary, path)  # not synced: the digest tells a torn file
     return code
 

@@ -5,7 +5,6 @@ Later rules win, and what no rule names is denied: on v1 as on v2 (kernel/bpf.py
 """
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.bpf import DeviceRule
@@ -41,8 +40,7 @@ def _rule(entry: t.Mapping[str, t.Any], *, option: str) -> DeviceRule:
     return DeviceRule(allow=entry["allow"], kind=KINDS[kind], major=numbers[0], minor=numbers[1], access=ordered)
 
 
-@dataclasses.dataclass(frozen=True)
-class Allowance:
+class Allowance(t.NamedTuple):
     """What v1 can hold: either everything except, or nothing except, the listed rules."""
 
     everything: bool
@@ -73,7 +71,7 @@ def _kinds(rule: DeviceRule) -> t.List[DeviceRule]:
     """The kernel takes `a` to mean everything, whatever follows; so it is spelled as b and c."""
     if rule.kind != "a":
         return [rule]
-    return [dataclasses.replace(rule, kind=kind) for kind in ("b", "c")]
+    return [rule._replace(kind=kind) for kind in ("b", "c")]
 
 
 def _join(one: str, two: str) -> str:

@@ -5,7 +5,6 @@ Not here: what each limit becomes (limits_v1.py, limits_v2.py) and the table of 
 """
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
@@ -24,8 +23,7 @@ THROTTLES = (
 BLOCK_IO = ("weight", "leafWeight", "weightDevice") + tuple(row[0] for row in THROTTLES)
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
+class Setting(t.NamedTuple):
     """`value` goes to `file`; where that is missing to the first of `instead` that is there, else it is an error.
 
     `optional`: the file may be missing, because the limit then holds anyway. `verify`: the file that tells what the kernel made of it.
@@ -48,7 +46,7 @@ def number(section: Section, key: str, *, option: str, low: int = -1, high: int 
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise Invalid(option, "%r is not a number from %d to %d" % (value, low, high))
-    return value
+    return int(value)
 
 
 def size(section: Section, key: str, *, option: str) -> t.Optional[int]:

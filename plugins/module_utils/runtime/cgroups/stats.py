@@ -2,7 +2,6 @@
 """Counters of a cgroup: CPU time, memory, processes, block I/O, OOM kills; None where this host does not count."""
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
@@ -13,8 +12,7 @@ Locate = t.Callable[[str], t.Tuple[str, int]]
 V1_UNLIMITED = 1 << 62
 
 
-@dataclasses.dataclass(frozen=True)
-class Stats:
+class Stats(t.NamedTuple):
     """`memory_limit` and `pids_limit` are None when unlimited; `memory_inactive_file` is cache that costs nothing to drop."""
 
     cpu_ns: t.Optional[int] = None
