@@ -58,5 +58,5 @@ def volumes(host: Host, name: t.Optional[str]) -> Shown:
 
 
 def networks(host: Host, name: t.Optional[str]) -> Shown:
-    found = network_store.listed(host) if name is None else [network_store.find(host, name)]
-    return [inspect.network(network, network_store.users(host, network.name)) for network in found if network is not None]
+    known = network_store.listed(host)
+    return [inspect.network(each, network_store.users(host, each.name)) for each in known if name in (None, each.name)]

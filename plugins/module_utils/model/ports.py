@@ -56,7 +56,8 @@ def _parse_one(text: str, option: str) -> t.Iterator[PortMapping]:
     address, numbers = _split_address(body, text, option)
     host, colon, container = numbers.rpartition(":")
     inside = _port_range(container, text, option)
-    outside: t.Sequence[t.Optional[int]] = _port_range(host, text, option) if host else [None] * len(inside)
+    unknown: t.List[t.Optional[int]] = [None] * len(inside)
+    outside: t.Sequence[t.Optional[int]] = _port_range(host, text, option) if host else unknown
     if len(outside) != len(inside):
         raise Invalid(option, "%r has %d host and %d container ports; both ranges must be equally long" % (text, len(outside), len(inside)))
     if colon and not host and address is None:
