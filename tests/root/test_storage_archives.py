@@ -218,7 +218,8 @@ def zstd(content: bytes, tmp_path: pathlib.Path) -> bytes:
 def packed(kind: str, content: bytes, tmp_path: pathlib.Path) -> bytes:
     if kind == "zstd":
         return zstd(content, tmp_path)
-    return {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "plain": bytes}[kind](content)  # type: ignore[operator]
+    compress: t.Dict[str, t.Callable[[bytes], bytes]] = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "plain": bytes}
+    return compress[kind](content)
 
 
 needs_zstd = pytest.mark.skipif(not os.path.exists(decompress._ZSTD_PROGRAMS[0]), reason="no zstd program")

@@ -12,7 +12,7 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model import errors
 
 _KINDS: t.Dict[str, t.Type[errors.CockerError]] = {
@@ -46,6 +46,10 @@ class Child:
         self._pid = 0
         os.close(self._reader)
         return status
+
+    def is_ready(self, timeout: float) -> bool:
+        """Whether result() would not have to wait, after at most so many seconds."""
+        return poll.wait_readable(self._reader, timeout)
 
     def result(self) -> t.Any:
         """What the work returned, or the error that it raised."""

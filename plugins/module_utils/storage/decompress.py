@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import fcntl
 import lzma
 import os
 import signal
@@ -33,6 +34,7 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"       # bytes 1 to 3; byte 0 is 0x50 to 0x5f
 _IN, _OUT = 256 << 10, 1 << 20
 _SMALL_IN = 2 << 10                     # zstandard's objects take no bound for what comes out: 32,000 times as much at worst
 _XZ_MEMORY = 256 << 20
+_F_SETPIPE_SZ = 1031                    # fcntl.F_SETPIPE_SZ from Python 3.10 on
 _ZSTD_WINDOW_LOG = 27
 # Absolute, so that no PATH, and nothing that an image brought, decides what runs as root.
 _ZSTD_PROGRAMS = ("/usr/bin/zstd", "/bin/zstd", "/usr/local/bin/zstd")
@@ -203,7 +205,5 @@ def program(source: int) -> t.Iterator[int]:
 
 def widen(pipe: int) -> None:
     """Fewer switches between the two ends; the limit for what one user may have does not matter here."""
-    import fcntl
-
     with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe, 1031, _OUT)       # F_SETPIPE_SZ
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _OUT)

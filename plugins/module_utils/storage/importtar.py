@@ -11,6 +11,7 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, confine, decompress, unpack
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
@@ -19,6 +20,7 @@ SOURCE = "archive"
 
 _CHUNK = 1 << 20
 _HEAD = 512
+_SYNC_INTERVAL = 0.1
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC      # a FIFO in its place must not stop us
 
 
@@ -34,9 +36,11 @@ def import_archive(staging: Staging, path: str, *, created: str, limits: archive
         before = os.fstat(fd)
         kind = decompress.kind_of(os.pread(fd, _HEAD, 0))
         with contextlib.ExitStack() as stack:
-            count = _start(stack, staging, _opened(path), kind, limits)
+            tree, finish = _start(stack, staging, _opened(path), kind, limits)
             found = _digest(fd)
-            entries, size = count()
+            while not tree.is_ready(_SYNC_INTERVAL):
+                fs.sync_filesystem(staging.path)        # the disk works while the archive is read, so little is left at the end
+            entries, size = finish()
         after = os.fstat(fd)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Damaged("import", path, "it was changed while it was read")
@@ -45,8 +49,11 @@ def import_archive(staging: Staging, path: str, *, created: str, limits: archive
 
 def _start(
     stack: contextlib.ExitStack, staging: Staging, source: t.ContextManager[int], kind: str, limits: archive.Limits,
-) -> t.Callable[[], t.Tuple[int, int]]:
-    """Lets the processes run; what is returned waits for them. The first cause is the error: the decompression's before the tar's."""
+) -> t.Tuple[confine.Child, t.Callable[[], t.Tuple[int, int]]]:
+    """Lets the processes run: the one that unpacks, and what waits for all.
+
+    The first cause is the error: the decompression's before the tar's.
+    """
     stream = stack.enter_context(source)
     feeder = None
     with contextlib.ExitStack() as ours:        # the unpacking process must be the only one that holds the end of the pipe
@@ -67,7 +74,7 @@ def _start(
             feeder.result()
         return entries, size
 
-    return finish
+    return tree, finish
 
 
 def _feed(

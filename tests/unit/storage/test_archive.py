@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, tarheader
 from ansible_collections.cocker.engine.tests.unit.storage import tars
 
 Found = t.List[t.Tuple[archive.Entry, bytes]]
@@ -240,7 +240,7 @@ def test_any_damage_is_read_or_refused(changes: t.List[t.Tuple[int, int]], fix: 
 @given(st.dictionaries(st.binary(min_size=1, max_size=20).filter(lambda key: b"=" not in key), st.binary(max_size=60), max_size=5))
 def test_extended_records_come_back(pairs: t.Dict[bytes, bytes]) -> None:
     text = b"".join(tars.record(key, value) for key, value in pairs.items())
-    assert dict(archive.tarheader.pax_records(text)) == pairs
+    assert dict(tarheader.pax_records(text)) == pairs
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])

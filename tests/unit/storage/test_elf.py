@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.storage import elf, hostfiles, hostimage
 
 PYTHON = os.path.realpath(sys.executable)
@@ -72,5 +73,5 @@ def test_same_host_same_digest() -> None:
 
 
 def test_missing_program_is_named() -> None:
-    with pytest.raises(hostfiles.NotFound, match="no-such-program"):
+    with pytest.raises(NotFound, match="no-such-program"):
         hostfiles.gather(["no-such-program"])

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.storage import importdir, layers, treecopy
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -81,7 +82,7 @@ def test_deep_tree(tmp_path: pathlib.Path) -> None:
     (tmp_path / "to").mkdir()
     assert treecopy.copy_tree(str(tmp_path / "from"), str(tmp_path / "to")).entries == 1200
     for name in ("from", "to"):
-        treecopy.fs.remove_tree(str(tmp_path / name))
+        fs.remove_tree(str(tmp_path / name))
 
 
 def test_missing_directory_is_said(tmp_path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
 from ansible_collections.cocker.engine.plugins.module_utils.storage import locks
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -41,7 +42,7 @@ def test_error_says_what_is_worked_on(layout: Layout) -> None:
         with locks.held(layout, "container", "web"):
             pass
     with contextlib.ExitStack() as stack:
-        stack.enter_context(locks.fs.lock(layout.lock("container", "web")))
+        stack.enter_context(fs.lock(layout.lock("container", "web")))
         with pytest.raises(Conflict, match="container web: another task works on it"), locks.held(layout, "container", "web", timeout=0.05):
             pass
 
