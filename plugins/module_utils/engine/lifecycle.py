@@ -36,10 +36,11 @@ def start(host: Host, record: ContainerRecord) -> None:
     _refuse_running(host, name)
     if os.path.isdir(host.layout.container_run(name)):
         teardown.clear(host, name)  # the run before ended without anybody to clean up
+    engine = bundle.install(host.layout.engine)
     try:
-        addresses = _connect(host, record)
-        _write_bundle(host, record, addresses)
-        _launch(host, name)
+        with launcher.Launcher(engine=engine, python=bundle.python()) as ready:  # it loads while the network is made
+            _write_bundle(host, record, _connect(host, record))
+            _launch(host, name, engine, ready)
     except BaseException as first:
         also(first, finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)]))
         raise
@@ -77,15 +78,14 @@ def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 
 
-def _launch(host: Host, name: str) -> None:
-    engine = bundle.install(host.layout.engine)
+def _launch(host: Host, name: str, engine: str, ready: launcher.Launcher) -> None:
     request = launcher.StartRequest(
         name=host.kernel_name(name),
         bundle=host.layout.container(name),
         state_dir=host.layout.container_run(name),
         reap=bundle.command(engine, bundle.REAP, host.layout.home, name),
     )
-    result = launcher.start([request], engine=engine, python=bundle.python())[0]
+    result = ready.start([request])[0]
     if result.error:
         raise StartFailed("start container", name, result.error)
 

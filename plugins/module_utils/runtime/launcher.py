@@ -96,12 +96,39 @@ def start(
     requests: t.Sequence[StartRequest], *, engine: str, python: str, timeout: float = START_TIMEOUT, seccomp_cache: str = ""
 ) -> t.List[StartResult]:
     """In the order of the requests; what went wrong with one of them is in its result."""
-    message = {
-        "seccomp_cache": seccomp_cache or _cache(engine),
-        "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
-    }
-    launched = _spawn(engine, python, "launch")
-    exchange = _Exchange(launched, json.dumps(message).encode())
+    with Launcher(engine=engine, python=python) as ready:
+        return ready.start(requests, timeout=timeout, seccomp_cache=seccomp_cache)
+
+
+class Launcher:
+    """One that loads while its caller still prepares what is to be started. It starts once; unused, it is ended."""
+
+    def __init__(self, *, engine: str, python: str) -> None:
+        self._engine = engine
+        self._launched: t.Optional[_Launched] = _spawn(engine, python, "launch")
+
+    def __enter__(self) -> Launcher:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._launched is not None:
+            _Exchange(self._launched, b"").close()
+            _end(self._launched.pid, kill=True)
+
+    def start(self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "") -> t.List[StartResult]:
+        """As the function of this name."""
+        launched, self._launched = self._launched, None
+        if launched is None:
+            raise ValueError("this launcher has started its containers")
+        message = {
+            "seccomp_cache": seccomp_cache or _cache(self._engine),
+            "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
+        }
+        return _answers(launched, requests, json.dumps(message).encode(), timeout)
+
+
+def _answers(launched: _Launched, requests: t.Sequence[StartRequest], message: bytes, timeout: float) -> t.List[StartResult]:
+    exchange = _Exchange(launched, message)
     missing = {request.name for request in requests}
     found: t.Dict[str, StartResult] = {}
     deadline = time.monotonic() + timeout
