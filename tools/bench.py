@@ -69,7 +69,8 @@ def _words(known: t.Collection[str]) -> t.Callable[[str], t.List[str]]:
 def install_collection() -> None:
     """Modules are measured as they are used: built and installed."""
     galaxy = pathlib.Path(sys.executable).parent / "ansible-galaxy"
-    subprocess.run(["tools/build_collection.sh", str(galaxy), str(tasks.COLLECTIONS)], check=True, stdout=subprocess.DEVNULL)
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(tasks.COLLECTIONS)}
+    subprocess.run(["tools/build_collection.sh", str(galaxy), str(tasks.COLLECTIONS)], env=env, check=True, stdout=subprocess.DEVNULL)
 
 
 def main(arguments: t.Sequence[str]) -> int:

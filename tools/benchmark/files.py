@@ -2,6 +2,7 @@
 """Import of a root file system's archive, and a stack of many layers."""
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -78,8 +79,6 @@ def import_rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
 
 
 def _import(home: str, wish: ImageWish) -> float:
-    import dataclasses
-
     elapsed = measure.timed(lambda: images.ensure(open_host(home, dry_run=False), wish))
     images.ensure(open_host(home, dry_run=False), dataclasses.replace(wish, state="absent", source=None, path=None))
     return elapsed

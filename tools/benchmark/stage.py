@@ -6,6 +6,7 @@ Not here: what is measured. The machine's own network is not touched.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ class Stage:
     def remove_all(self) -> None:
         """Every container of the store."""
         for name in Layout(self.home).container_names():
-            self.lab.run(lambda name=name: ensure(self.home, ContainerSpec(name), state=ABSENT))
+            self.lab.run(functools.partial(ensure, self.home, ContainerSpec(name), state=ABSENT))
 
 
 @contextlib.contextmanager
