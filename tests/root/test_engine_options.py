@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each option of a container: it has its effect, a second run finds nothing to do, a change costs what it must, dropped it is gone."""
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, Ulimit
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.tests.root import enginelab
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
+        yield found
+
+
+@pytest.fixture
+def engine(lab):
+    with enginelab.clean(lab) as found:
+        yield found
+
+
+def limit(engine, name):
+    """A file of the container's cgroup, v1 or v2, as a number or text."""
+    groups = engine.find("web")["Cocker"]["Cgroups"]
+    for path in sorted(set(groups.values())):
+        for each in name.split("|"):
+            if os.path.exists(os.path.join(path, each)):
+                with open(os.path.join(path, each)) as file:
+                    return file.read().strip()
+    raise AssertionError("no %s in %s" % (name, groups))
+
+
+MEMORY, PIDS, QUOTA = "memory.limit_in_bytes|memory.max", "pids.max", "cpu.cfs_quota_us|cpu.max"
+SHARES, CPUS = "cpu.shares|cpu.weight", "cpuset.cpus"
+BIG = ("9223372036854771712", "max")
+
+
+def inside(script):
+    return lambda engine: engine.read("web", script).strip()
+
+
+def cgroup(name):
+    return lambda engine: limit(engine, name)
+
+
+def mine(network="cocker0"):
+    return lambda engine: engine.find("web")["NetworkSettings"]["Networks"].get(network, {}).get("IPAddress")
+
+
+# option, a value, how to see it, what is seen; another value and what is seen then; the cost; what is seen without the option
+OPTIONS = [
+    ("command", ("/bin/sleep", "777"), inside("tr '\\0' ' ' < /proc/1/cmdline"), "/bin/sleep 777", ("/bin/sleep", "778"), "/bin/sleep 778", "restart", "cocker:web"),
+    ("entrypoint", ("/bin/env", "E=1"), inside("tr '\\0' '\\n' < /proc/1/environ | grep ^E; true"), "E=1", ("/bin/env", "E=2"), "E=2", "restart", ""),
+    ("init", True, inside("cat /proc/1/comm"), "cocker-init", False, "sleep", "restart", "sleep"),
+    ("env", {"A": "1", "FROM": None}, inside("echo $A $FROM"), "1", {"A": "2"}, "2 image", "restart", "image"),
+    ("user", "web", inside("grep -E '^(Uid|Groups)' /proc/1/status | tr '\\t\\n' '  '"), "Uid: 1000 1000 1000 1000 Groups: 2000", "1000:7", "Uid: 1000 1000 1000 1000 Groups:", "restart", "Uid: 0 0 0 0 Groups:"),
+    ("working_dir", "/www", inside("readlink /proc/1/cwd"), "/www", "/made/anew", "/made/anew", "restart", "/"),
+    ("hostname", "mine.example", inside("hostname; cat /etc/hostname; grep -c mine.example /etc/hosts; true"), "mine.example\nmine.example\n1", "web", "web\nweb\n0", "restart", "web\nweb\n0"),
+    ("network_mode", "none", inside("ls /sys/class/net"), "lo", "bridge", "eth0\nlo", "restart", "eth0\nlo"),
+    ("published_ports", ["18080:8080"], lambda engine: sorted(engine.find("web")["NetworkSettings"]["Ports"]), ["8080/tcp"], ["18080-18082:8080-8082", "5353:53/udp"], ["53/udp", "8080/tcp", "8081/tcp", "8082/tcp"], "update", []),
+    ("memory", 64 << 20, cgroup(MEMORY), str(64 << 20), 32 << 20, str(32 << 20), "update", BIG),
+    ("nano_cpus", 500000000, cgroup(QUOTA), ("50000", "50000 100000"), 10 ** 9, ("100000", "100000 100000"), "update", ("-1", "max 100000")),
+    ("cpuset_cpus", "0", cgroup(CPUS), "0", "0-1", "0-1", "update", ("0-%d" % ((os.cpu_count() or 1) - 1), "")),
+    ("cpu_shares", 512, cgroup(SHARES), ("512", "20"), 2048, ("2048", "79"), "update", ("1024", "100")),
+    ("pids_limit", 50, cgroup(PIDS), "50", 60, "60", "update", "max"),
+    ("capabilities", ("NET_ADMIN",), inside("grep CapEff /proc/1/status | cut -f2"), None, (), None, "restart", None),
+    ("read_only", True, inside("touch /x 2>&1; true"), "touch: /x: Read-only file system", False, "", "restart", ""),
+    ("sysctls", {"net.ipv4.ip_default_ttl": "77"}, inside("cat /proc/sys/net/ipv4/ip_default_ttl"), "77", {"net.ipv4.ip_default_ttl": "78"}, "78", "restart", "64"),
+    ("ulimits", (Ulimit("nofile", 512, 1024),), inside("grep 'open files' /proc/1/limits | tr -s ' '"), "Max open files 512 1024 files", (Ulimit("nofile", 256, 256),), "Max open files 256 256 files", "restart", None),
+    ("security_opts", ("no-new-privileges",), inside("grep -E 'NoNewPrivs|Seccomp:' /proc/1/status | tr '\\t\\n' '  '"), "NoNewPrivs: 1 Seccomp: 2", ("seccomp=unconfined",), "NoNewPrivs: 0 Seccomp: 0", "restart", "NoNewPrivs: 0 Seccomp: 2"),
+    ("devices", (Device("/dev/null", "/dev/mine", "r"),), inside("stat -c %t:%T /dev/mine 2>/dev/null; true"), "1:3", (Device("/dev/zero", "/dev/mine", "rw"),), "1:5", "restart", ""),
+    ("labels", {"a": "b"}, lambda engine: engine.find("web")["Config"]["Labels"], {"a": "b", "of": "image"}, {"of": "mine"}, {"of": "mine"}, "update", {"of": "image"}),
+    ("stop_timeout", 3, lambda engine: engine.find("web")["Config"]["StopTimeout"], 3, 4, 4, "update", 10),
+    ("stop_signal", 10, lambda engine: engine.find("web")["Config"]["StopSignal"], "SIGUSR1", 12, "SIGUSR2", "update", None),
+    ("mounts", (Mount("tmpfs", "", "/fast", size=1 << 20, mode=0o700),), inside("grep ' /fast ' /proc/mounts | cut -d' ' -f3,4; stat -c %a /fast"), None, (Mount("tmpfs", "", "/fast", read_only=True),), None, "restart", None),
+]
+
+
+def matches(seen, wanted):
+    return wanted is None or seen == wanted or (isinstance(wanted, tuple) and seen in wanted)
+
+
+@pytest.mark.parametrize("option,value,look,seen,other,other_seen,cost,bare", OPTIONS, ids=[row[0] for row in OPTIONS])
+def test_an_option_means_what_it_says(engine, option, value, look, seen, other, other_seen, cost, bare):
+    engine.start(**{option: value})
+    assert matches(look(engine), seen), look(engine)
+    assert not engine.start(**{option: value}).changed
+    foreseen = engine.start(**{option: other}, check=True)
+    changed = engine.start(**{option: other})
+    assert (foreseen.plan, foreseen.actions, foreseen.diff) == (changed.plan, changed.actions, changed.diff)
+    assert changed.plan["action"] == cost
+    assert matches(look(engine), other_seen), look(engine)
+    assert not engine.start(**{option: other}).changed
+    assert engine.start().changed       # the command, too: it is the one that all have
+    if option in ("command", "stop_signal"):
+        return
+    assert matches(look(engine), bare), look(engine)
+    assert not engine.start().changed
+    if cost == "restart":
+        assert engine.read("web", "true") == ""
+
+
+def test_capabilities_are_added_and_dropped(engine):
+    def effective():
+        return int(engine.read("web", "grep CapEff /proc/1/status | cut -f2"), 16)
+    net_admin, chown = 1 << 12, 1 << 0
+    engine.start()
+    usual = effective()
+    assert (usual & net_admin, usual & chown, bin(usual).count("1")) == (0, chown, 14)
+    engine.start(capabilities=("NET_ADMIN",), cap_drop=("CHOWN",))
+    assert effective() == (usual | net_admin) & ~chown
+    assert not engine.start(capabilities=("NET_ADMIN",), cap_drop=("CHOWN",)).changed
+    engine.start(cap_drop=("ALL",))
+    assert effective() == 0
+    engine.start()
+    assert effective() == usual
+
+
+def test_volumes_and_host_paths_are_mounted(engine, tmp_path):
+    (tmp_path / "seen").write_text("from the host\n")
+    mounts = (Mount("volume", "data", "/data"), Mount("bind", str(tmp_path), "/host", read_only=True))
+    created = engine.start(mounts=mounts)
+    assert [action["action"] for action in created.actions] == ["create_volume", "create", "start"]
+    assert not engine.start(mounts=mounts).changed
+    assert engine.read("web", "echo kept > /data/file; cat /host/seen; touch /host/x 2>&1; true") == "from the host\ntouch: /host/x: Read-only file system"
+    assert engine.start(mounts=mounts[:1]).plan["action"] == "restart"
+    assert engine.read("web", "cat /data/file; ls /host/seen 2>&1; true").startswith("kept\nls: /host/seen")
+    engine.ensure("web", state="absent")
+    assert engine.layout.volume_names() == ["data"]
+    engine.start(mounts=mounts[:1])
+    assert engine.read("web", "cat /data/file") == "kept"
+
+
+def test_several_networks_with_addresses(engine):
+    engine.network("web0", subnet="10.66.1.0/24")
+    engine.network("web1", subnet="10.66.2.0/24")
+    both = (Attachment("web0", "10.66.1.10"), Attachment("web1"))
+    engine.start(networks=both)
+    shown = engine.read("web", "ip -4 addr | grep -o '10.66[0-9.]*/24'; ip route | grep default")
+    assert shown == "10.66.1.10/24\n10.66.2.2/24\ndefault via 10.66.1.1 dev eth0 "
+    assert not engine.start(networks=both).changed
+    assert engine.start(networks=both[1:]).plan["action"] == "restart"
+    assert engine.read("web", "ip -4 addr | grep -o '10.66[0-9.]*/24'; ls /sys/class/net") == "10.66.2.2/24\neth0\nlo"
+    engine.network("web0", "absent")        # nobody has an address on it any more
+    assert engine.start().plan["action"] == "restart"
+    assert mine()(engine) == "10.166.88.2"
+    engine.network("web1", "absent")
+
+
+def test_a_network_of_a_container_that_never_ran_is_in_use(engine):
+    engine.network("web0", subnet="10.66.1.0/24")
+    engine.start(networks=(Attachment("web0"),), state="present")
+    with pytest.raises(Exception, match="containers are on it: web"):
+        engine.network("web0", "absent")
+
+
+def test_network_modes(engine):
+    engine.start(network_mode="host")
+    assert "uplink0" in engine.read("web", "ls /sys/class/net")
+    assert not engine.start(network_mode="host").changed
+    engine.start(network_mode="custom")
+    assert engine.read("web", "ls /sys/class/net; cat /sys/class/net/lo/operstate") == "lo\nunknown"
+    assert not engine.start(network_mode="custom").changed
+    engine.start(network_mode="bridge", networks=())
+    assert engine.read("web", "ls /sys/class/net") == "lo"
+    assert not engine.start(network_mode="bridge", networks=()).changed
+
+
+def test_an_automatic_port_is_kept(engine):
+    def port(name):
+        return engine.find(name)["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
+    engine.start(published_ports=["80"])
+    engine.start("other", published_ports=["80"])
+    assert (port("web"), port("other")) == ("49153", "49154")
+    engine.start("web", published_ports=["80"], state="stopped")
+    engine.start("web", published_ports=["80"])
+    assert port("web") == "49153"
+    assert not engine.start("web", published_ports=["80"]).changed
+
+
+def test_a_name_may_have_every_character_that_is_allowed(engine):
+    for name in ("a=b", "a+b", "a.b_c-d", "A" * 64):
+        engine.start(name)
+        assert engine.find(name)["State"]["Running"]
+        assert not engine.start(name).changed
+        engine.ensure(name, state="absent")
+
+
+@pytest.mark.parametrize("umask", [0o077, 0])
+def test_modes_do_not_follow_the_umask_of_the_task(engine, umask):
+    engine.start(user="web", mounts=(Mount("volume", "data", "/data"),), before=lambda: os.umask(umask))
+    modes = engine.exec("web", "/bin/stat", "-c", "%a", "/", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/data")["stdout"].decode()
+    assert modes.split() == ["755", "644", "644", "644", "755"]
+    loose = [path for path in enginelab.tree(engine.home) if os.lstat(os.path.join(engine.home, path)).st_mode & 0o022
+             and not os.path.islink(os.path.join(engine.home, path)) and "/diff/" not in path and not path.startswith("volumes")]
+    assert loose == []
