@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import results
+from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled, results
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Params, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -42,6 +42,8 @@ def run(
         require_root(os.geteuid())
         host = open_host(module.params["cocker_home"], dry_run=module.check_mode or spec.reads_only)
         result = shape(handler(host, wish), wish)
+        if result.get("changed") and not host.dry_run:
+            compiled.save()
     except Exception as error:  # a traceback on stdout is no answer: what is not known to go wrong is reported too
         result = failure(error)
     _leave(module, results.json_safe(result))

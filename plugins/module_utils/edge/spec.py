@@ -8,6 +8,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled
+
+compiled.use()      # here, as this is the first file that a module imports
+
 Option = t.Dict[str, t.Any]
 Options = t.Dict[str, Option]
 Params = t.Mapping[str, t.Any]
