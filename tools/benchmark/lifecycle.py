@@ -47,7 +47,8 @@ PHASES: t.Tuple[t.Tuple[t.Any, str, str], ...] = (
     (compile, "runtime_wish", "config"),
     (spec, "compile_config", "config"),
     (bundle, "install", "engine copy"),
-    (launcher, "start", "launcher"),
+    (launcher.Launcher, "__init__", "launcher"),        # it loads while config, lease, veth and firewall are made
+    (launcher.Launcher, "start", "launcher"),
     (info, "container", "result"),
 )
 OURS = "cocker"
