@@ -146,9 +146,12 @@ def clean(engine: Engine) -> t.Iterator[Engine]:
 
 
 def resolved(point: str) -> t.Tuple[t.Any, str]:
-    """`engine.lifecycle._launch` -> the module and the name."""
-    module, _dot, name = point.rpartition(".")
-    return importlib.import_module("%s.%s" % (bundle.PACKAGE, module)), name
+    """`engine.lifecycle._launch` -> the module (or class) and the name."""
+    layer, file, *inner, name = point.split(".")
+    found: t.Any = importlib.import_module("%s.%s.%s" % (bundle.PACKAGE, layer, file))
+    for each in inner:
+        found = getattr(found, each)
+    return found, name
 
 
 def failing(point: str, *, after: bool = False, times: int = 1) -> t.Callable[[], None]:

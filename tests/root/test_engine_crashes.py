@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents
@@ -43,7 +44,7 @@ def killed(operation, point, **where):
 # What changes the host or the disk; `killed` says whether an operation came by.
 POINTS = (
     "storage.records.write", "kernel.fs.write_atomic", "kernel.namespaces.pin_netns", "network.bridge.ensure", "network.leases.save",
-    "network.endpoint.attach", "kernel.nft.run", "runtime.launcher._spawn", "runtime.launcher.start", "kernel.namespaces.unpin",
+    "network.endpoint.attach", "kernel.nft.run", "runtime.launcher._spawn", "runtime.launcher.Launcher.start", "kernel.namespaces.unpin",
     "kernel.fs.remove_tree", "engine.layer._make_layer", "engine.layer.drop_previous", "engine.teardown._remove_cgroup",
     "kernel.process.signal", "storage.records.remove",
 )
@@ -187,7 +188,6 @@ def reboot(engine):
                 wait_until(lambda pid=running.pid: not os.path.exists("/proc/%d" % pid))
 
     def recovery_host():
-        from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
         return open_host(engine.home, dry_run=True)
 
     engine.lab.run(down)
@@ -243,3 +243,20 @@ def test_what_cannot_be_rolled_back_holds_up_nobody_else(engine):
     with pytest.raises(Exception, match="is mounted"):
         engine.start()
     engine.lab.call("umount", place)
+
+
+def test_a_start_whose_task_is_killed_while_the_launcher_works_is_met_at_once_by_the_next_task(engine):
+    def one_after_the_other():
+        child = os.fork()
+        if not child:
+            enginelab.dying("runtime.launcher._Exchange.send", after=True)()
+            containers.ensure(open_host(engine.home, dry_run=False), wish)
+        os.waitpid(child, 0)
+        return containers.ensure(open_host(engine.home, dry_run=False), wish)
+
+    wish = enginelab.wish("web", images=("box",), command=enginelab.SLEEP, **OPTIONS)
+    for _round in range(8):
+        engine.lab.run(one_after_the_other)
+        assert engine.read("web", "echo $A") == "1"
+        assert not engine.start(**OPTIONS).changed
+        engine.ensure("web", state="absent")

@@ -19,7 +19,7 @@ STEPS = [
     "engine.networks.ensure_up", "network.bridge.ensure", "network.endpoint.prepare", "kernel.namespaces.pin_netns", "engine.endpoints._take",
     "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "network.endpoint.attach", "network.endpoint._pair",
     "network.endpoint._configuration", "engine.compile.write_files", "runtime.spec.compile_config", "kernel.fs.write_atomic",
-    "engine.bundle.install", "runtime.launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
+    "engine.bundle.install", "runtime.launcher.Launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
 ]
 WITHOUT_NETWORK = ("storage.intents.declare", "engine.layer.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
 LATE = ["engine.layer.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
@@ -56,7 +56,7 @@ def test_a_first_start_that_fails_leaves_nothing(engine, after):
 REPLACING = [
     "engine.lifecycle.stop", "engine.layer.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
     "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
-    "runtime.launcher.start",
+    "runtime.launcher.Launcher.start",
 ]
 
 

@@ -21,6 +21,8 @@ REAP = reap.__name__
 ROOTS = (init_main.__name__, REAP)
 
 _PREFIX = PACKAGE.replace(".", "/") + "/"
+_STAGING = ".new"
+_PATIENCE = 120.0  # seconds that another task may take to install the same engine
 _PYTHON_DIGEST = 16  # hex digits: enough to tell versions of one engine apart
 
 
@@ -34,13 +36,24 @@ def install(engines: str) -> str:
     sources = closure(_read_all(), ROOTS)
     target = os.path.join(engines, _digest(sources))
     marker = os.path.join(target, ".compiled-" + sys.implementation.cache_tag)
-    if os.path.exists(marker):
-        return target
-    if not os.path.isdir(target):
-        _write(sources, target)
-    _compile(sources, target)
-    fs.write_atomic(marker, b"")
+    if not os.path.exists(marker):
+        with fs.lock(os.path.join(engines, ".lock"), timeout=_PATIENCE):
+            if not os.path.exists(marker):
+                _install(sources, target)
+                _compile(sources, target)
+                fs.sync_filesystem(target)  # the marker must not survive a power cut that the files did not
+                fs.write_atomic(marker, b"")
     return target
+
+
+def _install(sources: t.Mapping[str, bytes], target: str) -> None:
+    """Under the lock, so that what has a name of ours is what a task left that was killed."""
+    staging = target + _STAGING
+    fs.remove_tree(staging)
+    if not os.path.isdir(target):
+        _write(sources, staging)
+        fs.sync_filesystem(staging)
+        os.rename(staging, target)
 
 
 def command(engine: str, entry: str, *arguments: str) -> t.List[str]:
@@ -105,25 +118,17 @@ def _digest(sources: t.Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:_PYTHON_DIGEST]
 
 
-def _write(sources: t.Mapping[str, bytes], target: str) -> None:
-    staging = "%s.tmp-%d" % (target, os.getpid())
-    packages = {""}
-    for path, source in sources.items():
-        folder = os.path.dirname(path)
-        os.makedirs(os.path.join(staging, folder), mode=0o700, exist_ok=True)
-        while folder not in packages:  # explicit packages are found faster than namespace packages
-            packages.add(folder)
-            with open(os.path.join(staging, folder, "__init__.py"), "xb"):
-                pass
-            folder = os.path.dirname(folder)
-        with open(os.path.join(staging, path), "xb") as file:
+def _write(sources: t.Mapping[str, bytes], top: str) -> None:
+    """With explicit packages, which are found faster than namespace packages. Nobody but root reads or writes it, whatever the umask."""
+    folders = {os.path.dirname(path) for path in sources}
+    packages = {"/".join(folder.split("/")[:depth]) for folder in folders for depth in range(1, folder.count("/") + 2)}
+    os.mkdir(top, 0o700)
+    for folder in sorted(packages):
+        os.mkdir(os.path.join(top, folder), 0o700)
+    for path, source in {**{folder + "/__init__.py": b"" for folder in packages}, **sources}.items():
+        fd = os.open(os.path.join(top, path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
             file.write(source)
-    try:
-        os.rename(staging, target)
-    except OSError:
-        fs.remove_tree(staging)
-        if not os.path.isdir(target):  # another task was faster: its copy is ours
-            raise
 
 
 def _compile(sources: t.Mapping[str, bytes], target: str) -> None:
