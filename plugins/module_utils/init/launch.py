@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The launcher: reads all requests, makes the cgroups, forks a supervisor for each, records what they say, and ends.
+"""The launcher: for each line of requests makes the cgroups, forks a supervisor a container, records what they say. Ends with its task.
 
 Single-threaded, and done with the heavy work before the forks, so that the supervisors share its memory. Not here: what a
 supervisor does (supervisor.py).
@@ -32,7 +32,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
-ANSWERS = 3
+ANSWERS, REQUESTS = 3, 4
 _SURVIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
 
@@ -49,23 +49,37 @@ def main() -> None:
     streams.close_all(keep=(0, 1, 2, ANSWERS))
     fds.close_range_cloexec(3)
     process.set_dumpable(dumpable=False)
-    with open(0, "rb", closefd=False) as stream:
-        message = json.load(stream)
+    os.dup2(0, REQUESTS, inheritable=False)
     _settle()
     layout = cgroupfs.layout()
     filters: Filters = {}
+    _ask_kernel()
+    with open(REQUESTS, "rb", closefd=False) as lines:
+        for line in lines:
+            orders = _orders(json.loads(line), layout, filters)
+            command.forget_host()
+            gc.collect()
+            gc.disable()
+            gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
+            _collect(_start_all(orders))
+            _bury()
+
+
+def _orders(message: t.Mapping[str, t.Any], layout: cgroupfs.Layout, filters: Filters) -> t.List[supervisor.Order]:
     orders: t.List[supervisor.Order] = []
     for request in message["containers"]:
         try:
             orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
         except (CockerError, OSError, ValueError) as error:
             _answer(request["name"], failure=sync.describe("config", error))
-    _ask_kernel()
-    command.forget_host()
-    gc.collect()
-    gc.disable()
-    gc.freeze()         # what is here now is shared with every supervisor, and stays untouched
-    _collect(_start_all(orders))
+    return orders
+
+
+def _bury() -> None:
+    """Supervisors of containers that have ended meanwhile; those that outlive us are somebody else's."""
+    with tolerate(errno.ECHILD):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _settle() -> None:
@@ -165,7 +179,7 @@ def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
             continue
         heard, report = os.pipe()
         acknowledged, acknowledge = os.pipe()
-        foreign = [heard, acknowledge, ANSWERS] + [fd for other in running for fd in (other, running[other].acknowledge)]
+        foreign = [heard, acknowledge, ANSWERS, REQUESTS] + [fd for other in running for fd in (other, running[other].acknowledge)]
         pid = os.fork()
         if pid == 0:
             for fd in foreign:

@@ -101,49 +101,49 @@ def start(
 
 
 class Launcher:
-    """One that loads while its caller still prepares what is to be started. It starts once; unused, it is ended."""
+    """One for a task: it loads while the task still prepares what is to be started, starts as often as it is asked, and ends with the task."""
 
     def __init__(self, *, engine: str, python: str) -> None:
         self._engine = engine
-        self._launched: t.Optional[_Launched] = _spawn(engine, python, "launch")
+        self._launched = _spawn(engine, python, "launch")
+        self._exchange: t.Optional[_Exchange] = _Exchange(self._launched)
 
     def __enter__(self) -> Launcher:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self._launched is not None:
-            _Exchange(self._launched, b"").close()
-            _end(self._launched.pid, kill=True)
+        self._end(kill=True)
+
+    def _end(self, *, kill: bool) -> int:
+        if self._exchange is None:
+            return 0
+        self._exchange.close()
+        self._exchange = None
+        return _end(self._launched.pid, kill=kill)
 
     def start(self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "") -> t.List[StartResult]:
         """As the function of this name."""
-        launched, self._launched = self._launched, None
-        if launched is None:
-            raise ValueError("this launcher has started its containers")
+        exchange = self._exchange
+        if exchange is None:
+            return [StartResult(request.name, error="the launcher has ended", step="launcher") for request in requests]
         message = {
             "seccomp_cache": seccomp_cache or _cache(self._engine),
             "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
         }
-        return _answers(launched, requests, json.dumps(message).encode(), timeout)
-
-
-def _answers(launched: _Launched, requests: t.Sequence[StartRequest], message: bytes, timeout: float) -> t.List[StartResult]:
-    exchange = _Exchange(launched, message)
-    missing = {request.name for request in requests}
-    found: t.Dict[str, StartResult] = {}
-    deadline = time.monotonic() + timeout
-    try:
+        exchange.send(json.dumps(message).encode() + b"\n")
+        missing = {request.name for request in requests}
+        found: t.Dict[str, StartResult] = {}
+        deadline = time.monotonic() + timeout
         while missing and exchange.step(deadline):
             for line in exchange.take_lines():
                 result = StartResult(**json.loads(line))
                 found[result.name] = result
                 missing.discard(result.name)
-    finally:
-        exchange.close()
-        code = _end(launched.pid, kill=bool(missing))
-    late = "no answer within %g s" % timeout if time.monotonic() >= deadline else ""
-    reason = _reason(code, exchange.errors, late=late) if missing else ""
-    return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
+        reason = self._breakdown(exchange, timeout, late=time.monotonic() >= deadline) if missing else ""
+        return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
+
+    def _breakdown(self, exchange: _Exchange, timeout: float, *, late: bool) -> str:
+        return _reason(self._end(kill=True), exchange.errors, late="no answer within %g s" % timeout if late else "")
 
 
 def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optional[float] = None) -> ExecResult:
@@ -155,7 +155,8 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
     head = json.dumps(message).encode()
     launched = _spawn(engine, python, "exec")
     # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
-    exchange = _Exchange(launched, HEAD_FORMAT % len(head) + head + request.stdin)
+    exchange = _Exchange(launched)
+    exchange.send(HEAD_FORMAT % len(head) + head + request.stdin, last=True)
     deadline = None if timeout is None else time.monotonic() + timeout + _GRACE
     lines: t.List[bytes] = []
     try:
@@ -214,8 +215,8 @@ def _moved(fd: int, stack: contextlib.ExitStack) -> int:
 class _Exchange:
     """Feeds the launcher and collects what it says, without ever waiting for one of the two alone."""
 
-    def __init__(self, launched: _Launched, content: bytes) -> None:
-        self._input, self._rest = launched.requests, memoryview(content)
+    def __init__(self, launched: _Launched) -> None:
+        self._input, self._rest, self._last = launched.requests, memoryview(b""), False
         self._launched = launched
         self._found: t.Dict[int, t.List[bytes]] = {launched.output: [], launched.errors: [], launched.replies: []}
         self._poller = select.poll()
@@ -223,6 +224,10 @@ class _Exchange:
             os.set_blocking(fd, False)
             self._poller.register(fd, select.POLLIN)
         os.set_blocking(self._input, False)
+
+    def send(self, content: bytes, *, last: bool = False) -> None:
+        """What `step` writes from now on; nothing of an earlier content is left when the answer to it is there."""
+        self._rest, self._last = memoryview(content), last
         self._poller.register(self._input, select.POLLOUT)
 
     @property
@@ -256,8 +261,9 @@ class _Exchange:
             self._rest = self._rest[:0]
         if not self._rest:
             self._poller.unregister(self._input)
-            os.close(self._input)
-            self._input = -1
+            if self._last:
+                os.close(self._input)
+                self._input = -1
 
     def _read(self, fd: int) -> bool:
         """False at the end of the stream."""
