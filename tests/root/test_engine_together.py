@@ -153,7 +153,7 @@ def test_a_dry_run_without_a_store_makes_none(engine, tmp_path):
 
 def test_an_engine_that_was_installed_half_is_completed(engine):
     engines = engine.layout.engine
-    installed = [name for name in os.listdir(engines) if name != "seccomp"]
+    installed = [name for name in os.listdir(engines) if name != "seccomp" and not name.startswith(".")]
     assert [name for name in installed if "." in name] == []
     subprocess.run(["rm", "-rf", *(os.path.join(engines, name) for name in installed)], check=True)
     for point in ("engine.bundle._write", "engine.bundle._install", "engine.bundle._compile"):
@@ -162,4 +162,4 @@ def test_an_engine_that_was_installed_half_is_completed(engine):
                 engine.start("web", network_mode="none", before=enginelab.dying(point, after=after))
     results = at_once([lambda number=number: engine.start("y%d" % number, network_mode="none") for number in range(4)])
     assert [str(result) for result in results if isinstance(result, Exception)] == []
-    assert [name for name in os.listdir(engines) if "." in name] == []
+    assert [name for name in os.listdir(engines) if "." in name and not name.startswith(".known-")] == []

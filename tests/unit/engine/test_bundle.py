@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import zipfile
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
 
@@ -28,7 +30,7 @@ def test_an_installed_engine_runs_alone_and_is_installed_once(tmp_path):
     before = os.stat(engine).st_mtime_ns
     assert bundle.install(str(tmp_path)) == engine
     assert os.stat(engine).st_mtime_ns == before
-    assert os.listdir(tmp_path) == [os.path.basename(engine)]
+    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == [os.path.basename(engine)]
     probe = "import sys; sys.path[:] = [sys.path[1], sys.path[2], %r]; import %s" % (engine, bundle.ROOTS[1])
     subprocess.run([bundle.python(), "-I", "-S", "-c", probe], check=True, cwd="/")
 
@@ -37,3 +39,22 @@ def test_what_outlives_a_module_never_needs_ansible(tmp_path):
     engine = bundle.install(str(tmp_path))
     layers = os.listdir(os.path.join(engine, BASE))
     assert "edge" not in layers
+
+
+def test_an_installation_without_its_marker_is_not_used_as_it_is(tmp_path):
+    engine = bundle.install(str(tmp_path))
+    os.unlink(bundle._marker(engine))
+    os.unlink(os.path.join(engine, BASE, "init", "__pycache__", "main.%s.pyc" % sys.implementation.cache_tag))
+    assert bundle.install(str(tmp_path)) == engine
+    assert os.path.exists(os.path.join(engine, BASE, "init", "__pycache__", "main.%s.pyc" % sys.implementation.cache_tag))
+
+
+def test_a_payload_is_told_apart_from_another_by_its_entries(tmp_path, monkeypatch):
+    seen = set()
+    for content in (b"one", b"two"):
+        path = tmp_path / content.decode()
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(BASE + "/init/main.py", content)
+        monkeypatch.setattr(bundle, "__file__", "%s/%s/engine/bundle.py" % (path, BASE))
+        seen.add(bundle._fingerprint())
+    assert len(seen) == 2
