@@ -32,8 +32,10 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
         plan = container_plan.plan_container(wish, have)
         if not plan.actions:
             return outcome(plan, {"container": info.container(host, have) if have.record else None})
-        from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change  # not for a no-op
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
 
+        if not host.dry_run and container_plan.START in [action.kind for action in plan.actions]:
+            lifecycle.get_ready(host)
         change = container_change.prepared(host, have, wish, plan)
         with _declared(host, have, plan):
             execute(change.plan, change.step, dry_run=host.dry_run)

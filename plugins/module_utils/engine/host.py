@@ -15,13 +15,23 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.storage import locks
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import DEFAULT_HOME, NETNS, Layout
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.launcher import Launcher
+
 LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on the same object
+
+
+class Kept:
+    """What a task makes once, and keeps until it ends."""
+
+    launcher: t.Optional[Launcher] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
     layout: Layout
     dry_run: bool = False
+    kept: Kept = dataclasses.field(default_factory=Kept, compare=False)
 
     def kernel_name(self, container: str) -> str:
         """The cgroup's name, from which those of namespace and links follow: containers of two stores never meet in the kernel."""

@@ -36,14 +36,22 @@ def start(host: Host, record: ContainerRecord) -> None:
     _refuse_running(host, name)
     if os.path.isdir(host.layout.container_run(name)):
         teardown.clear(host, name)  # the run before ended without anybody to clean up
-    engine = bundle.install(host.layout.engine)
+    get_ready(host)
     try:
-        with launcher.Launcher(engine=engine, python=bundle.python()) as ready:  # it loads while the network is made
-            _write_bundle(host, record, _connect(host, record))
-            _launch(host, name, engine, ready)
+        _write_bundle(host, record, _connect(host, record))
+        _launch(host, name)
     except BaseException as first:
         also(first, finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)]))
         raise
+
+
+def get_ready(host: Host) -> launcher.Launcher:
+    """The task's launcher. It takes longer to load than all the rest, so it is asked for as soon as something is to be started."""
+    found = host.kept.launcher
+    if found is None or found.ended:
+        found = launcher.Launcher(engine=bundle.install(host.layout.engine), python=bundle.python())
+        host.kept.launcher = found
+    return found
 
 
 def _refuse_running(host: Host, name: str) -> None:
@@ -78,12 +86,13 @@ def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 
 
-def _launch(host: Host, name: str, engine: str, ready: launcher.Launcher) -> None:
+def _launch(host: Host, name: str) -> None:
+    ready = get_ready(host)
     request = launcher.StartRequest(
         name=host.kernel_name(name),
         bundle=host.layout.container(name),
         state_dir=host.layout.container_run(name),
-        reap=bundle.command(engine, bundle.REAP, host.layout.home, name),
+        reap=bundle.command(ready.engine, bundle.REAP, host.layout.home, name),
     )
     result = ready.start([request])[0]
     if result.error:

@@ -104,9 +104,13 @@ class Launcher:
     """One for a task: it loads while the task still prepares what is to be started, starts as often as it is asked, and ends with the task."""
 
     def __init__(self, *, engine: str, python: str) -> None:
-        self._engine = engine
+        self.engine = engine
         self._launched = _spawn(engine, python, "launch")
         self._exchange: t.Optional[_Exchange] = _Exchange(self._launched)
+
+    @property
+    def ended(self) -> bool:
+        return self._exchange is None
 
     def __enter__(self) -> Launcher:
         return self
@@ -127,7 +131,7 @@ class Launcher:
         if exchange is None:
             return [StartResult(request.name, error="the launcher has ended", step="launcher") for request in requests]
         message = {
-            "seccomp_cache": seccomp_cache or _cache(self._engine),
+            "seccomp_cache": seccomp_cache or _cache(self.engine),
             "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
         }
         exchange.send(json.dumps(message).encode() + b"\n")
