@@ -43,7 +43,7 @@ targets: $(VENV)/.test host-packages collection base-archive
 
 ifneq ($(wildcard tools/bench.py),)
 .PHONY: bench
-# How fast, side by side with docker and podman where they are installed.
+## make bench             how fast, side by side with docker and podman where they are installed (docs/BENCHMARKS.md)
 bench: $(VENV)/.test host-packages
 	$(BIN)/python tools/bench.py
 endif
