@@ -25,6 +25,7 @@ class Kept:
     """What a task makes once, and keeps until it ends."""
 
     launcher: t.Optional[Launcher] = None
+    has_store: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Host:
         if self.dry_run:
             yield
         else:
-            self.layout.ensure()
+            if not self.kept.has_store:
+                self.layout.ensure()
+                self.kept.has_store = True
             with locks.held(self.layout, kind, name, shared=shared, timeout=LOCK_TIMEOUT):
                 yield
 
