@@ -5,13 +5,12 @@ Not here: the OCI form (runtime/spec.py). Only the files that a container finds 
 """
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -26,7 +25,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     stop_signal,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -36,43 +34,10 @@ _GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _NO_NEW_PRIVILEGES, _NO_SECCOMP, _NO_MASKS = "no-new-privileges", "seccomp=unconfined", "systempaths=unconfined"
 
 
-def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
-    """Of a stack, bottom first: what a higher image says wins, environment and labels add up."""
-    result = ImageConfig()
-    for config in configs:
-        said = {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if getattr(config, field.name)}
-        env = tuple("%s=%s" % pair for pair in {**_pairs(result.env), **_pairs(config.env)}.items())
-        result = dataclasses.replace(result, **dict(said, env=env, labels={**result.labels, **config.labels}))
-    return result
-
-
-def process(spec: ContainerSpec, config: ImageConfig) -> Process:
-    """What runs. An entry point of the task's own does not go with the image's command (docker's rule)."""
-    entrypoint = spec.entrypoint if spec.entrypoint is not None else config.entrypoint
-    usual = config.cmd if spec.entrypoint is None else ()
-    env = {**_pairs(config.env), **(spec.env or {})}
-    return Process(
-        args=(*entrypoint, *(spec.command if spec.command is not None else usual)),
-        env=tuple("%s=%s" % (key, value) for key, value in sorted(env.items()) if value is not None),
-        cwd=spec.working_dir or config.working_dir or "/",
-        user=spec.user if spec.user is not None else config.user,
-        labels={**config.labels, **(spec.labels or {})},
-    )
-
-
-def _pairs(env: t.Iterable[str]) -> t.Dict[str, str]:
-    return {key: value for key, _equals, value in (word.partition("=") for word in env)}
-
-
-def has_init(spec: ContainerSpec, config: ImageConfig) -> bool:
-    """Our PID 1 is the default where nothing else is there to be it: the container is a small virtual machine."""
-    return spec.init if spec.init is not None else not process(spec, config).args
-
-
 def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     """Reads the host's devices. Raises Invalid for one that is not there."""
     spec, layout = record.spec, host.layout
-    said, security = process(spec, record.config), set(spec.security_opts or ())
+    said, security = processes.process(spec, record.config), set(spec.security_opts or ())
     bundle = layout.container(spec.name)
     hidden: t.Optional[t.Tuple[str, ...]] = () if _NO_MASKS in security else None
     return runtime.RuntimeWish(
@@ -81,8 +46,8 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         upper=os.path.join(bundle, "upper"),
         work=os.path.join(bundle, "work"),
         args=said.args or None,
-        init=has_init(spec, record.config),
-        env=_pairs(said.env),
+        init=processes.has_init(spec, record.config),
+        env=processes.pairs(said.env),
         cwd=said.cwd,
         user=said.user,
         hostname=hostname(spec),

@@ -11,13 +11,14 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     checks,
-    compile,
     container_plan,
     endpoints,
-    images,
     layer,
+    leased,
     lifecycle,
     observe,
+    processes,
+    stacks,
     teardown,
     volumes,
 )
@@ -63,9 +64,9 @@ def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord]
     """`anew`: the images are resolved, now and never again for this writable layer."""
     if former is not None and not anew:
         return dataclasses.replace(former, spec=spec)
-    found: t.Sequence[ImageRecord] = images.stack(host, spec.images or ())
+    found: t.Sequence[ImageRecord] = stacks.resolved(host, spec.images or ())
     pins = tuple(Pin(image.name, image.version, tuple(image.layers)) for image in found)
-    config = compile.merged([image.config for image in found])
+    config = processes.merged([image.config for image in found])
     if former is not None:
         return dataclasses.replace(former, spec=spec, pins=pins, config=config)
     return ContainerRecord(os.urandom(_ID_BYTES).hex(), now(), spec, pins, config)
@@ -78,7 +79,7 @@ class Change:
         self._host, self._have, self._record = host, have, record
         self.plan = plan
         self._kinds = [action.kind for action in plan.actions]
-        self._leases = endpoints.of(host, have.name) if container_plan.CONFIGURE in self._kinds else []
+        self._leases = leased.of(host, have.name) if container_plan.CONFIGURE in self._kinds else []
 
     def step(self, action: Action) -> Step:
         table: t.Dict[str, t.Callable[[Action], Step]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, images, info, observe, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, info, observe, stacks, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -99,7 +99,7 @@ def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
     with contextlib.ExitStack() as stack:
         if wish.state != ABSENT:
             spec = _completed(host, wish.spec)
-            for name in sorted({images.reference(text).name for text in spec.images or ()}):
+            for name in sorted({stacks.reference(text).name for text in spec.images or ()}):
                 stack.enter_context(host.locked("image", name, shared=True))
             for name in volumes.named(spec.mounts or ()):
                 stack.enter_context(host.locked("volume", name, shared=volume_store.find(host.layout, name) is not None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import networks
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
@@ -19,7 +19,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     Endpoint,
-    Lease,
     Network,
     NetworkSpec,
     complete,
@@ -29,8 +28,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.network import firew
 
 _LINK_GONE = 1.0  # seconds that the kernel may take to end a namespace and its links
 
-Pairs = t.List[t.Tuple[Lease, Network]]
-
 
 def check(host: Host, spec: ContainerSpec, *, ports: bool) -> None:
     """Before the first effect: the networks are there, addresses and `ports` are to be had. Raises NotFound, Invalid, Conflict."""
@@ -39,12 +36,12 @@ def check(host: Host, spec: ContainerSpec, *, ports: bool) -> None:
         raise Invalid(OPTION, "it needs a network that the container is on")
     if attachments:
         networks.refuse_other_store(host)
-    known = {network.name: network for network in networks.listed(host)}
+    known = {network.name: network for network in leased.listed(host)}
     if DEFAULT_NETWORK not in known:
         known[DEFAULT_NETWORK] = complete(NetworkSpec(DEFAULT_NETWORK))
     for attachment in attachments:
-        network = known.get(attachment.name) or networks.get(host, attachment.name)
-        leases.choose(network, networks.users(host, network.name), attachment.ipv4_address, container=spec.name)
+        network = known.get(attachment.name) or leased.get(host, attachment.name)
+        leases.choose(network, leased.users(host, network.name), attachment.ipv4_address, container=spec.name)
     if ports:
         _refuse_published(host, spec)
         _refuse_used(spec)
@@ -71,7 +68,7 @@ def _take(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.List
         _refuse_published(host, spec)
         ports = _chosen(host, spec)
         for index, (network, attachment) in enumerate(zip(found, spec.attachments())):
-            have, mapped = networks.users(host, network.name), ports if index == 0 else ()
+            have, mapped = leased.users(host, network.name), ports if index == 0 else ()
             new = leases.lease(network, have, spec.name, wanted=attachment.ipv4_address, index=index, ports=mapped)
             new = dataclasses.replace(new, link=names.link_name(host.kernel_name(spec.name), index), active=True)
             leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
@@ -93,7 +90,7 @@ def republish(host: Host, spec: ContainerSpec) -> None:
         _refuse_published(host, spec)
         ports = _chosen(host, spec)
         for attachment in spec.attachments()[:1]:
-            path, have = host.layout.leases(attachment.name), networks.users(host, attachment.name)
+            path, have = host.layout.leases(attachment.name), leased.users(host, attachment.name)
             mine = leases.find(have, spec.name)
             if mine is not None:
                 leases.save(path, leases.with_lease(have, dataclasses.replace(mine, ports=ports)), network=attachment.name)
@@ -102,7 +99,7 @@ def republish(host: Host, spec: ContainerSpec) -> None:
 
 def release(host: Host, container: str) -> None:
     """Namespace, links and ports go, the addresses stay leased. Idempotent, and needs no netlink where the kernel is quick."""
-    mine = of(host, container)
+    mine = leased.of(host, container)
     failures = finish([
         lambda: namespaces.unpin(host.netns(container)),
         lambda: _deactivate(host, container, mine),
@@ -112,7 +109,7 @@ def release(host: Host, container: str) -> None:
         raise CleanupError("release network", container, failures)
 
 
-def _deactivate(host: Host, container: str, mine: Pairs) -> None:
+def _deactivate(host: Host, container: str, mine: leased.Pairs) -> None:
     paths = [(host.layout.leases(network.name), network.name) for _lease, network in mine]
     if not any(lease.active for path, _name in paths for lease in leases.load(path) if lease.container == container):
         return
@@ -133,35 +130,25 @@ def _wait_for_links(links: t.Iterable[str]) -> None:
 def forget(host: Host, container: str, *, except_on: t.Collection[str] = ()) -> None:
     """The addresses are free again, those on networks in `except_on` stay. Idempotent."""
     with host.locked("firewall", networks.LEASES):
-        for _lease_of, network in of(host, container):
+        for _lease_of, network in leased.of(host, container):
             if network.name not in except_on:
                 leases.change(host.layout.leases(network.name), lambda all_: leases.without(all_, container), network=network.name)
 
 
-def put_back(host: Host, container: str, former: Pairs) -> None:
+def put_back(host: Host, container: str, former: leased.Pairs) -> None:
     """The leases are as before a replacement that failed, except for an address that somebody else has taken meanwhile."""
     forget(host, container, except_on=[network.name for _lease, network in former])
     with host.locked("firewall", networks.LEASES):
         for lease, network in former:
-            have = networks.users(host, network.name)
+            have = leased.users(host, network.name)
             if all(other.ip != lease.ip for other in have if other.container != container):
                 mine = dataclasses.replace(lease, active=False)
                 leases.save(host.layout.leases(network.name), leases.with_lease(have, mine), network=network.name)
 
 
-def of(host: Host, container: str) -> Pairs:
-    """In the order of the container's interfaces."""
-    found = []
-    for network in networks.listed(host):
-        lease = leases.find(networks.users(host, network.name), container)
-        if lease is not None:
-            found.append((lease, network))
-    return sorted(found, key=lambda pair: (len(pair[0].ifname), pair[0].ifname))
-
-
 def _chosen(host: Host, spec: ContainerSpec) -> Ports:
     taken = [port for _owner, port in _published(host, except_container=spec.name)]
-    former = tuple(port for lease, _network in of(host, spec.name) for port in lease.ports)
+    former = tuple(port for lease, _network in leased.of(host, spec.name) for port in lease.ports)
     return with_automatic(spec.published_ports or (), taken, former)
 
 
@@ -191,8 +178,8 @@ def _free(port: PortMapping, used: t.Container[t.Tuple[str, t.Optional[int]]]) -
 def _published(host: Host, *, except_container: str) -> t.List[t.Tuple[str, PortMapping]]:
     """By others, now."""
     found = []
-    for network in networks.listed(host):
-        for lease in networks.users(host, network.name):
+    for network in leased.listed(host):
+        for lease in leased.users(host, network.name):
             if lease.active and lease.container != except_container:
                 found += [(lease.container, port) for port in lease.ports]
     return found

@@ -127,19 +127,3 @@ def _collect(host: Host) -> None:
 
     with contextlib.suppress(Damaged):  # the task itself is done; the next one tries again
         gc.collect(host.layout, pins)
-
-
-def reference(text: str) -> names.ImageRef:
-    return names.parse_image(text, "images")
-
-
-def stack(host: Host, wanted: t.Iterable[str]) -> t.List[ImageRecord]:
-    """Bottom first; without a version the largest. Raises NotFound, which names the option."""
-    return [images.resolve(host.layout, reference(text)) for text in wanted]
-
-
-def listed(host: Host, name: t.Optional[str]) -> t.List[ImageRecord]:
-    """`NAME` is every version of it, `NAME:VERSION` one; None is all. What is damaged is left out."""
-    ref = names.parse_image(name, "name") if name is not None else None
-    found = images.all_images(host.layout).values
-    return [record for record in found if ref is None or (record.name == ref.name and ref.version in (None, record.version))]

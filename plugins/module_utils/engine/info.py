@@ -9,12 +9,11 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
-    compile,
-    endpoints,
-    images as image_store,
     inspect,
-    networks as network_store,
+    leased,
     observe,
+    processes,
+    stacks,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
@@ -40,15 +39,15 @@ def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:
         log=os.path.join(bundle, "logs", "container.log"),
         volumes={mount.source: host.layout.volume_data(mount.source) for mount in wanted if mount.kind == mounts.VOLUME},
     )
-    mine = endpoints.of(host, state.name) if spec and spec.attachments() else []
+    mine = leased.of(host, state.name) if spec and spec.attachments() else []
     leases = {network.name: (lease, network.gateway) for lease, network in mine}
-    process = compile.process(spec, state.record.config) if spec and state.record else inspect.Process()
+    process = processes.process(spec, state.record.config) if spec and state.record else inspect.Process()
     return inspect.container(state, process, leases, places)
 
 
 def images(host: Host, name: t.Optional[str]) -> Shown:
     """`NAME` is every version of it, `NAME:VERSION` one."""
-    return [inspect.image(record) for record in image_store.listed(host, name)]
+    return [inspect.image(record) for record in stacks.listed(host, name)]
 
 
 def volumes(host: Host, name: t.Optional[str]) -> Shown:
@@ -58,5 +57,5 @@ def volumes(host: Host, name: t.Optional[str]) -> Shown:
 
 
 def networks(host: Host, name: t.Optional[str]) -> Shown:
-    known = network_store.listed(host)
-    return [inspect.network(each, network_store.users(host, each.name)) for each in known if name in (None, each.name)]
+    known = leased.listed(host)
+    return [inspect.network(each, leased.users(host, each.name)) for each in known if name in (None, each.name)]

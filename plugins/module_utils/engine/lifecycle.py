@@ -81,7 +81,7 @@ def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
 def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     compile.write_files(host.layout, record.spec, addresses)
-    text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), sort_keys=True) + "\n"  # indented, it takes Python's slow way
+    text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), sort_keys=True) + "\n"  # to indent takes Python's slow way
     path = os.path.join(host.layout.container(record.spec.name), CONFIG)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 

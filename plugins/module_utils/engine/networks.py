@@ -11,7 +11,7 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, leased, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import (
     Action,
@@ -26,18 +26,17 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     FIELDS,
-    Lease,
     Network,
     NetworkSpec,
     complete,
     network_from_json,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, NetworkWish
-from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, leases, routes
+from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, routes
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import listed as names_in
 
@@ -62,7 +61,7 @@ def ensure(host: Host, wish: NetworkWish) -> Outcome:
 
 def _ensure(host: Host, wish: NetworkWish) -> Outcome:
     name = wish.spec.name
-    have = find(host, name)
+    have = leased.find(host, name)
     want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
     shape = want or have
     found = Found(have, bridge.observe(shape) if shape else None, _members(host, name) if have else ())
@@ -73,7 +72,7 @@ def _ensure(host: Host, wish: NetworkWish) -> Outcome:
             bridge.check(want, found.link)
     with _declared(host, plan, shape):
         execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
-    shown = None if want is None else inspect.network(want, users(host, name))
+    shown = None if want is None else inspect.network(want, leased.users(host, name))
     return outcome(plan, {"network": shown})
 
 
@@ -96,7 +95,7 @@ def _declared(host: Host, plan: Plan, network: t.Optional[Network]) -> t.Iterato
 def roll_back(host: Host, name: str, facts: t.Mapping[str, t.Any]) -> None:
     """After a crash: a bridge without a record goes, and the firewall follows the records. The caller holds the network's lock."""
     with host.locked("firewall", LEASES):
-        if find(host, name) is None:
+        if leased.find(host, name) is None:
             made = network_from_json(facts["network"]) if "network" in facts else Network(name, "", "")
             bridge.remove(made)
             records.remove(host.layout.leases(name))
@@ -105,35 +104,9 @@ def roll_back(host: Host, name: str, facts: t.Mapping[str, t.Any]) -> None:
         _unclaim_networks(host)
 
 
-def find(host: Host, name: str) -> t.Optional[Network]:
-    return records.load(host.layout.network(name), network_from_json)
-
-
-def get(host: Host, name: str) -> Network:
-    """Raises NotFound."""
-    found = find(host, name)
-    if found is None:
-        raise NotFound("network", name, "it does not exist", hint="make it with cocker_network")
-    return found
-
-
-def listed(host: Host) -> t.List[Network]:
-    return [network for network in (find(host, name) for name in host.layout.network_names()) if network is not None]
-
-
-def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
-    """A lease counts as active while the container's namespace is pinned, too: after a reboot there is none."""
-    found = leases.load(host.layout.leases(name))
-    return tuple(each if not each.active or os.path.exists(host.netns(each.container)) else _inactive(each) for each in found)
-
-
-def _inactive(lease: Lease) -> Lease:
-    return dataclasses.replace(lease, active=False)
-
-
 def _members(host: Host, name: str) -> t.Tuple[str, ...]:
     """Containers with an address on it, and those that will have one when they start."""
-    found = {lease.container for lease in users(host, name)}
+    found = {lease.container for lease in leased.users(host, name)}
     for state in observe.containers(host):
         if state.record and name in [attachment.name for attachment in state.record.spec.attachments()]:
             found.add(state.name)
@@ -142,8 +115,8 @@ def _members(host: Host, name: str) -> t.Tuple[str, ...]:
 
 def refresh(host: Host) -> None:
     """The firewall follows the records; the caller holds its lock."""
-    known = listed(host)
-    firewall.apply(known, {network.name: users(host, network.name) for network in known})
+    known = leased.listed(host)
+    firewall.apply(known, {network.name: leased.users(host, network.name) for network in known})
 
 
 def refuse_other_store(host: Host) -> None:
@@ -170,7 +143,7 @@ def _claim_networks(host: Host) -> None:
 
 def _unclaim_networks(host: Host) -> None:
     """The last network has gone: another store may have some now."""
-    if not _other_store(host) and not listed(host):
+    if not _other_store(host) and not leased.listed(host):
         with tolerate(errno.ENOENT):
             os.unlink(_claim(host))
 
@@ -181,25 +154,25 @@ def _claim(host: Host) -> str:
 
 def ensure_up(host: Host, name: str) -> Network:
     """For a container that starts: the default network is made when it is first needed, a bridge lost in a reboot again."""
-    found = find(host, name)
+    found = leased.find(host, name)
     if found is not None and not bridge.missing(found, bridge.observe(found)):
         return found
     if found is None and name != DEFAULT_NETWORK:
-        return get(host, name)
+        return leased.get(host, name)
     with host.locked("firewall", LEASES):  # the network's own lock is held by every container on it, shared
-        if find(host, name) is None:
+        if leased.find(host, name) is None:
             _ensure(host, NetworkWish(NetworkSpec(name)))
         elif found is not None:
             _claim_networks(host)
             bridge.ensure(found)
-    return get(host, name)
+    return leased.get(host, name)
 
 
 def wanted(host: Host, spec: NetworkSpec, have: t.Optional[Network]) -> Network:
     """What is not said has its default; a subnet that was chosen for the network stays chosen."""
     if spec.subnet is None and have is not None:
         spec = dataclasses.replace(spec, subnet=have.subnet, gateway=spec.gateway or have.gateway)
-    others = [network.subnet for network in listed(host) if network.name != spec.name]
+    others = [network.subnet for network in leased.listed(host) if network.name != spec.name]
     taken = [*others, *routes.subnets_in_use()] if spec.subnet is None else []
     return complete(spec, taken=taken)
 

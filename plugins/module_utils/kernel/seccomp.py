@@ -240,7 +240,7 @@ def _highest_known(token: int) -> int:
 
 
 def _sha256(data: bytes) -> t.Any:
-    """hashlib brings OpenSSL with it, which takes 2 ms to load: the interpreter's own is asked first (its module's name changed in 3.12)."""
+    """hashlib brings OpenSSL with it, 2 ms to load: the interpreter's own is asked first (its module's name changed in 3.12)."""
     try:
         from _sha2 import sha256  # type: ignore[import-not-found]
     except ImportError:

@@ -148,7 +148,7 @@ class Pin:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerRecord:
-    """containers/<name>/spec.json. `created` is RFC 3339. Images and their merged config are those of the creation, whatever comes later."""
+    """containers/<name>/spec.json. `created` is RFC 3339. Images and their merged config stay those of the creation."""
 
     id: str
     created: str

@@ -101,7 +101,7 @@ def start(
 
 
 class Launcher:
-    """One for a task: it loads while the task still prepares what is to be started, starts as often as it is asked, and ends with the task."""
+    """One for a task: it loads while the task still prepares, starts as often as it is asked, and ends with the task."""
 
     def __init__(self, *, engine: str, python: str) -> None:
         self.engine = engine

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Networks and leases as they are recorded: for looking, without the code that changes them.
+
+Not here: making and removing networks (networks.py), and a container's place on them (endpoints.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, network_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.network import leases
+from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+
+Pairs = t.List[t.Tuple[Lease, Network]]
+
+
+def find(host: Host, name: str) -> t.Optional[Network]:
+    return records.load(host.layout.network(name), network_from_json)
+
+
+def get(host: Host, name: str) -> Network:
+    """Raises NotFound."""
+    found = find(host, name)
+    if found is None:
+        raise NotFound("network", name, "it does not exist", hint="make it with cocker_network")
+    return found
+
+
+def listed(host: Host) -> t.List[Network]:
+    return [network for network in (find(host, name) for name in host.layout.network_names()) if network is not None]
+
+
+def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
+    """A lease counts as active while the container's namespace is pinned, too: after a reboot there is none."""
+    found = leases.load(host.layout.leases(name))
+    return tuple(each if not each.active or os.path.exists(host.netns(each.container)) else _inactive(each) for each in found)
+
+
+def _inactive(lease: Lease) -> Lease:
+    return dataclasses.replace(lease, active=False)
+
+
+def of(host: Host, container: str) -> Pairs:
+    """In the order of the container's interfaces."""
+    found = []
+    for network in listed(host):
+        lease = leases.find(users(host, network.name), container)
+        if lease is not None:
+            found.append((lease, network))
+    return sorted(found, key=lambda pair: (len(pair[0].ifname), pair[0].ifname))

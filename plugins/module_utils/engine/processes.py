@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""PURE: what runs in a container, after the images' configs had their say."""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
+
+
+def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
+    """Of a stack, bottom first: what a higher image says wins, environment and labels add up."""
+    result = ImageConfig()
+    for config in configs:
+        said = {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if getattr(config, field.name)}
+        env = tuple("%s=%s" % pair for pair in {**pairs(result.env), **pairs(config.env)}.items())
+        result = dataclasses.replace(result, **dict(said, env=env, labels={**result.labels, **config.labels}))
+    return result
+
+
+def process(spec: ContainerSpec, config: ImageConfig) -> Process:
+    """What runs. An entry point of the task's own does not go with the image's command (docker's rule)."""
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else config.entrypoint
+    usual = config.cmd if spec.entrypoint is None else ()
+    env = {**pairs(config.env), **(spec.env or {})}
+    return Process(
+        args=(*entrypoint, *(spec.command if spec.command is not None else usual)),
+        env=tuple("%s=%s" % (key, value) for key, value in sorted(env.items()) if value is not None),
+        cwd=spec.working_dir or config.working_dir or "/",
+        user=spec.user if spec.user is not None else config.user,
+        labels={**config.labels, **(spec.labels or {})},
+    )
+
+
+def pairs(env: t.Iterable[str]) -> t.Dict[str, str]:
+    return {key: value for key, _equals, value in (word.partition("=") for word in env)}
+
+
+def has_init(spec: ContainerSpec, config: ImageConfig) -> bool:
+    """Our PID 1 is the default where nothing else is there to be it: the container is a small virtual machine."""
+    return spec.init if spec.init is not None else not process(spec, config).args

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Images as containers and queries see them: looked up by reference, alone or as a stack.
+
+Not here: how an image comes and goes (images.py), whose code a task on a container does not carry.
+"""
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
+from ansible_collections.cocker.engine.plugins.module_utils.storage import images
+
+
+def reference(text: str) -> names.ImageRef:
+    return names.parse_image(text, "images")
+
+
+def resolved(host: Host, wanted: t.Iterable[str]) -> t.List[ImageRecord]:
+    """Bottom first; without a version the largest. Raises NotFound, which names the option."""
+    return [images.resolve(host.layout, reference(text)) for text in wanted]
+
+
+def listed(host: Host, name: t.Optional[str]) -> t.List[ImageRecord]:
+    """`NAME` is every version of it, `NAME:VERSION` one; None is all. What is damaged is left out."""
+    ref = names.parse_image(name, "name") if name is not None else None
+    found = images.all_images(host.layout).values
+    return [record for record in found if ref is None or (record.name == ref.name and ref.version in (None, record.version))]
