@@ -155,7 +155,7 @@ def pieces(kind: str, read: t.Callable[[], bytes]) -> t.Iterator[bytes]:
                 data = read()
                 if not data:
                     raise Damaged("decompress", "archive", "the %s data is truncated" % kind)
-    except (zlib.error, lzma.LZMAError, EOFError, ValueError) + _zstd_errors() as error:
+    except _broken() as error:
         raise Damaged("decompress", "archive", "the %s data is damaged: %s" % (kind, error)) from error
     except OSError as error:
         if error.errno is not None:
@@ -163,8 +163,11 @@ def pieces(kind: str, read: t.Callable[[], bytes]) -> t.Iterator[bytes]:
         raise Damaged("decompress", "archive", "the %s data is damaged: %s" % (kind, error)) from error     # bz2 says OSError
 
 
-def _zstd_errors() -> t.Tuple[t.Type[Exception], ...]:
-    return (() if zstd is None else (zstd.ZstdError,)) + (() if zstandard is None else (zstandard.ZstdError,))
+def _broken() -> t.Tuple[t.Type[Exception], ...]:
+    """What the libraries raise for data that is not theirs."""
+    found: t.List[t.Type[Exception]] = [zlib.error, lzma.LZMAError, EOFError, ValueError]
+    found += [library.ZstdError for library in (zstd, zstandard) if library is not None]
+    return tuple(found)
 
 
 def _next_member(data: bytes, read: t.Callable[[], bytes]) -> bytes:
