@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import image
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 from ansible_collections.cocker.engine.tests.root import netlab
 
+TREE = str(pathlib.Path(__file__).resolve().parents[2] / ".build" / "tree")     # where the checkout is importable for a process of its own
 BUSYBOX = "/bin/busybox"
 IMAGE = "box"
 SERVER = ("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www")

@@ -2,8 +2,11 @@
 """kill -9 of the module's process, of a supervisor, and of the whole host: whoever comes next makes it whole."""
 from __future__ import annotations
 
+import collections
 import os
+import pickle
 import signal
+import sys
 
 import pytest
 
@@ -135,6 +138,44 @@ def test_a_stop_or_removal_that_is_killed_anywhere_is_finished_by_the_next(engin
         engine.network("cocker0", "absent")
         assert engine.snapshot() == empty, kill.what
     assert reached > 8
+
+
+SYSTEM_CALLS = "mkdir,rename,unlink,fsync,fchmod,mount,umount2,unshare,setns,sendto,sendmsg,pidfd_send_signal"
+TASK = """
+import pickle, sys
+sys.path[:0] = [{tree!r}]
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+containers.ensure(open_host({home!r}, dry_run=False), pickle.loads(bytes.fromhex({wish!r})))
+"""
+
+
+@pytest.mark.parametrize("have,said", [({}, OPTIONS), (OPTIONS, dict(OPTIONS, env={"A": "2"}, recreate=True)), (OPTIONS, {"state": "absent"})],
+                         ids=["create", "recreate", "absent"])
+def test_a_kill_at_a_system_call_is_made_good(engine, tmp_path, have, said):
+    """Some calls of each kind, by strace: what no list of our own functions can forget."""
+    wish = enginelab.wish("web", images=("box",), command=enginelab.SLEEP, **said)
+    task, log = str(tmp_path / "task.py"), str(tmp_path / "log")
+    with open(task, "w") as file:
+        file.write(TASK.format(tree=enginelab.TREE, home=engine.home, wish=pickle.dumps(wish).hex()))
+    traced = ("strace", "-o", log, "-e", "trace=" + SYSTEM_CALLS)
+    empty = engine.snapshot()
+    if have:
+        engine.start(**have)
+    engine.lab.call(*traced, sys.executable, "-B", task)
+    with open(log) as file:
+        calls = collections.Counter(line.partition("(")[0] for line in file if "(" in line)
+    for call, nth in [(name, number) for name in sorted(calls) for number in range(2, calls[name] + 1, 11)]:
+        engine.remove_all()
+        if have:
+            engine.start(**have)
+        engine.lab.call(*traced, "-e", "inject=%s:signal=KILL:when=%d" % (call, nth), sys.executable, "-B", task, check=False)
+        if nth % 4:
+            engine.start(**{**OPTIONS, "env": {"A": "3"}})
+            assert engine.read("web", "echo $A") == "3", (call, nth)
+        engine.ensure("web", state="absent")
+        engine.remove_all()
+        assert engine.snapshot() == empty, (call, nth)
 
 
 def test_a_network_whose_making_is_killed_anywhere_leaves_no_bridge(engine):

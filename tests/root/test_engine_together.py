@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
 import sys
 import threading
@@ -16,7 +15,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 # System calls that change something beyond the process itself; opening for reading is sorted out by its flags.
 CHANGING = ("mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,chmod,fchmod,fchmodat,"
             "chown,fchown,lchown,fchownat,truncate,ftruncate,utimensat,setxattr,lsetxattr,fsetxattr,mount,umount2,move_mount,fsopen,open_tree,"
@@ -108,7 +106,7 @@ def traced(engine, tmp_path, **said):
     import pickle
 
     script = tmp_path / "ask.py"
-    script.write_text(ASK.format(tree=str(ROOT / ".build" / "tree"), wish=pickle.dumps(enginelab.wish("web", **said)).hex(), home=engine.home))
+    script.write_text(ASK.format(tree=enginelab.TREE, wish=pickle.dumps(enginelab.wish("web", **said)).hex(), home=engine.home))
     log = tmp_path / "strace"
     answer = engine.lab.call("strace", "-f", "-o", str(log), "-e", "trace=" + CHANGING, sys.executable, "-B", str(script))
     lines = log.read_text().splitlines()

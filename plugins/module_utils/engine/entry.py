@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -17,7 +18,7 @@ def open_host(home: str, *, dry_run: bool) -> Host:
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # inherited: the kernel would bury our children before we can ask how they ended
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     host = Host(Layout(home.rstrip("/")), dry_run)
-    if not dry_run and intents.dead(host.layout):
+    if not dry_run and (intents.dead(host.layout) or fs.abandoned(host.layout.intents)):
         from ansible_collections.cocker.engine.plugins.module_utils.engine import recovery  # only after a crash
 
         recovery.roll_back(host)

@@ -11,10 +11,12 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, endpoints, layer, networks, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 
 def roll_back(host: Host) -> None:
@@ -22,6 +24,18 @@ def roll_back(host: Host) -> None:
     for intent in intents.dead(host.layout):
         if intent.kind in _ROLL_BACK:
             finish([functools.partial(_locked, host, intent)])
+    finish([functools.partial(_sweep, host.layout)])
+
+
+def _sweep(layout: Layout) -> None:
+    """Temporary files of records whose writer was killed."""
+    folders = [layout.run_root, layout.run, layout.intents, layout.networks, layout.lease_files]
+    for parent in (layout.containers, layout.volumes, layout.containers_run):
+        folders += [os.path.join(parent, name) for name in (os.listdir(parent) if os.path.isdir(parent) else ())]
+    for folder in folders:
+        for path in fs.abandoned(folder):
+            with tolerate(errno.ENOENT):
+                os.unlink(path)
 
 
 def _locked(host: Host, intent: intents.Intent) -> None:

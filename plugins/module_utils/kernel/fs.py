@@ -20,13 +20,14 @@ Name = t.Union[str, bytes]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_INTERVAL = 0.02
+_TEMPORARY = ".tmp-"    # then the writer's pid
 _BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
 
 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """The old content or the new, never a part. `durable`: also after a power loss."""
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, ".%s.tmp-%s" % (name[:200], os.urandom(6).hex()))
+    temporary = os.path.join(folder, ".%s%s%d-%s" % (name[:200], _TEMPORARY, os.getpid(), os.urandom(6).hex()))
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -43,6 +44,18 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = T
         raise
     if durable:
         fsync_dir(folder or ".")
+
+
+def abandoned(folder: str) -> t.List[str]:
+    """Temporary files of write_atomic() whose writer was killed. Empty for a folder that does not exist."""
+    found: t.List[str] = []
+    with tolerate(errno.ENOENT, errno.ENOTDIR):
+        for name in os.listdir(folder):
+            head, mark, writer = name.rpartition(_TEMPORARY)
+            pid = writer.partition("-")[0]
+            if head.startswith(".") and mark and pid.isdigit() and not os.path.exists("/proc/" + pid):
+                found.append(os.path.join(folder, name))
+    return sorted(found)
 
 
 def write_all(fd: int, data: t.Union[bytes, memoryview]) -> None:

@@ -174,3 +174,14 @@ def test_lock_ends_with_its_process(tmp_path: pathlib.Path) -> None:
     os.waitpid(pid, 0)
     with fs.lock(path):
         pass
+
+
+def test_a_temporary_file_is_abandoned_when_its_writer_is_dead(tmp_path: pathlib.Path) -> None:
+    dead = os.fork()
+    if not dead:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    for name in (".spec.json.tmp-%d-ab" % dead, ".spec.json.tmp-%d-ab" % os.getpid(), "spec.json.tmp-%d-ab" % dead, ".x.tmp-me", "spec.json"):
+        (tmp_path / name).write_bytes(b"")
+    assert fs.abandoned(str(tmp_path)) == [str(tmp_path / (".spec.json.tmp-%d-ab" % dead))]
+    assert fs.abandoned(str(tmp_path / "nowhere")) == []
