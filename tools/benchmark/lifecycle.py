@@ -51,6 +51,7 @@ PHASES: t.Tuple[t.Tuple[t.Any, str, str], ...] = (
     (launcher.Launcher, "start", "launcher"),
     (info, "container", "result"),
 )
+FURTHER = "started, another one of the same task"
 OURS = "cocker"
 _WARM_UP = 2
 _PREFIX = "bench"
@@ -63,14 +64,18 @@ def run_all(home: str, count: int) -> t.Tuple[Samples, t.List[t.Dict[str, float]
     phases = measure.Phases()
     for owner, name, phase in PHASES:
         phases.watch(owner, name, phase)
-    found: Samples = {STARTED: [], STOPPED: [], ABSENT: []}
+    found: Samples = {FURTHER: [], STARTED: [], STOPPED: [], ABSENT: []}
     shares = []
-    for number in range(count + _WARM_UP):
+    task = open_host(home, dry_run=False)
+    for number in range(2 * (count + _WARM_UP)):
+        state, host = (STARTED, None) if number % 2 else (FURTHER, task)
         wish = stages.server("%s%d" % (_PREFIX, number), stages.FIRST_PORT + number)
-        found[STARTED].append(measure.timed(functools.partial(stages.ensure, home, wish, state=STARTED)))
-        shares.append(phases.take(found[STARTED][-1]))
+        found[state].append(measure.timed(functools.partial(stages.ensure, home, wish, state=STARTED, host=host)))
+        share = phases.take(found[state][-1])
+        if host is None:
+            shares.append(share)
     for state in (STOPPED, ABSENT):
-        for number in range(count + _WARM_UP):
+        for number in range(2 * (count + _WARM_UP)):
             wish = ContainerSpec("%s%d" % (_PREFIX, number))
             found[state].append(measure.timed(functools.partial(stages.ensure, home, wish, state=state)))
     return {state: times[_WARM_UP:] for state, times in found.items()}, shares[_WARM_UP:]
@@ -92,8 +97,11 @@ def rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
     split = ", ".join("%s %.1f" % item for item in measure.medians(shares).items() if item[1] >= 0.05)
     quickest = {who: min(found[STARTED]) for who, found in {OURS: ours, **theirs}.items()}
     fastest = "create + start, fastest, ms: " + ", ".join("%s %.0f" % item for item in quickest.items())
+    for times in theirs.values():
+        times[FURTHER] = times[STARTED]
     return [
-        row("create + start: bridge, port, limits, seccomp; in one process", STARTED, 30, ("create + start, ms: " + split, fastest)),
+        row("create + start: bridge, port, limits, seccomp; a task's first", STARTED, None, ("create + start, ms: " + split, fastest)),
+        row("create + start, each further one of a task", FURTHER, 30),
         row("stop (no grace period)", STOPPED),
         row("remove", ABSENT),
     ]

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import ports
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
@@ -24,6 +25,7 @@ from ansible_collections.cocker.engine.tests.root import enginelab, netlab
 IMAGE = "box"
 PEER_IMAGE = "bench:1"
 SERVER = enginelab.SERVER           # what runs in every measured container, ours and theirs
+SLEEP = enginelab.SLEEP
 FIRST_PORT = 18000
 MEMORY, CPUS, PIDS = 64 << 20, "0.5", 50
 
@@ -61,9 +63,9 @@ def opened(repeat: int) -> t.Iterator[Stage]:
         shutil.rmtree(directory)
 
 
-def ensure(home: str, spec: ContainerSpec, *, state: str) -> t.Any:
-    """In the lab only: as the module does it, with the opening of the host."""
-    return containers.ensure(open_host(home, dry_run=False), ContainerWish(spec, state=state))
+def ensure(home: str, spec: ContainerSpec, *, state: str, host: t.Optional[Host] = None) -> t.Any:
+    """In the lab only: as the module does it, with the opening of the host, unless the task has it open."""
+    return containers.ensure(host or open_host(home, dry_run=False), ContainerWish(spec, state=state))
 
 
 def server(name: str, port: int) -> ContainerSpec:
