@@ -153,6 +153,7 @@ def test_a_volume_made_for_a_start_that_fails_goes_again_and_one_that_was_there_
 def test_a_mount_below_a_container_stops_its_removal_before_anything_is_lost(engine):
     engine.start(state="present")
     place = engine.layout.container("web") + "/upper"
+
     def mounted():
         netlab._libc.mount(b"tmpfs", place.encode(), b"tmpfs", 0, None)
     with pytest.raises(CockerError, match="is mounted"):

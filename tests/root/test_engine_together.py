@@ -92,6 +92,7 @@ def test_one_port_wanted_twice_at_once_is_given_once(engine):
 
 def test_everything_at_once_neither_hangs_nor_leaks(engine):
     engine.network("web0", subnet="10.66.1.0/28")
+
     def churn(name):
         for _round in range(3):
             engine.start(name, networks=(Attachment("web0"),))

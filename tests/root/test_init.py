@@ -84,7 +84,7 @@ class TestReaper:
         found = started(box)
         script = "trap 'sleep 0.3; echo bye > /said; exit' TERM; echo up > /up; while :; do sleep 0.1; done"
         assert box.exec("sh", "-c", "setsid sh -c '%s' > /dev/null 2>&1 &" % script.replace("'", "'\\''")).rc == 0
-        until(lambda: (box.bundle / "upper" / "up").exists())
+        until((box.bundle / "upper" / "up").exists)
         process.signal(found.init, signal.SIGTERM)
         assert box.wait().exit_code == 0
         assert (box.bundle / "upper" / "said").read_text() == "bye\n"
@@ -115,7 +115,7 @@ class TestSupervisor:
 
     def test_its_death_ends_the_container(self, make: Make) -> None:
         for init in (False, True):
-            box = make("init%d" % init, init=init, **sh("sleep 100"))
+            box = make("init-%s" % init, init=init, **sh("sleep 100"))
             found = started(box)
             process.signal(found.supervisor, signal.SIGKILL)
             assert process.wait_gone(found.init, 5)
@@ -236,7 +236,7 @@ def test_nothing_of_the_image_is_imported(make: Make, layer: pathlib.Path, tmp_p
     mine = tmp_path / "layer"
     shutil.copytree(layer, mine, symlinks=True)
     poison = "import os; os.close(os.open('/poisoned', os.O_CREAT | os.O_WRONLY))\n"
-    for folder in {os.path.dirname(os.__file__), sys.prefix + "/lib/python3", runtimelab.TREE}:
+    for folder in sorted({os.path.dirname(os.__file__), sys.prefix + "/lib/python3", runtimelab.TREE}):
         for name in ("encodings/idna.py", "encodings/ascii.py", "json/encoder.py", "stat.py", "ansible_collections/__init__.py"):
             path = mine / folder.lstrip("/") / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ def test_a_phase_has_only_its_own_time_and_the_rest_is_what_nobody_has() -> None
 
     owner, phases = types.SimpleNamespace(), measure.Phases()
     owner.inner = lambda: None
-    owner.outer = lambda: owner.inner()
+    owner.outer = lambda: [owner.inner() for _once in range(1)]
     phases.watch(owner, "inner", "inside")
     phases.watch(owner, "outer", "outside")
     owner.outer()

@@ -103,6 +103,10 @@ def _new_zstd() -> Decoder:
     return zstd.ZstdDecompressor(options=options)  # type: ignore[no-any-return]
 
 
+# What the libraries raise for data that is not theirs.
+_BROKEN: t.Tuple[t.Type[Exception], ...] = (
+    zlib.error, lzma.LZMAError, EOFError, ValueError, *(library.ZstdError for library in (zstd, zstandard) if library is not None),
+)
 _NEW: t.Dict[str, t.Callable[[], Decoder]] = {
     GZIP: _Gzip,
     BZIP2: bz2.BZ2Decompressor,
@@ -155,19 +159,12 @@ def pieces(kind: str, read: t.Callable[[], bytes]) -> t.Iterator[bytes]:
                 data = read()
                 if not data:
                     raise Damaged("decompress", "archive", "the %s data is truncated" % kind)
-    except _broken() as error:
+    except _BROKEN as error:
         raise Damaged("decompress", "archive", "the %s data is damaged: %s" % (kind, error)) from error
     except OSError as error:
         if error.errno is not None:
             raise
         raise Damaged("decompress", "archive", "the %s data is damaged: %s" % (kind, error)) from error     # bz2 says OSError
-
-
-def _broken() -> t.Tuple[t.Type[Exception], ...]:
-    """What the libraries raise for data that is not theirs."""
-    found: t.List[t.Type[Exception]] = [zlib.error, lzma.LZMAError, EOFError, ValueError]
-    found += [library.ZstdError for library in (zstd, zstandard) if library is not None]
-    return tuple(found)
 
 
 def _next_member(data: bytes, read: t.Callable[[], bytes]) -> bytes:

@@ -17,7 +17,8 @@ def source(*imports, package=bundle.PACKAGE):
 
 def test_the_closure_follows_every_form_of_import_and_takes_nothing_else():
     sources = {
-        BASE + "/a/main.py": source(".b import one, two as other", ".c.three import Name") + b"\ndef f():\n    " + source(".d import (\n    four,\n    Five,\n)"),
+        BASE + "/a/main.py": source(".b import one, two as other", ".c.three import Name") + b"\ndef f():\n    "
+        + source(".d import (\n    four,\n    Five,\n)"),
         BASE + "/b/one.py": b"", BASE + "/b/two.py": source(".b import one"), BASE + "/c/three.py": b"", BASE + "/d/four.py": b"",
         BASE + "/e/unused.py": b"",
     }

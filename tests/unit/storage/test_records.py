@@ -56,7 +56,7 @@ def make_foreign(path: pathlib.Path) -> None:
     os.chown(path, 12345, 0)
 
 
-@pytest.mark.parametrize("make", [make_link, make_foreign, lambda path: os.mkfifo(path), lambda path: path.mkdir(),
+@pytest.mark.parametrize("make", [make_link, make_foreign, os.mkfifo, lambda path: path.mkdir(),
                                   lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 30)],
                          ids=["link", "foreign", "fifo", "directory", "huge"])
 def test_what_stands_in_for_a_record_is_refused(tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], None]) -> None:
