@@ -136,3 +136,5 @@ def test_inspect_has_the_shape_that_playbooks_know(engine):
     assert "A=1" in shown["Config"]["Env"] and "FROM=image" in shown["Config"]["Env"]
     assert shown["Config"]["Labels"] == {"of": "image", "x": "y"}
     assert shown["State"]["Pid"] > 0
+    assert (shown["Config"]["Cmd"], shown["Config"]["Entrypoint"], shown["Config"]["Hostname"]) == (list(enginelab.SLEEP), None, "web")
+    assert (shown["HostConfig"]["Init"], shown["Config"]["StopSignal"], shown["HostConfig"]["Binds"]) == (False, "SIGKILL", [])

@@ -88,7 +88,7 @@ OPTIONS = [
     ("labels", {"a": "b"}, lambda engine: engine.find("web")["Config"]["Labels"], {"a": "b", "of": "image"}, {"of": "mine"},
      {"of": "mine"}, "update", {"of": "image"}),
     ("stop_timeout", 3, lambda engine: engine.find("web")["Config"]["StopTimeout"], 3, 4, 4, "update", 10),
-    ("stop_signal", 10, lambda engine: engine.find("web")["Config"]["StopSignal"], "SIGUSR1", 12, "SIGUSR2", "update", None),
+    ("stop_signal", 10, lambda engine: engine.find("web")["Config"]["StopSignal"], "SIGUSR1", 12, "SIGUSR2", "update", "SIGKILL"),
     ("mounts", (Mount("tmpfs", "", "/fast", size=1 << 20, mode=0o700),),
      inside("grep ' /fast ' /proc/mounts | cut -d' ' -f3,4; stat -c %a /fast"), None, (Mount("tmpfs", "", "/fast", read_only=True),),
      None, "restart", None),

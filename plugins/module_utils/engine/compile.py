@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     CUSTOM,
@@ -22,7 +22,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerRecord,
     ContainerSpec,
     Device,
-    stop_signal,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
@@ -46,11 +45,11 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         upper=os.path.join(bundle, "upper"),
         work=os.path.join(bundle, "work"),
         args=said.args or None,
-        init=processes.has_init(spec, record.config),
+        init=said.init,
         env=processes.pairs(said.env),
         cwd=said.cwd,
         user=said.user,
-        hostname=hostname(spec),
+        hostname=said.hostname,
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec),
         network=_network(spec, host.netns(spec.name)),
@@ -61,7 +60,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         devices=tuple(_device(device) for device in spec.devices or ()),
         sysctls=spec.sysctls or {},
         ulimits=tuple(runtime.UlimitWish(limit.name, limit.soft, limit.hard) for limit in spec.ulimits or ()),
-        stop_signal=units.signal_name(stop_signal(spec, record.config.stop_signal or None)),
+        stop_signal=said.stop_signal,
         stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
         masked_paths=hidden,
         readonly_paths=hidden,
@@ -72,10 +71,6 @@ def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     """Topmost first; a layer that several images of the stack share is there once, at its highest place."""
     layers = [layer for pin in record.pins for layer in pin.layers]
     return tuple(layout.diff(layer) for layer in dict.fromkeys(reversed(layers)))
-
-
-def hostname(spec: ContainerSpec) -> str:
-    return spec.hostname if spec.hostname is not None else spec.name.replace("=", "-").replace("_", "-").replace("+", "-")[:63]
 
 
 def _network(spec: ContainerSpec, netns: str) -> t.Optional[str]:
@@ -170,7 +165,7 @@ def _device(device: Device) -> runtime.DeviceWish:
 
 def write_files(layout: Layout, spec: ContainerSpec, addresses: t.Sequence[str]) -> None:
     """hosts, hostname and resolv.conf, made anew at each start."""
-    name = hostname(spec)
+    name = processes.hostname(spec)
     shares_host = spec.network_mode == HOST
     texts = {
         "hosts": resolver.hosts(name, addresses),

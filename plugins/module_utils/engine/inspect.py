@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     STOP_TIMEOUT,
@@ -26,9 +26,14 @@ _NEVER = "0001-01-01T00:00:00Z"
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """What runs, after the images' configs had their say; `env` as KEY=VALUE."""
+    """What runs, after the images' configs had their say; `env` as KEY=VALUE. `args` is the entry point and the command."""
 
     args: t.Tuple[str, ...] = ()
+    entrypoint: t.Tuple[str, ...] = ()
+    command: t.Tuple[str, ...] = ()
+    init: bool = False
+    hostname: str = ""
+    stop_signal: str = ""
     env: t.Tuple[str, ...] = ()
     cwd: str = "/"
     user: str = ""
@@ -60,7 +65,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "LogPath": places.log,
         "State": _state(state),
         "Config": _config(spec, process, _image(record)),
-        "HostConfig": _host_config(spec),
+        "HostConfig": _host_config(spec, process),
         "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
         "NetworkSettings": _network_settings(spec, leases),
         "Cocker": {
@@ -95,24 +100,26 @@ def _state(state: ContainerState) -> Shown:
 
 def _config(spec: ContainerSpec, process: Process, image: str) -> Shown:
     return {
-        "Hostname": spec.hostname or spec.name,
+        "Hostname": process.hostname,
         "User": process.user,
         "Env": list(process.env),
-        "Cmd": list(spec.command) if spec.command is not None else None,
-        "Entrypoint": list(spec.entrypoint) if spec.entrypoint is not None else None,
+        "Cmd": list(process.command) or None,
+        "Entrypoint": list(process.entrypoint) or None,
         "Image": image,
         "WorkingDir": process.cwd,
         "Labels": dict(process.labels),
-        "StopSignal": units.signal_name(spec.stop_signal) if spec.stop_signal is not None else None,
+        "StopSignal": process.stop_signal,
         "StopTimeout": spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
     }
 
 
-def _host_config(spec: ContainerSpec) -> Shown:
+def _host_config(spec: ContainerSpec, process: Process) -> Shown:
     return {
+        "Binds": [_bind(mount) for mount in spec.mounts or () if mount.kind != mounts.TMPFS],
+        "Tmpfs": {mount.target: _tmpfs_options(mount) for mount in spec.mounts or () if mount.kind == mounts.TMPFS},
         "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else BRIDGE),
         "PortBindings": _bindings(spec.published_ports or ()),
-        "Init": bool(spec.init),
+        "Init": process.init,
         "ReadonlyRootfs": bool(spec.read_only),
         "Memory": max(spec.memory or 0, 0),
         "MemorySwap": spec.memory_swap or 0,
@@ -131,6 +138,15 @@ def _host_config(spec: ContainerSpec) -> Shown:
         ],
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
     }
+
+
+def _bind(mount: mounts.Mount) -> str:
+    return "%s:%s:%s" % (mount.source, mount.target, "ro" if mount.read_only else "rw")
+
+
+def _tmpfs_options(mount: mounts.Mount) -> str:
+    said = [("size=%s", mount.size), ("mode=%o", mount.mode)]
+    return ",".join([form % value for form, value in said if value is not None] + (["ro"] if mount.read_only else []))
 
 
 def _mount(mount: mounts.Mount, volumes: t.Mapping[str, str]) -> Shown:

@@ -6,7 +6,8 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model import units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec, stop_signal
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 
 
@@ -21,12 +22,21 @@ def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
 
 
 def process(spec: ContainerSpec, config: ImageConfig) -> Process:
-    """What runs. An entry point of the task's own does not go with the image's command (docker's rule)."""
+    """What runs; with nothing to run, our PID 1: a small virtual machine.
+
+    An entry point of the task's own does not go with the image's command (docker's rule).
+    """
     entrypoint = spec.entrypoint if spec.entrypoint is not None else config.entrypoint
     usual = config.cmd if spec.entrypoint is None else ()
+    command = spec.command if spec.command is not None else usual
     env = {**pairs(config.env), **(spec.env or {})}
     return Process(
-        args=(*entrypoint, *(spec.command if spec.command is not None else usual)),
+        args=(*entrypoint, *command),
+        entrypoint=tuple(entrypoint),
+        command=tuple(command),
+        init=spec.init if spec.init is not None else not (*entrypoint, *command),
+        hostname=hostname(spec),
+        stop_signal=units.signal_name(stop_signal(spec, config.stop_signal or None)),
         env=tuple("%s=%s" % (key, value) for key, value in sorted(env.items()) if value is not None),
         cwd=spec.working_dir or config.working_dir or "/",
         user=spec.user if spec.user is not None else config.user,
@@ -38,6 +48,5 @@ def pairs(env: t.Iterable[str]) -> t.Dict[str, str]:
     return {key: value for key, _equals, value in (word.partition("=") for word in env)}
 
 
-def has_init(spec: ContainerSpec, config: ImageConfig) -> bool:
-    """Our PID 1 is the default where nothing else is there to be it: the container is a small virtual machine."""
-    return spec.init if spec.init is not None else not process(spec, config).args
+def hostname(spec: ContainerSpec) -> str:
+    return spec.hostname if spec.hostname is not None else spec.name.replace("=", "-").replace("_", "-").replace("+", "-")[:63]
