@@ -48,6 +48,13 @@ def test_first_light(engine):
     assert not engine.ensure("web", state="absent").changed
 
 
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_the_task_that_stops_says_how_long_it_waits(engine, state):
+    """A first process that minds no SIGTERM, with a patience that the test would not outlive."""
+    engine.start(command=enginelab.SLEEP, stop_signal=15, stop_timeout=3600)
+    assert engine.ensure("web", state=state, stop_timeout=0).changed
+
+
 def bring(engine, state):
     """The container in the state that a test starts from."""
     if state != "absent":

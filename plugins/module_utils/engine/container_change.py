@@ -29,6 +29,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerSpec,
     ContainerState,
     Pin,
+    completed,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
@@ -46,7 +47,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     """Everything that can be known to go wrong is found here, before the first effect, in check mode too."""
     kinds = {action.kind for action in plan.actions}
     if container_plan.REMOVE in kinds:
-        return Change(host, have, plan, have.record)
+        record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
+        return Change(host, have, plan, record)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
     record = _record(host, spec, have.record, anew=bool({container_plan.CREATE, container_plan.RESET_LAYER} & kinds))
     if kinds & _NEED_CHECKS:
@@ -167,8 +169,8 @@ class Change:
                 lifecycle.start(host, have.record)
 
         if container_plan.REMOVE in self._kinds:
-            return Step(lambda: lifecycle.stop(host, have))  # a removal is finished, not undone
-        return whole(lambda: lifecycle.stop(host, have), start_former)
+            return Step(lambda: lifecycle.stop(host, have, self._record))  # a removal is finished, not undone
+        return whole(lambda: lifecycle.stop(host, have, self._record), start_former)
 
     def _remove(self, _action: Action) -> Step:
         host, name = self._host, self._have.name

@@ -99,9 +99,9 @@ def _launch(host: Host, name: str) -> None:
         raise StartFailed("start container", name, result.error)
 
 
-def stop(host: Host, found: ContainerState) -> None:
-    """The stop signal, the container's stop timeout, SIGKILL; then nothing of the run is left but its record."""
-    running, record = found.running, found.record
+def stop(host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] = None) -> None:
+    """The stop signal, the stop timeout, SIGKILL, as `wanted` has them; then nothing of the run is left but its record."""
+    running, record = found.running, wanted or found.record
     if running is None or record is None:
         return
     _announce(host, found.name)
