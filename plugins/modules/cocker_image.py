@@ -21,7 +21,7 @@ attributes:
 options:
   name:
     description:
-      - The name of the image, such as V(debian), V(docker.io/library/debian) or V(calvin=rhel-7.4-x86_64), which may be
+      - The name of the image, such as V(debian), V(registry.example/library/debian) or V(calvin=rhel-7.4-x86_64), which may be
         followed by a version as in V(debian:12).
     type: str
     required: true

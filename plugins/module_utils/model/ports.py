@@ -41,7 +41,7 @@ Ports = t.Tuple[PortMapping, ...]
 
 
 def parse(spec: t.Union[str, int], *, option: str = OPTION) -> Ports:
-    """One entry, its ranges exploded; the seed's comma list is several. Raises Invalid."""
+    """One entry, its ranges exploded; a comma separates several. Raises Invalid."""
     if isinstance(spec, bool) or not isinstance(spec, (str, int)):
         raise Invalid(option, "%r is not %s" % (spec, GRAMMAR))
     text = str(spec).strip()

@@ -101,7 +101,7 @@ CORPUS: t.List[t.Dict[str, t.Any]] = yaml.safe_load(r"""
 - name: podman, run a container
   task:
     name: container
-    image: quay.io/bitnami/wildfly
+    image: registry.example/wildfly
     state: started
     workdir: /opt
     cap_add: [NET_RAW]

@@ -13,7 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     ("debian:12", "debian", "12"),
     ("test:_", "test", "_"),
     ("calvin=rhel-7.4-x86_64:1.0.0", "calvin=rhel-7.4-x86_64", "1.0.0"),
-    ("docker.io/library/debian:12", "docker.io/library/debian", "12"),
+    ("registry.example/library/debian:12", "registry.example/library/debian", "12"),
     ("localhost:5000/app", "localhost:5000/app", None),
     ("localhost:5000/app:1.0-rc1", "localhost:5000/app", "1.0-rc1"),
 ])
@@ -47,7 +47,7 @@ def test_object_name_that_is_none_names_the_option(name: str) -> None:
 
 
 @pytest.mark.parametrize("name, file_name", [
-    ("web", "web"), ("calvin=G6", "calvin=G6"), ("_", "_"), ("docker.io/library/debian", "docker.io%2Flibrary%2Fdebian"),
+    ("web", "web"), ("calvin=G6", "calvin=G6"), ("_", "_"), ("registry.example/library/debian", "registry.example%2Flibrary%2Fdebian"),
     ("localhost:5000/a", "localhost%3A5000%2Fa"), (".hidden", "%2Ehidden"), ("..", "%2E."), ("100%", "100%25"),
 ])
 def test_name_on_disk(name: str, file_name: str) -> None:

@@ -12,7 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 
 def test_paths_of_the_default_home() -> None:
     layout = Layout()
-    assert layout.image("docker.io/library/debian", "12") == "/var/cocker/images/docker.io%2Flibrary%2Fdebian/12/image.json"
+    assert layout.image("registry.example/library/debian", "12") == "/var/cocker/images/registry.example%2Flibrary%2Fdebian/12/image.json"
     assert layout.image("test", None) == layout.image("test", "_") == "/var/cocker/images/test/_/image.json"
     assert layout.diff("l1") == "/var/cocker/layers/l1/diff"
     assert layout.container("calvin=G6") == "/var/cocker/containers/calvin=G6"
