@@ -15,14 +15,14 @@ pytestmark = pytest.mark.root
 
 # Every call on the way from the plan to the running process that can fail.
 STEPS = [
-    "storage.intents.declare", "engine.layer.create", "engine.layer._make_layer", "storage.records.write",
+    "storage.intents.declare", "storage.snapshots.create", "storage.snapshots._make_layer", "storage.records.write",
     "engine.networks.ensure_up", "network.bridge.ensure", "network.endpoint.prepare", "kernel.namespaces.pin_netns", "engine.endpoints._take",
     "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "network.endpoint.attach", "network.endpoint._pair",
     "network.endpoint._configuration", "engine.compile.write_files", "runtime.spec.compile_config", "kernel.fs.write_atomic",
     "engine.bundle.install", "runtime.launcher.Launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
 ]
-WITHOUT_NETWORK = ("storage.intents.declare", "engine.layer.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
-LATE = ["engine.layer.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
+WITHOUT_NETWORK = ("storage.intents.declare", "storage.snapshots.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
+LATE = ["storage.snapshots.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
         "network.leases.save", "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle"]
 
 
@@ -54,7 +54,7 @@ def test_a_first_start_that_fails_leaves_nothing(engine, after):
 
 
 REPLACING = [
-    "engine.lifecycle.stop", "engine.layer.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
+    "engine.lifecycle.stop", "storage.snapshots.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
     "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
     "runtime.launcher.Launcher.start",
 ]
@@ -66,7 +66,7 @@ def test_a_replacement_that_fails_brings_the_old_container_back(engine, change):
     engine.start(**options)
     engine.read("web", "echo mine > /kept")
     address = engine.find("web")["NetworkSettings"]["IPAddress"]
-    for step in [*REPLACING, "engine.layer.keep_layer"] if "images" in change else REPLACING:
+    for step in [*REPLACING, "storage.snapshots.keep_layer"] if "images" in change else REPLACING:
         with pytest.raises((CockerError, OSError), match="made to fail"):
             engine.start(**{**options, **change}, before=enginelab.failing(step))
         assert engine.read("web", "cat /kept; echo $A") == "mine\n1", step

@@ -26,6 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 CPU_PERIOD = 100000  # microseconds, the kernel's default
@@ -68,9 +69,8 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
 
 
 def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
-    """Topmost first; a layer that several images of the stack share is there once, at its highest place."""
-    layers = [layer for pin in record.pins for layer in pin.layers]
-    return tuple(layout.diff(layer) for layer in dict.fromkeys(reversed(layers)))
+    """Topmost first; a layer that several images of the stack share is there once, where it is lowest. Raises Damaged."""
+    return tuple(snapshots.lower_dirs(layout, [pin.layers for pin in record.pins]))
 
 
 def _network(spec: ContainerSpec, netns: str) -> t.Optional[str]:

@@ -11,9 +11,9 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     checks,
+    compile,
     container_plan,
     endpoints,
-    layer,
     leased,
     lifecycle,
     observe,
@@ -34,7 +34,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records, volumes as volume_store
+from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots, volumes as volume_store
 
 CREATE_VOLUME = "create_volume"
 _ID_BYTES = 32
@@ -102,17 +102,21 @@ class Change:
         if container_plan.CONFIGURE in self._kinds and self._record is not None:
             endpoints.forget(self._host, name, except_on=[each.name for each in self._record.spec.attachments()])
         if {container_plan.CONFIGURE, container_plan.RESET_LAYER} & set(self._kinds):
-            layer.drop_previous(self._host, name)
+            snapshots.drop_previous(self._host.layout.container(name))
 
     def _write(self, record: t.Optional[ContainerRecord]) -> None:
         if record is not None:
             records.write(self._host.layout.spec(self._have.name), record.to_json())
 
+    def _top(self) -> str:
+        lower = compile.lower(self._host.layout, self._record) if self._record is not None else ()
+        return lower[0] if lower else ""
+
     def _create(self, _action: Action) -> Step:
         host, name = self._host, self._have.name
 
         def make() -> None:
-            layer.create(host, name, self._record)
+            snapshots.create(host.layout.container(name), top=self._top())
             self._write(self._record)
 
         return whole(make, lambda: teardown.remove(host, name))
@@ -122,11 +126,11 @@ class Change:
         host, name = self._host, self._have.name
 
         def change() -> None:
-            layer.keep_record(host, name)
+            snapshots.keep_record(host.layout.container(name))
             self._write(self._record)
 
         def restore() -> None:
-            layer.restore_previous(host, name)
+            snapshots.restore_previous(host.layout.container(name))
             endpoints.put_back(host, name, self._leases)
 
         return whole(change, restore)
@@ -136,11 +140,11 @@ class Change:
 
         def change() -> None:
             if container_plan.CONFIGURE not in self._kinds:
-                layer.keep_record(host, name)
-            layer.keep_layer(host, name, self._record)
+                snapshots.keep_record(host.layout.container(name))
+            snapshots.keep_layer(host.layout.container(name), top=self._top())
             self._write(self._record)
 
-        return whole(change, lambda: layer.restore_previous(host, name))
+        return whole(change, lambda: snapshots.restore_previous(host.layout.container(name)))
 
     def _update(self, action: Action) -> Step:
         host, have, options = self._host, self._have, action.details["options"]

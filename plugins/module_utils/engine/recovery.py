@@ -8,14 +8,14 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, endpoints, layer, networks, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, endpoints, networks, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
-from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 
@@ -61,7 +61,7 @@ def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
         return found
     if found.record is None or intent.facts.get("action") == container_plan.REMOVE or not intent.facts.get("existed", True):
         return ContainerState(intent.name)
-    former = records.load(os.path.join(host.layout.container(intent.name), layer.PREVIOUS, layer.RECORD), record_from_json)
+    former = records.load(os.path.join(host.layout.container(intent.name), snapshots.PREVIOUS, snapshots.RECORD), record_from_json)
     return dataclasses.replace(found, record=former or found.record, status=EXITED if found.exit else CREATED)
 
 
@@ -75,11 +75,11 @@ def _container(host: Host, intent: intents.Intent) -> None:
         with tolerate(errno.ENOENT):  # a stop that was not carried through: its supervisor is to call for us again
             os.unlink(os.path.join(host.layout.container_run(name), state.STOPPING))
         _keep_only_current(host, name)
-        layer.drop_previous(host, name)
+        snapshots.drop_previous(host.layout.container(name))
     else:
         teardown.clear(host, name)
         if intent.facts.get("existed", os.path.lexists(host.layout.spec(name))):
-            layer.restore_previous(host, name)
+            snapshots.restore_previous(host.layout.container(name))
         else:
             teardown.remove(host, name)
 

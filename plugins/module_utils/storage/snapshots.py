@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A container's root file system: the layers below, in order, and its own writable layer. Not here: mounting (runtime)."""
+"""A container's root file system: the layers below, in their order, and its own writable layer, with the former one while a replacement
+is not sure yet. Every step can be killed and done again.
+
+Not here: mounting (runtime/rootfs.py), and what the record says (model/container.py).
+"""
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
-UPPER, WORK, MERGED, PREVIOUS = "upper", "work", "merged", "previous"
+PREVIOUS, DROPPED = "previous", ".dropped"
+RECORD = "spec.json"
+_LAYER = ("upper", "work")
 
 
 def layer_order(stack: t.Iterable[t.Sequence[str]]) -> t.List[str]:
@@ -31,61 +37,58 @@ def lower_dirs(layout: Layout, stack: t.Iterable[t.Sequence[str]]) -> t.List[str
     return paths
 
 
-def prepare(directory: str, *, lower: t.Sequence[str] = ()) -> None:
-    """An empty writable layer in the container's directory. Its top is the root's: it looks like that of the topmost layer."""
-    for name in (UPPER, WORK, MERGED):
-        os.mkdir(os.path.join(directory, name), 0o755)
-    fd = os.open(os.path.join(directory, UPPER), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fchmod(fd, 0o755)
-        if lower:
-            facts = os.stat(lower[0])
-            os.fchown(fd, facts.st_uid, facts.st_gid)
-            os.fchmod(fd, stat.S_IMODE(facts.st_mode))
-            os.utime(fd, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
-    finally:
-        os.close(fd)
+def create(directory: str, *, top: str) -> None:
+    """A container's directory. `merged` is where its own mount namespace sees the root; `top` is the topmost layer, or empty."""
+    os.mkdir(directory, 0o700)
+    for part in ("merged", "logs"):
+        os.mkdir(os.path.join(directory, part), 0o700)
+    _make_layer(directory, top)
 
 
-def set_aside(directory: str) -> None:
-    """The writable layer steps back for a new one. The container must not run.
-
-    Idempotent: what is aside already stays the one to restore.
-    """
-    aside = os.path.join(directory, PREVIOUS)
-    with tolerate(errno.EEXIST):
-        os.mkdir(aside, 0o700)
-    for name in (UPPER, WORK):
-        if os.path.lexists(os.path.join(aside, name)):
-            fs.remove_tree(os.path.join(directory, name))
-        else:
-            with tolerate(errno.ENOENT):
-                os.rename(os.path.join(directory, name), os.path.join(aside, name))
-    with tolerate(errno.ENOENT):
-        os.rmdir(os.path.join(directory, MERGED))
-    fs.fsync_dir(directory)
+def _make_layer(directory: str, top: str) -> None:
+    """overlayfs shows the attributes of `upper` as those of the container's /: they are the topmost image's, whatever the umask."""
+    for part in _LAYER:
+        os.mkdir(os.path.join(directory, part), 0o700)
+    upper = os.path.join(directory, "upper")
+    facts = os.stat(top or upper)
+    os.chown(upper, facts.st_uid, facts.st_gid)
+    os.chmod(upper, facts.st_mode & 0o7777 if top else 0o755)
 
 
-def restore(directory: str) -> None:
-    """Undoes set_aside(), dropping what was made since. Idempotent, also after having been killed."""
-    aside = os.path.join(directory, PREVIOUS)
-    if not os.path.isdir(aside):
-        return
-    for name in (UPPER, WORK):
-        if os.path.lexists(os.path.join(aside, name)):
-            fs.remove_tree(os.path.join(directory, name))
-            os.rename(os.path.join(aside, name), os.path.join(directory, name))
-    with tolerate(errno.EEXIST):
-        os.mkdir(os.path.join(directory, MERGED), 0o755)
-    os.rmdir(aside)
-    fs.fsync_dir(directory)
+def keep_record(directory: str) -> None:
+    """The former record is set aside until the replacement has succeeded."""
+    drop_previous(directory)
+    os.mkdir(os.path.join(directory, PREVIOUS), 0o700)
+    with open(os.path.join(directory, RECORD), "rb") as record:
+        fs.write_atomic(os.path.join(directory, PREVIOUS, RECORD), record.read())
 
 
-def forget(directory: str) -> None:
-    """The new writable layer is the one from now on. Idempotent."""
-    fs.remove_tree(os.path.join(directory, PREVIOUS))
+def keep_layer(directory: str, *, top: str) -> None:
+    """So is the writable layer, and an empty one takes its place."""
+    for part in _LAYER:
+        os.rename(os.path.join(directory, part), os.path.join(directory, PREVIOUS, part))
+    _make_layer(directory, top)
 
 
-def usage(directory: str) -> int:
-    """Bytes on the disk of what the container has written."""
-    return fs.disk_usage(os.path.join(directory, UPPER))
+def restore_previous(directory: str) -> None:
+    """A replacement that did not succeed: the former record and writable layer are in force again. Idempotent."""
+    former = os.path.join(directory, PREVIOUS)
+    if os.path.isdir(former):
+        for part in _LAYER:
+            if os.path.isdir(os.path.join(former, part)):
+                fs.remove_tree(os.path.join(directory, part))
+                os.rename(os.path.join(former, part), os.path.join(directory, part))
+        with tolerate(errno.ENOENT):
+            os.rename(os.path.join(former, RECORD), os.path.join(directory, RECORD))
+        fs.fsync_dir(directory)
+    drop_previous(directory)
+
+
+def drop_previous(directory: str) -> None:
+    """Out of sight first: what is being removed must never be restored. Idempotent."""
+    dropped = os.path.join(directory, DROPPED)
+    if os.path.lexists(dropped):
+        fs.remove_tree(dropped)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(os.path.join(directory, PREVIOUS), dropped)
+        fs.remove_tree(dropped)

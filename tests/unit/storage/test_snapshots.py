@@ -31,49 +31,55 @@ def test_overlayfs_gets_the_topmost_first(layout: Layout) -> None:
         snapshots.lower_dirs(layout, [["a"], ["gone"]])
 
 
+@pytest.fixture
+def container(tmp_path: pathlib.Path) -> pathlib.Path:
+    """With something in its writable layer, and a record."""
+    directory = tmp_path / "web"
+    snapshots.create(str(directory), top="")
+    (directory / "upper/file").write_text("old")
+    (directory / "spec.json").write_text("old")
+    return directory
+
+
 def test_top_of_the_writable_layer_looks_like_the_image(tmp_path: pathlib.Path) -> None:
-    lower = tmp_path / "lower"
-    lower.mkdir()
-    lower.chmod(0o711)
-    snapshots.prepare(str(tmp_path), lower=[str(lower)])
-    assert (tmp_path / "upper").stat().st_mode & 0o7777 == 0o711
-    assert sorted(os.listdir(tmp_path)) == ["lower", "merged", "upper", "work"]
+    top = tmp_path / "top"
+    top.mkdir()
+    top.chmod(0o711)
+    snapshots.create(str(tmp_path / "web"), top=str(top))
+    assert (tmp_path / "web/upper").stat().st_mode & 0o7777 == 0o711
+    assert sorted(os.listdir(tmp_path / "web")) == ["logs", "merged", "upper", "work"]
 
 
-def write(path: pathlib.Path, text: str) -> None:
-    (path / "upper/file").write_text(text)
+def replace(container: pathlib.Path) -> None:
+    snapshots.keep_record(str(container))
+    snapshots.keep_layer(str(container), top="")
+    (container / "upper/file").write_text("new")
+    (container / "spec.json").write_text("new")
 
 
-def test_replacing_keeps_the_old_layer_until_it_is_forgotten(tmp_path: pathlib.Path) -> None:
-    snapshots.prepare(str(tmp_path))
-    write(tmp_path, "old")
-    snapshots.set_aside(str(tmp_path))
-    snapshots.prepare(str(tmp_path))
-    write(tmp_path, "new")
-    snapshots.forget(str(tmp_path))
-    snapshots.forget(str(tmp_path))
-    assert (tmp_path / "upper/file").read_text() == "new" and sorted(os.listdir(tmp_path)) == ["merged", "upper", "work"]
+def content(container: pathlib.Path) -> t.Tuple[str, str]:
+    return (container / "upper/file").read_text(), (container / "spec.json").read_text()
 
 
-@pytest.mark.parametrize("progress", ["set aside", "again", "prepared", "half prepared"])
-def test_rollback_brings_the_old_layer_back(tmp_path: pathlib.Path, progress: str) -> None:
-    snapshots.prepare(str(tmp_path))
-    write(tmp_path, "old")
-    snapshots.set_aside(str(tmp_path))
-    if progress == "half prepared":
-        (tmp_path / "upper").mkdir()
-    elif progress != "set aside":
-        snapshots.prepare(str(tmp_path))
-        write(tmp_path, "new")
-    if progress == "again":
-        snapshots.set_aside(str(tmp_path))
-    snapshots.restore(str(tmp_path))
-    snapshots.restore(str(tmp_path))
-    assert (tmp_path / "upper/file").read_text() == "old" and sorted(os.listdir(tmp_path)) == ["merged", "upper", "work"]
+def test_a_replacement_that_succeeded_drops_the_former_state(container: pathlib.Path) -> None:
+    replace(container)
+    for _again in range(2):
+        snapshots.drop_previous(str(container))
+    snapshots.restore_previous(str(container))
+    assert content(container) == ("new", "new")
+    assert snapshots.PREVIOUS not in os.listdir(container)
 
 
-def test_usage_is_what_was_written(tmp_path: pathlib.Path) -> None:
-    snapshots.prepare(str(tmp_path))
-    before = snapshots.usage(str(tmp_path))
-    (tmp_path / "upper/file").write_bytes(b"x" * 50000)
-    assert snapshots.usage(str(tmp_path)) - before >= 50000
+def test_a_replacement_that_failed_has_the_former_state_back(container: pathlib.Path) -> None:
+    replace(container)
+    for _again in range(2):
+        snapshots.restore_previous(str(container))
+    assert content(container) == ("old", "old")
+    assert snapshots.PREVIOUS not in os.listdir(container)
+
+
+def test_a_record_alone_can_be_replaced(container: pathlib.Path) -> None:
+    snapshots.keep_record(str(container))
+    (container / "spec.json").write_text("new")
+    snapshots.restore_previous(str(container))
+    assert content(container) == ("old", "old")
