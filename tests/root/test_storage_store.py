@@ -113,9 +113,8 @@ def test_layers_stack_and_the_writable_one_takes_what_is_written(layout: Layout,
             pathlib.Path(staging.diff, name).touch()
             made.append(staging.commit(created="now", size=0, entries=0, source="test").id)
     directory = tmp_path / "container"
-    directory.mkdir()
     lower = snapshots.lower_dirs(layout, [[made[0]], made])
-    snapshots.prepare(str(directory), lower=lower)
+    snapshots.create(str(directory), top=lower[0])
 
     def action() -> t.List[str]:
         mounts.overlay(str(directory / "merged"), lower=lower, upper=str(directory / "upper"), work=str(directory / "work"))
