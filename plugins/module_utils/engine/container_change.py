@@ -24,13 +24,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    ContainerRecord,
-    ContainerSpec,
-    ContainerState,
-    Pin,
-    completed,
-)
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec, ContainerState, Pin
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish

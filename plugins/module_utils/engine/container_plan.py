@@ -10,15 +10,8 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    CREATED,
-    EXITED,
-    FIELDS,
-    RUNNING,
-    ContainerSpec,
-    ContainerState,
-    completed,
-)
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, RUNNING, ContainerSpec, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS, completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, STOPPED, ContainerWish
 

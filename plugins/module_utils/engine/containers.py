@@ -11,13 +11,8 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, info, observe, stacks, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    DEAD,
-    ContainerSpec,
-    ContainerState,
-    completed,
-    record_from_json,
-)
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, ContainerSpec, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store

@@ -20,8 +20,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerState,
     Exit,
     Running,
-    record_from_json,
 )
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records

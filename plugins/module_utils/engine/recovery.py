@@ -12,7 +12,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import contai
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState, record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, snapshots

@@ -7,7 +7,8 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import FIELDS, Attachment, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping

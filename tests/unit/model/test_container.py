@@ -8,9 +8,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import changes, container
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes, container, container_fields
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    FIELDS,
     Attachment,
     ContainerRecord,
     ContainerSpec,
@@ -18,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     Pin,
     Ulimit,
 )
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
@@ -60,7 +60,7 @@ VALUES: t.Dict[str, t.Any] = {
 
 def through_json(spec: ContainerSpec) -> ContainerSpec:
     record = ContainerRecord("id", "2026-01-01T00:00:00Z", spec, (Pin("debian", "12", ("L1", "L2")),))
-    read = container.record_from_json(json.loads(json.dumps(record.to_json())))
+    read = container_fields.record_from_json(json.loads(json.dumps(record.to_json())))
     assert dataclasses.replace(read, spec=spec) == record
     return read.spec
 
@@ -90,12 +90,12 @@ def test_a_whole_spec_survives() -> None:
 
 def test_a_record_that_is_not_ours_is_noticed() -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        container.record_from_json({"id": "x"})
+        container_fields.record_from_json({"id": "x"})
 
 
 def test_a_partial_task_keeps_what_it_does_not_say() -> None:
     have = ContainerSpec("web", **VALUES)
-    said = container.completed(ContainerSpec("web", memory=1 << 30, env={}), have)
+    said = container_fields.completed(ContainerSpec("web", memory=1 << 30, env={}), have)
     assert said == dataclasses.replace(have, memory=1 << 30, env={})
 
 

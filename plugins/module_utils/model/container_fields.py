@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table of a container's options: what a change of each costs, and how its value is read back from a record.
+
+Not here: the options themselves (ContainerSpec in container.py) and what is done about a change (engine/).
+"""
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    Attachment,
+    ContainerRecord,
+    ContainerSpec,
+    Device,
+    Pin,
+    Ulimit,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import config_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+
+
+def _dict(value: t.Any) -> t.Any:
+    return dict(value)
+
+
+def _each(kind: t.Callable[..., t.Any]) -> t.Callable[[t.Any], t.Any]:
+    return lambda value: tuple(kind(**item) for item in value)
+
+
+FIELDS = (
+    Field("images", RECREATE, tuple),
+    Field("command", RESTART, tuple),
+    Field("entrypoint", RESTART, tuple),
+    Field("init", RESTART, bool),
+    Field("env", RESTART, _dict),
+    Field("user", RESTART, str),
+    Field("working_dir", RESTART, str),
+    Field("hostname", RESTART, str),
+    Field("network_mode", RESTART, str),
+    Field("networks", RESTART, _each(Attachment)),
+    Field("published_ports", LIVE, _each(PortMapping)),
+    Field("mounts", RESTART, _each(mounts.Mount)),
+    Field("memory", LIVE, int),
+    Field("memory_swap", LIVE, int),
+    Field("nano_cpus", LIVE, int),
+    Field("cpuset_cpus", LIVE, str),
+    Field("cpu_shares", LIVE, int),
+    Field("pids_limit", LIVE, int),
+    Field("capabilities", RESTART, tuple),
+    Field("cap_drop", RESTART, tuple),
+    Field("security_opts", RESTART, tuple),
+    Field("devices", RESTART, _each(Device)),
+    Field("read_only", RESTART, bool),
+    Field("sysctls", RESTART, _dict),
+    Field("ulimits", RESTART, _each(Ulimit)),
+    Field("labels", LIVE, _dict),
+    Field("stop_timeout", LIVE, int),
+    Field("stop_signal", LIVE, int),
+)
+
+
+def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
+    """Raises KeyError, TypeError or ValueError where the record is not ours; storage.records names the file."""
+    said = value["spec"]
+    spec = ContainerSpec(name=said["name"], **{field.name: field.load(said[field.name]) for field in FIELDS if field.name in said})
+    pins = tuple(Pin(pin["name"], pin["version"], tuple(pin["layers"])) for pin in value["pins"])
+    return ContainerRecord(value["id"], value["created"], spec, pins, config_from_json(value["config"]))
+
+
+def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:
+    """A partial task laid over what is recorded: what it does not say stays."""
+    said = {field.name: getattr(want, field.name) for field in FIELDS if getattr(want, field.name) is not None}
+    return dataclasses.replace(have, **said)
