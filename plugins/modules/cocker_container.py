@@ -35,13 +35,17 @@ options:
     required: true
   state:
     description:
-      - V(started) makes the container if it does not exist, changes it to what is said, and starts it if it is not running.
+      - V(started) makes the container if it does not exist, changes it to what is said, and starts it if it is not running;
+        if it is paused, it is resumed.
       - V(present) does the same and leaves it as it is, running or not.
       - V(stopped) does the same and stops it if it is running.
+      - V(paused) does what V(started) does and then holds all processes of the container where they are, until it is
+        V(started) again. V(present) leaves it paused.
+      - V(created) is another word for V(present).
       - V(absent) stops the container, with O(stop_signal) and O(stop_timeout), and removes it with all it wrote outside
         its volumes. The other options are then not looked at, but must be valid.
     type: str
-    choices: [absent, present, started, stopped]
+    choices: [absent, created, paused, present, started, stopped]
     default: started
   image:
     description:
@@ -72,6 +76,21 @@ options:
     type: str
     choices: [apply, fail, live_only]
     default: apply
+  paused:
+    description:
+      - V(true) with O(state=started) is the same as O(state=paused), V(false) the same as O(state=started) alone.
+    type: bool
+  force_kill:
+    description:
+      - Whether a container that has to be stopped gets O(kill_signal) in place of its stop signal. If it has not ended
+        after O(stop_timeout), it is killed in any case.
+    type: bool
+    default: false
+    aliases: [forcekill]
+  kill_signal:
+    description:
+      - The signal that O(force_kill) sends, as a name or a number. Without it that is C(SIGKILL).
+    type: str
   labels:
     description:
       - Labels of the container, on top of those of the image. Numbers and booleans become text.
@@ -125,6 +144,11 @@ EXAMPLES = r"""
     name: web
     restart: true
 
+- name: Hold its processes for the time of a backup; a task with state started lets them go on
+  cocker.engine.cocker_container:
+    name: web
+    state: paused
+
 - name: Several images upon each other, and services that are started later
   cocker.engine.cocker_container:
     name: node1
@@ -160,6 +184,12 @@ EXAMPLES = r"""
     name: web
     state: stopped
     stop_timeout: 60
+
+- name: Stop it at once
+  cocker.engine.cocker_container:
+    name: web
+    state: stopped
+    force_kill: true
 
 - name: Remove it; its volume stays
   cocker.engine.cocker_container:

@@ -8,14 +8,19 @@ from __future__ import annotations
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES
 
+STATES = ("absent", "created", "paused", "present", "started", "stopped")  # created is podman's word for present
+
 LIFECYCLE: Options = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped"], "default": "started"},
+    "state": {"type": "str", "choices": list(STATES), "default": "started"},
     "image": {"type": "str"},
     "images": {"type": "list", "elements": "str"},
     "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
     "recreate": {"type": "bool", "default": False},
     "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
+    "paused": {"type": "bool"},
+    "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
+    "kill_signal": {"type": "str"},
     "labels": {"type": "dict", "aliases": ["label"]},
 }
 

@@ -12,7 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Par
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, network, ports, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, Attachment, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PAUSED, PRESENT, STARTED, ContainerWish
 
 HOSTNAME_LENGTH = 64  # sethostname(2)
 _HOSTNAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
@@ -26,11 +26,32 @@ def wish(params: Params) -> ContainerWish:
     _refuse_without_bridge(params)
     return ContainerWish(
         spec=_spec(params),
-        state=params["state"],
+        state=_state(params),
         restart=params["restart"],
         recreate=params["recreate"],
         on_change=params["on_change"],
+        kill_signal=_kill_signal(params),
     )
+
+
+def _state(params: Params) -> str:
+    state, paused = str(params["state"]), params["paused"]
+    if paused is not None and state not in (STARTED, PAUSED):
+        raise Invalid("paused", "it goes with state: started, not with state: %s" % state)
+    if state == PAUSED and paused is False:
+        raise Invalid("paused", "false is the opposite of state: paused")
+    if state == "created":
+        return PRESENT
+    return PAUSED if paused else state
+
+
+def _kill_signal(params: Params) -> t.Optional[int]:
+    """With force_kill the stop signal's part is the kill signal's, SIGKILL where none is given."""
+    given = params["kill_signal"]
+    number = None if given is None else units.parse_signal(given, "kill_signal")
+    if number is not None and not params["force_kill"]:
+        raise Invalid("kill_signal", "it goes with force_kill: true", hint="stop_signal is the one of an orderly stop")
+    return (number or units.SIGNALS["KILL"]) if params["force_kill"] else None
 
 
 def _spec(params: Params) -> ContainerSpec:

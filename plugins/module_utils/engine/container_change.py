@@ -24,7 +24,14 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec, ContainerState, Pin
+from ansible_collections.cocker.engine.plugins.module_utils.model import container_states
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    PAUSED,
+    ContainerRecord,
+    ContainerSpec,
+    ContainerState,
+    Pin,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
@@ -34,22 +41,22 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import recor
 CREATE_VOLUME = "create_volume"
 _ID_BYTES = 32
 _NEED_CHECKS = {
-    container_plan.CREATE, container_plan.CONFIGURE, container_plan.RESET_LAYER, container_plan.UPDATE, container_plan.START,
+    container_states.CREATE, container_plan.CONFIGURE, container_plan.RESET_LAYER, container_plan.UPDATE, container_states.START,
 }
 
 
 def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) -> Change:
     """Everything that can be known to go wrong is found here, before the first effect, in check mode too."""
     kinds = {action.kind for action in plan.actions}
-    if container_plan.REMOVE in kinds:
+    if container_states.REMOVE in kinds:
         record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
-        return Change(host, have, plan, record)  # how it is stopped is the task's to say
+        return Change(host, have, plan, record, kill_signal=wish.kill_signal)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
-    record = _record(host, spec, have.record, anew=bool({container_plan.CREATE, container_plan.RESET_LAYER} & kinds))
+    record = _record(host, spec, have.record, anew=bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds))
     if kinds & _NEED_CHECKS:
-        checks.container(host, record, ports=container_plan.START in kinds or _republishes(have, plan))
+        checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
     made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
-    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record)
+    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record, kill_signal=wish.kill_signal)
 
 
 def _republishes(have: ContainerState, plan: Plan) -> bool:
@@ -72,22 +79,26 @@ def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord]
 class Change:
     """The actions of one plan, bound to what was observed (`have`) and what is to be recorded."""
 
-    def __init__(self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord]) -> None:
+    def __init__(
+        self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord], *, kill_signal: t.Optional[int] = None
+    ) -> None:
         self._host, self._have, self._record = host, have, record
-        self.plan = plan
+        self.plan, self._kill_signal = plan, kill_signal
         self._kinds = [action.kind for action in plan.actions]
         self._leases = leased.of(host, have.name) if container_plan.CONFIGURE in self._kinds else []
 
     def step(self, action: Action) -> Step:
         table: t.Dict[str, t.Callable[[Action], Step]] = {
             CREATE_VOLUME: lambda action: volumes.make(self._host, VolumeSpec(action.subject)),
-            container_plan.CREATE: self._create,
+            container_states.CREATE: self._create,
             container_plan.CONFIGURE: self._configure,
             container_plan.RESET_LAYER: self._reset_layer,
             container_plan.UPDATE: self._update,
-            container_plan.START: self._start,
-            container_plan.STOP: self._stop,
-            container_plan.REMOVE: self._remove,
+            container_states.START: self._start,
+            container_states.STOP: self._stop,
+            container_states.PAUSE: self._pause,
+            container_states.UNPAUSE: self._unpause,
+            container_states.REMOVE: self._remove,
         }
         return table[action.kind](action)
 
@@ -163,13 +174,22 @@ class Change:
     def _stop(self, _action: Action) -> Step:
         host, have = self._host, self._have
 
+        def stop() -> None:
+            lifecycle.stop(host, have, self._record, kill_signal=self._kill_signal)
+
         def start_former() -> None:
             if have.record is not None and not observe.container(host, have.name).is_running:
                 lifecycle.start(host, have.record)
+                if have.status == PAUSED:
+                    lifecycle.pause(host, have.name)
 
-        if container_plan.REMOVE in self._kinds:
-            return Step(lambda: lifecycle.stop(host, have, self._record))  # a removal is finished, not undone
-        return whole(lambda: lifecycle.stop(host, have, self._record), start_former)
+        return Step(stop) if container_states.REMOVE in self._kinds else whole(stop, start_former)  # a removal is finished, not undone
+
+    def _pause(self, _action: Action) -> Step:
+        return Step(lambda: lifecycle.pause(self._host, self._have.name), lambda: lifecycle.unpause(self._host, self._have.name))
+
+    def _unpause(self, _action: Action) -> Step:
+        return Step(lambda: lifecycle.unpause(self._host, self._have.name), lambda: lifecycle.pause(self._host, self._have.name))
 
     def _remove(self, _action: Action) -> Step:
         host, name = self._host, self._have.name

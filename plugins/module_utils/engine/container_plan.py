@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """PURE: what must be done to a container, from what is wanted and what was found.
 
-Not here: looking (observe.py) and doing (containers.py, lifecycle.py).
+Not here: what leads from one state to another (model/container_states.py), looking (observe.py) and doing (containers.py, lifecycle.py).
 """
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, RUNNING, ContainerSpec, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS, completed
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import (
+    CREATE,
+    MOVES,
+    REMOVE,
+    START,
+    STOP,
+    Verbs,
+    after,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, STOPPED, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 
-CREATE, CONFIGURE, UPDATE, RESET_LAYER, START, STOP, REMOVE = "create", "configure", "update", "reset_layer", "start", "stop", "remove"
+CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
 
 
 def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
@@ -40,94 +48,84 @@ def plan_container(wish: ContainerWish, have: ContainerState) -> Plan:
 
 
 def _plan_absent(have: ContainerState) -> Plan:
-    if have.status is None:
+    verbs = MOVES[have.status, ABSENT].usual
+    if not verbs:
         return Plan()
-    stop = (Action(STOP, have.name),) if have.is_running else ()
     return Plan(
         action=REMOVE,
         reasons=("state absent is wanted, the container is %s" % have.status,),
-        actions=(*stop, Action(REMOVE, have.name)),
+        actions=tuple(Action(verb, have.name) for verb in verbs),
         before={"exists": True, "status": have.status},
         after={"exists": False},
     )
 
 
 def _plan_new(want: ContainerSpec, wish: ContainerWish) -> Plan:
-    start = (Action(START, want.name),) if wish.state == STARTED else ()
+    create, *rest = MOVES[None, wish.state].usual
     said = {key: value for key, value in changes.plain(want).items() if key != "name"}
     return Plan(
         action=CREATE,
         reasons=("the container does not exist",),
-        actions=(Action(CREATE, want.name, {"images": list(want.images or ())}), *start),
+        actions=(Action(create, want.name, {"images": list(want.images or ())}), *(Action(verb, want.name) for verb in rest)),
         before={"exists": False},
-        after={"exists": True, "status": RUNNING if start else CREATED, **said},
+        after={"exists": True, "status": after(CREATED, tuple(rest)), **said},
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Moves:
-    """Whether PID 1 goes, and whether there is one afterwards."""
-
-    stop: bool
-    start: bool
 
 
 def _plan_existing(wish: ContainerWish, have: ContainerState, found: t.Sequence[changes.Change], cost: str) -> Plan:
-    moves = _moves(wish, have, cost)
-    options = sorted(change.name for change in found)
-    actions: t.List[Action] = [Action(STOP, have.name)] if moves.stop else []
-    if cost == changes.LIVE:
-        actions.insert(0, Action(UPDATE, have.name, {"options": options}))
-    elif options:
-        actions.append(Action(CONFIGURE, have.name, {"options": options}))
-    if cost == changes.RECREATE:
-        actions.append(Action(RESET_LAYER, have.name))
-    if moves.start:
-        actions.append(Action(START, have.name))
-    status = RUNNING if moves.start else EXITED if moves.stop else have.status
+    verbs = _verbs(wish, have, cost)
+    stops = 1 if verbs[:1] == (STOP,) else 0  # what needs a container that stands still comes after the stop
+    configured = _configured(have.name, found, cost)
+    moved = [Action(verb, have.name) for verb in verbs]
+    actions = [*moved[:stops], *configured, *moved[stops:]] if cost != changes.LIVE else [*configured, *moved]
     before = {change.name: changes.plain(change.before) for change in found}
-    after = {change.name: changes.plain(change.after) for change in found}
+    wanted = {change.name: changes.plain(change.after) for change in found}
+    status = after(have.status, verbs)
     if status != have.status:
-        before["status"], after["status"] = have.status, status
+        before["status"], wanted["status"] = have.status, status
     return Plan(
-        action=_summary(cost, moves),
-        reasons=_reasons(wish, have, found, moves) if actions else (),
+        action=_summary(cost, verbs),
+        reasons=_reasons(wish, have, found, verbs) if actions else (),
         actions=tuple(actions),
         before=before,
-        after=after,
+        after=wanted,
     )
 
 
-def _moves(wish: ContainerWish, have: ContainerState, cost: str) -> _Moves:
-    wants_running = wish.state == STARTED or (wish.state != STOPPED and have.is_running)
-    replaced = cost in (changes.RESTART, changes.RECREATE) or wish.restart
-    stop = have.is_running and (replaced or not wants_running)
-    return _Moves(stop=stop, start=wants_running and (stop or not have.is_running))
+def _verbs(wish: ContainerWish, have: ContainerState, cost: str) -> Verbs:
+    moves = MOVES[have.status, wish.state]
+    return moves.anew if cost in (changes.RESTART, changes.RECREATE) or wish.restart else moves.usual
 
 
-def _summary(cost: str, moves: _Moves) -> str:
+def _configured(name: str, found: t.Sequence[changes.Change], cost: str) -> t.List[Action]:
+    options = {"options": sorted(change.name for change in found)}
+    if cost == changes.LIVE:
+        return [Action(UPDATE, name, options)]
+    actions = [Action(CONFIGURE, name, options)] if found else []
+    return [*actions, Action(RESET_LAYER, name)] if cost == changes.RECREATE else actions
+
+
+def _summary(cost: str, verbs: Verbs) -> str:
     """In one word; a change that needs no restart here (nothing runs) is an update."""
     if cost == changes.RECREATE:
         return changes.RECREATE
-    if moves.stop and moves.start:
+    if verbs[:2] == (STOP, START):
         return changes.RESTART
-    if moves.stop:
+    if verbs[:1] == (STOP,):
         return STOP
     if cost != changes.NOTHING:
         return changes.LIVE
-    return START if moves.start else changes.NOTHING
+    return verbs[0] if verbs else changes.NOTHING
 
 
-def _reasons(wish: ContainerWish, have: ContainerState, found: t.Sequence[changes.Change], moves: _Moves) -> t.Tuple[str, ...]:
+def _reasons(wish: ContainerWish, have: ContainerState, found: t.Sequence[changes.Change], verbs: Verbs) -> t.Tuple[str, ...]:
     reasons = ["%s changed (%s)" % (change.name, change.cost) for change in found]
     if wish.recreate:
         reasons.append("recreate was asked for")
-    if wish.restart and moves.start:
+    if wish.restart and START in verbs:
         reasons.append("restart was asked for")
-    if moves.start and not have.is_running:
-        reasons.append("state started is wanted, the container is %s" % have.status)
-    if moves.stop and not moves.start:
-        reasons.append("state stopped is wanted, the container is running")
+    if after(have.status, verbs) != have.status:
+        reasons.append("state %s is wanted, the container is %s" % (wish.state, have.status))
     return tuple(reasons)
 
 

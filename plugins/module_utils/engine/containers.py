@@ -13,6 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
@@ -29,7 +30,7 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
             return outcome(plan, {"container": info.container(host, have) if have.record else None})
         from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
 
-        if not host.dry_run and container_plan.START in [action.kind for action in plan.actions]:
+        if not host.dry_run and START in [action.kind for action in plan.actions]:
             lifecycle.get_ready(host)
         change = container_change.prepared(host, have, wish, plan)
         with _declared(host, have, plan):

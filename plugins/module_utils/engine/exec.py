@@ -7,6 +7,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher
@@ -21,6 +22,8 @@ def run(host: Host, wish: ExecWish) -> t.Dict[str, t.Any]:
         raise NotFound("container", wish.container, "it does not exist")
     if not found.is_running:
         raise Conflict("exec in container", wish.container, "it is %s" % found.status, hint="start it first")
+    if found.status == PAUSED:
+        raise Conflict("exec in container", wish.container, "it is paused", hint="state: started resumes it")
     request = launcher.ExecRequest(
         bundle=host.layout.container(wish.container),
         state_dir=host.layout.container_run(wish.container),

@@ -86,7 +86,7 @@ def _state(state: ContainerState) -> Shown:
     return {
         "Status": state.status,
         "Running": state.is_running,
-        "Paused": False,
+        "Paused": state.status == "paused",
         "Restarting": False,
         "Dead": state.status == "dead",
         "OOMKilled": ended.oom_killed if ended and not running else False,

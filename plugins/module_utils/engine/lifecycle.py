@@ -10,14 +10,14 @@ import json
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.engine.observe import CONFIG
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     CUSTOM,
+    PAUSED,
     STOP_TIMEOUT,
     ContainerRecord,
     ContainerState,
@@ -65,7 +65,7 @@ def _forget_config(host: Host, name: str) -> None:
     folder = host.layout.container(name)
     if state.find_exit(folder) is None:
         with tolerate(errno.ENOENT):
-            os.unlink(os.path.join(folder, CONFIG))
+            os.unlink(os.path.join(folder, observe.CONFIG))
 
 
 def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
@@ -82,7 +82,7 @@ def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     compile.write_files(host.layout, record.spec, addresses)
     text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), sort_keys=True) + "\n"  # to indent takes Python's slow way
-    path = os.path.join(host.layout.container(record.spec.name), CONFIG)
+    path = os.path.join(host.layout.container(record.spec.name), observe.CONFIG)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 
 
@@ -99,7 +99,9 @@ def _launch(host: Host, name: str) -> None:
         raise StartFailed("start container", name, result.error)
 
 
-def stop(host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] = None) -> None:
+def stop(
+    host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] = None, *, kill_signal: t.Optional[int] = None
+) -> None:
     """The stop signal, the stop timeout, SIGKILL, as `wanted` has them; then nothing of the run is left but its record."""
     running, record = found.running, wanted or found.record
     if running is None or record is None:
@@ -107,12 +109,29 @@ def stop(host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] 
     _announce(host, found.name)
     identity = process.Identity(running.pid, running.start_time)
     timeout = record.spec.stop_timeout if record.spec.stop_timeout is not None else STOP_TIMEOUT
-    process.signal(identity, stop_signal(record.spec, record.config.stop_signal or None))
+    process.signal(identity, kill_signal or stop_signal(record.spec, record.config.stop_signal or None))
+    if found.status == PAUSED:
+        factory.from_paths(running.cgroups).thaw()  # with the signal waiting for it
     if not process.wait_gone(identity, timeout):
         factory.from_paths(running.cgroups).kill()
         if not process.wait_gone(identity, _KILL_TIMEOUT):
             raise CockerError("stop container", found.name, "its first process does not end, not even by SIGKILL")
     teardown.clear(host, found.name)
+
+
+def pause(host: Host, name: str) -> None:
+    """Idempotent. Raises CockerError when the processes do not come to a standstill, and leaves them running."""
+    running = observe.container(host, name).running
+    if running is None:
+        raise Conflict("pause container", name, "it does not run")
+    factory.from_paths(running.cgroups).freeze()
+
+
+def unpause(host: Host, name: str) -> None:
+    """Idempotent."""
+    running = observe.container(host, name).running
+    if running is not None:
+        factory.from_paths(running.cgroups).thaw()
 
 
 def _announce(host: Host, name: str) -> None:

@@ -9,12 +9,13 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     CREATED,
     DEAD,
     EXITED,
     LOST_EXIT_CODE,
+    PAUSED,
     RUNNING,
     ContainerRecord,
     ContainerState,
@@ -37,7 +38,8 @@ def container(host: Host, name: str) -> ContainerState:
         return ContainerState(name, status=DEAD if os.path.isdir(host.layout.container(name)) else None)
     volatile = state.find(host.layout.container_run(name))
     if volatile is not None and volatile.is_running():
-        return ContainerState(name, RUNNING, record, running=_running(volatile))
+        status = PAUSED if cgroupfs.is_frozen(volatile.cgroups) else RUNNING
+        return ContainerState(name, status, record, running=_running(volatile))
     if volatile is not None and volatile.boot_id == process.boot_id():
         process.wait_gone(volatile.supervisor, _ENDING)  # it writes down how the container ended, and is quick at it
     return _ended(host, name, record, volatile.started_at if volatile else "")

@@ -8,12 +8,13 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, endpoints, networks, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints, networks, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, EXITED, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import REMOVE
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, snapshots
@@ -58,9 +59,9 @@ def settled(host: Host, intent: intents.Intent) -> ContainerState:
 def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
     """What `settled` would find, for a dry run."""
     found = observe.container(host, intent.name)
-    if found.is_running and intent.facts.get("action") != container_plan.REMOVE:
+    if found.is_running and intent.facts.get("action") != REMOVE:
         return found
-    if found.record is None or intent.facts.get("action") == container_plan.REMOVE or not intent.facts.get("existed", True):
+    if found.record is None or intent.facts.get("action") == REMOVE or not intent.facts.get("existed", True):
         return ContainerState(intent.name)
     former = records.load(os.path.join(host.layout.container(intent.name), snapshots.PREVIOUS, snapshots.RECORD), record_from_json)
     return dataclasses.replace(found, record=former or found.record, status=EXITED if found.exit else CREATED)
@@ -69,7 +70,7 @@ def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
 def _container(host: Host, intent: intents.Intent) -> None:
     """A removal is finished; a container that runs was the aim, and stays; all else is as before, or gone if it was not there."""
     name, found = intent.name, teardown.running(host, intent.name)
-    if intent.facts.get("action") == container_plan.REMOVE:
+    if intent.facts.get("action") == REMOVE:
         teardown.clear(host, name)
         teardown.remove(host, name)
     elif found is not None and found.is_running():

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, mountinfo, process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs, mountinfo, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Conflict, Damaged, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
@@ -51,6 +51,8 @@ def _end_supervisor(host: Host, name: str) -> None:
     if found is None or found.boot_id != process.boot_id():
         return
     process.signal(found.init, process.SIGNALS["KILL"])
+    if cgroupfs.is_frozen(found.cgroups):
+        factory.from_paths(found.cgroups).thaw()  # a paused process of cgroup v1 does not even die
     if not process.wait_gone(found.supervisor, _SUPERVISOR_ENDS):
         process.signal(found.supervisor, process.SIGNALS["KILL"])
         process.wait_gone(found.supervisor, _SUPERVISOR_ENDS)

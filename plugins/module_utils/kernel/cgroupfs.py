@@ -123,6 +123,14 @@ def has(directory: str, name: str) -> bool:
     return os.path.exists(directory + "/" + name)
 
 
+def is_frozen(paths: t.Mapping[str, str]) -> bool:
+    """Whether the cgroup with these directories stands still, by the one freezer or the other; False when it is gone."""
+    v1, v2 = paths.get("freezer"), paths.get("unified")
+    if v2 and keyed(find(v2, "cgroup.events")).get("frozen") == 1:
+        return True
+    return bool(v1) and find(str(v1), "freezer.state") == "FROZEN"
+
+
 def pids(directory: str, name: str = "cgroup.procs") -> t.List[int]:
     """The processes of one cgroup; [] when it is gone. Those that our pid namespace cannot name (0) are left out."""
     text = find(directory, name)

@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
 
-CREATED, RUNNING, EXITED, DEAD = "created", "running", "exited", "dead"
+CREATED, RUNNING, PAUSED, EXITED, DEAD = "created", "running", "paused", "exited", "dead"
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL
 LOST_EXIT_CODE = 255  # the supervisor died: nobody saw how the container ended
@@ -156,7 +156,8 @@ class ContainerState:
 
     @property
     def is_running(self) -> bool:
-        return self.status == RUNNING
+        """There is a first process; it may be paused."""
+        return self.status in (RUNNING, PAUSED)
 
 
 def stop_signal(spec: ContainerSpec, image_signal: t.Optional[str]) -> int:

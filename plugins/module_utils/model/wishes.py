@@ -13,18 +13,22 @@ if t.TYPE_CHECKING:  # a task on a volume loads nothing of containers
     from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
     from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
-ABSENT, PRESENT, STARTED, STOPPED = "absent", "present", "started", "stopped"
+ABSENT, PRESENT, STARTED, PAUSED, STOPPED, HEALTHY = "absent", "present", "started", "paused", "stopped", "healthy"
 
 
 @dataclasses.dataclass(frozen=True)
 class ContainerWish:
-    """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all."""
+    """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all.
+
+    `kill_signal` is sent in place of the stop signal, whoever stops the container and why.
+    """
 
     spec: ContainerSpec
     state: str = STARTED
     restart: bool = False
     recreate: bool = False
     on_change: str = "apply"
+    kill_signal: t.Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -208,3 +208,37 @@ def test_a_partial_task_cannot_move_the_container_to_the_default_network(partial
     with pytest.raises(Invalid, match="must name the network"):
         partial(ipv4_address="10.66.1.10")
     assert partial(ipv4_address="10.66.1.10", networks=[{"name": "web0"}]).networks == (Attachment("web0", "10.66.1.10"),)
+
+
+@pytest.mark.parametrize("given,state", [
+    ({}, "started"),
+    ({"state": "created"}, "present"),
+    ({"state": "paused"}, "paused"),
+    ({"paused": True}, "paused"),
+    ({"paused": False}, "started"),
+    ({"state": "paused", "paused": True}, "paused"),
+])
+def test_paused_is_a_state(wish: t.Callable[..., ContainerWish], given: t.Dict[str, t.Any], state: str) -> None:
+    assert wish(**given).state == state
+
+
+@pytest.mark.parametrize("given,signal", [
+    ({}, None),
+    ({"force_kill": True}, 9),
+    ({"force_kill": True, "kill_signal": "SIGHUP"}, 1),
+    ({"force_kill": True, "kill_signal": "12"}, 12),
+])
+def test_what_kills_in_place_of_the_stop_signal(wish: t.Callable[..., ContainerWish], given: t.Dict[str, t.Any], signal: t.Any) -> None:
+    assert wish(**given).kill_signal == signal
+
+
+@pytest.mark.parametrize("given,option", [
+    ({"state": "stopped", "paused": True}, "paused"),
+    ({"state": "paused", "paused": False}, "paused"),
+    ({"kill_signal": "HUP"}, "kill_signal"),
+    ({"force_kill": True, "kill_signal": "NONE"}, "kill_signal"),
+])
+def test_contradictions_about_the_state_are_refused(wish: t.Callable[..., ContainerWish], given: t.Dict[str, t.Any], option: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        wish(**given)
+    assert caught.value.subject == option

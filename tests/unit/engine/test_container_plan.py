@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan
+from ansible_collections.cocker.engine.plugins.module_utils.model import container_states
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     ContainerRecord,
     ContainerSpec,
@@ -21,7 +22,9 @@ RECORD = ContainerRecord(id="0" * 64, created="2026-01-01T00:00:00Z", spec=SPEC,
 ABSENT = ContainerState(name="web")
 CREATED = ContainerState(name="web", status="created", record=RECORD)
 EXITED = dataclasses.replace(CREATED, status="exited")
+DEAD = ContainerState(name="web", status="dead")
 RUNNING = dataclasses.replace(CREATED, status="running", running=Running(7, 70, 6, 60, "2026-01-01T00:00:00Z", {}))
+PAUSED = dataclasses.replace(RUNNING, status="paused")
 
 
 def spec(**said):
@@ -32,32 +35,42 @@ def kinds(plan):
     return [action.kind for action in plan.actions]
 
 
-TRANSITIONS = [
-    # have, wanted state, summary, actions
-    (ABSENT, "absent", "none", []),
-    (ABSENT, "present", "create", ["create"]),
-    (ABSENT, "started", "create", ["create", "start"]),
-    (ABSENT, "stopped", "create", ["create"]),
-    (CREATED, "absent", "remove", ["remove"]),
-    (CREATED, "present", "none", []),
-    (CREATED, "started", "start", ["start"]),
-    (CREATED, "stopped", "none", []),
-    (EXITED, "absent", "remove", ["remove"]),
-    (EXITED, "present", "none", []),
-    (EXITED, "started", "start", ["start"]),
-    (EXITED, "stopped", "none", []),
-    (RUNNING, "absent", "remove", ["stop", "remove"]),
-    (RUNNING, "present", "none", []),
-    (RUNNING, "started", "none", []),
-    (RUNNING, "stopped", "stop", ["stop"]),
-]
+FOUND = {found.status: found for found in (ABSENT, CREATED, RUNNING, PAUSED, EXITED, DEAD)}
+WANTED = ("absent", "present", "started", "healthy", "paused", "stopped")
+# what was found; for each state of WANTED: what is done; `|` what is done where another first process is needed
+TRANSITIONS = """
+None     -             create        create+start               create+start               create+start+pause                    create
+created  remove        -             start                      start                      start+pause                           -
+running  stop+remove   -|stop+start  -|stop+start               -|stop+start               pause|stop+start+pause                stop
+paused   stop+remove   -|stop+start+pause  unpause|stop+start   unpause|stop+start         -|stop+start+pause                    stop
+exited   remove        -             start                      start                      start+pause                           -
+dead     remove
+"""
 
 
-@pytest.mark.parametrize("have,state,summary,actions", TRANSITIONS)
-def test_every_state_against_every_wish(have, state, summary, actions):
-    plan = container_plan.plan_container(ContainerWish(SPEC, state), have)
-    assert (plan.action, kinds(plan)) == (summary, actions)
+def transitions():
+    for line in TRANSITIONS.strip().splitlines():
+        found, *cells = line.split()
+        for wanted, cell in zip(WANTED, cells):
+            usual, _bar, anew = cell.partition("|")
+            for restart, verbs in ((False, usual), (True, anew or usual)):
+                yield pytest.param(None if found == "None" else found, wanted, restart, [] if verbs == "-" else verbs.split("+"),
+                                   id="%s-%s-%s" % (found, wanted, "anew" if restart else "usual"))
+
+
+@pytest.mark.parametrize("found,wanted,restart,actions", list(transitions()))
+def test_every_state_against_every_wish(found, wanted, restart, actions):
+    plan = container_plan.plan_container(ContainerWish(SPEC, wanted, restart=restart), FOUND[found])
+    assert kinds(plan) == actions
     assert bool(plan.reasons) == bool(actions)
+    if plan.after.get("exists", True) and "status" in plan.after:
+        assert plan.after["status"] == {"create": "created", "start": "running", "unpause": "running", "pause": "paused",
+                                        "stop": "exited"}[actions[-1]]
+
+
+def test_the_table_has_every_pair():
+    pairs = {(found, wanted) for found in FOUND for wanted in WANTED if found != "dead" or wanted == "absent"}
+    assert set(container_states.MOVES) == pairs == {(p.values[0], p.values[1]) for p in transitions()}
 
 
 CHANGES = [
@@ -72,6 +85,11 @@ CHANGES = [
     (RUNNING, {"memory": 128}, {"restart": True}, "restart", ["update", "stop", "start"]),
     (RUNNING, {}, {"restart": True}, "restart", ["stop", "start"]),
     (EXITED, {}, {"restart": True}, "start", ["start"]),
+    (PAUSED, {"memory": 128}, {}, "update", ["update", "unpause"]),
+    (PAUSED, {"memory": 128}, {"state": "present"}, "update", ["update"]),
+    (PAUSED, {"env": {}}, {"state": "present"}, "restart", ["stop", "configure", "start", "pause"]),
+    (RUNNING, {"memory": 128}, {"state": "paused"}, "update", ["update", "pause"]),
+    (RUNNING, {"images": ("x",)}, {"state": "paused"}, "recreate", ["stop", "configure", "reset_layer", "start", "pause"]),
     (RUNNING, {}, {"recreate": True}, "recreate", ["stop", "reset_layer", "start"]),
     (EXITED, {"env": {}}, {}, "update", ["configure", "start"]),
     (EXITED, {"images": ("x",)}, {"state": "present"}, "recreate", ["configure", "reset_layer"]),

@@ -185,9 +185,11 @@ class Cgroup:
             raise CockerError("freeze", self.name, "processes did not freeze within %g s" % timeout)
 
     def thaw(self) -> None:
-        """Idempotent."""
-        with tolerate(errno.ENOENT, errno.ENODEV):
-            self._freezer().thaw()
+        """By every freezer there is. Idempotent."""
+        for hierarchy in self._all:
+            with tolerate(errno.ENOENT, errno.ENODEV):
+                if hierarchy.can_freeze():
+                    hierarchy.thaw()
 
     def is_frozen(self) -> bool:
         return any(hierarchy.is_frozen() for hierarchy in self._all if hierarchy.can_freeze())
