@@ -50,6 +50,14 @@ class Damaged(CockerError):
     """What was read (archive, record, manifest) is not what it claims to be."""
 
 
+class Unreachable(CockerError):
+    """Another machine does not answer, or breaks off, as often as it was asked."""
+
+
+class Denied(CockerError):
+    """Another machine answers that we may not: no credentials, the wrong ones, or too few rights."""
+
+
 class StartFailed(CockerError):
     """The container's process was not exec'd; nothing of the attempt is left."""
 
