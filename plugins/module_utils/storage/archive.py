@@ -56,8 +56,9 @@ class Entry(t.NamedTuple):
 class Stream:
     """Big reads from a descriptor, handed out in pieces without copying."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, taken: t.Callable[[memoryview], object] = len) -> None:
         self._fd = fd
+        self._taken = taken
         self._view = memoryview(bytearray(_BUFFER))
         self._start = self._end = 0
 
@@ -80,6 +81,7 @@ class Stream:
             count = os.readv(self._fd, [self._view[self._end:]])
             if not count:
                 return False
+            self._taken(self._view[self._end:self._end + count])
             self._end += count
         return True
 
@@ -105,10 +107,13 @@ class Stream:
 
 
 class Reader:
-    """Iterates over the entries. The data of each must be read from `stream` (data()) before the next; what is left is skipped."""
+    """Iterates over the entries. The data of each must be read from `stream` (data()) before the next; what is left is skipped.
 
-    def __init__(self, fd: int, limits: Limits = Limits()) -> None:
-        self.stream = Stream(fd)
+    `taken` is called with every byte of the archive, in order, such as a digest's update; it may not keep what it is given.
+    """
+
+    def __init__(self, fd: int, limits: Limits = Limits(), taken: t.Callable[[memoryview], object] = len) -> None:
+        self.stream = Stream(fd, taken)
         self.entries = 0
         self.bytes = 0
         self._limits = limits

@@ -24,12 +24,15 @@ _LONGEST_ANSWER = 1 << 20
 class Child:
     """A started piece of work; `result()` once, or the process is killed at the end of the `with`."""
 
-    def __init__(self, work: t.Callable[[], t.Any], directory: str, *, op: str) -> None:
+    def __init__(self, work: t.Callable[[], t.Any], directory: str, *, op: str, closing: t.Sequence[int] = ()) -> None:
+        """`closing` are descriptors that the work must not have: the end of a pipe that others read from, say."""
         self._op = op
         self._reader, writer = os.pipe()
         parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
+            for fd in closing:
+                os.close(fd)
             _run(work, directory, writer, parent)
         os.close(writer)
 

@@ -178,10 +178,28 @@ def _next_member(data: bytes, read: t.Callable[[], bytes]) -> bytes:
             return b""
 
 
+def zstd_library() -> str:
+    """What this interpreter has, with its version; empty without."""
+    if zstd is not None:
+        return "zstd-%s" % zstd.zstd_version
+    return "zstandard-%s-%s" % (zstandard.__version__, ".".join(map(str, zstandard.ZSTD_VERSION))) if zstandard is not None else ""
+
+
+def zstd_encoder(level: int) -> t.Any:
+    """The library's object with compress() and flush(); None without one."""
+    if zstd is not None:
+        return zstd.ZstdCompressor(level)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj() if zstandard is not None else None
+
+
+def zstd_program() -> t.Optional[str]:
+    return next((each for each in _ZSTD_PROGRAMS if os.access(each, os.X_OK)), None)
+
+
 @contextlib.contextmanager
 def program(source: int) -> t.Iterator[int]:
     """The host's zstd reads `source`; yields what it writes. Raises Damaged if it is not content, Unsupported if there is none."""
-    path = next((each for each in _ZSTD_PROGRAMS if os.access(each, os.X_OK)), None)
+    path = zstd_program()
     if path is None:
         raise Unsupported("decompress", "archive", "zstd data needs Python 3.14, the zstandard package or the zstd program",
                           hint="install the package zstd on the host")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""An archive of a root file system becomes a layer: one process decompresses, a confined one unpacks, this one takes the digest.
+"""An archive of a root file system becomes a layer, while this process takes the file's digest.
 
-Not here: the record of the image (images.py), and archives that travel (plugins/action, registry).
+Not here: layers of OCI images (importlayer.py), the record of the image (images.py), and archives that travel (plugins/action, registry).
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, confine, decompress, unpack
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, decompress, pipeline
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
 
 SOURCE = "archive"
@@ -36,68 +36,15 @@ def import_archive(staging: Staging, path: str, *, created: str, limits: archive
         before = os.fstat(fd)
         kind = decompress.kind_of(os.pread(fd, _HEAD, 0))
         with contextlib.ExitStack() as stack:
-            tree, finish = _start(stack, staging, _opened(path), kind, limits)
+            tree, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(_opened(path)), kind, staging.diff, limits))
             found = _digest(fd)
             while not tree.is_ready(_SYNC_INTERVAL):
                 fs.sync_filesystem(staging.path)        # the disk works while the archive is read, so little is left at the end
-            entries, size = finish()
+            unpacked = finish()
         after = os.fstat(fd)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Damaged("import", path, "it was changed while it was read")
-    return staging.commit(created=created, size=size, entries=entries, source=SOURCE, digest=found)
-
-
-def _start(
-    stack: contextlib.ExitStack, staging: Staging, source: t.ContextManager[int], kind: str, limits: archive.Limits,
-) -> t.Tuple[confine.Child, t.Callable[[], t.Tuple[int, int]]]:
-    """Lets the processes run: the one that unpacks, and what waits for all.
-
-    The first cause is the error: the decompression's before the tar's.
-    """
-    stream = stack.enter_context(source)
-    feeder = None
-    with contextlib.ExitStack() as ours:        # the unpacking process must be the only one that holds the end of the pipe
-        if kind != decompress.PLAIN and decompress.has_own(kind):
-            feeder, stream = _feed(stack, ours, staging, stream, kind)
-        elif kind != decompress.PLAIN:
-            stream = stack.enter_context(decompress.program(stream))
-        tree = stack.enter_context(confine.Child(lambda: _unpack(stream, staging.diff, limits), staging.diff, op="unpack"))
-
-    def finish() -> t.Tuple[int, int]:
-        try:
-            entries, size = tree.result()
-        except Damaged:
-            if feeder is not None:
-                feeder.result()     # damage further up the stream says more than what it led to
-            raise
-        if feeder is not None:
-            feeder.result()
-        return entries, size
-
-    return tree, finish
-
-
-def _feed(
-    stack: contextlib.ExitStack, ours: contextlib.ExitStack, staging: Staging, source: int, kind: str,
-) -> t.Tuple[confine.Child, int]:
-    reader, writer = os.pipe()
-    ours.callback(os.close, reader)
-
-    def work() -> None:
-        os.close(reader)            # else nobody's end of reading would be noticed
-        decompress.decompress(kind, source, writer)
-
-    try:
-        decompress.widen(reader)
-        return stack.enter_context(confine.Child(work, staging.diff, op="decompress")), reader
-    finally:
-        os.close(writer)
-
-
-def _unpack(stream: int, root: str, limits: archive.Limits) -> t.Tuple[int, int]:
-    reader = archive.Reader(stream, limits)
-    unpack.unpack(reader, "/" if os.geteuid() == 0 else root)
-    return reader.entries, reader.bytes
+    return staging.commit(created=created, size=unpacked.size, entries=unpacked.entries, source=SOURCE, digest=found)
 
 
 @contextlib.contextmanager

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import fcntl
 import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 STAGING = ".tmp-"
+PLAIN_FORM = "tar:1"      # the form that layertar.py writes; another form of it is another number
 _ID_BYTES = 16
 _ATTEMPTS = 16
 
 
 @dataclasses.dataclass(frozen=True)
+class Blob:
+    """Some bytes by their digest (`sha256:...`) and length."""
+
+    digest: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Layer:
-    """layers/<id>/layer.json. `size` is the sum of its files' sizes; `source` and `digest` tell what it was made from."""
+    """layers/<id>/layer.json. `size` is the sum of its files' sizes; `source` and `digest` tell what it was made from.
+
+    `diff_id` is the digest of the uncompressed archive that it came from, `blob` that archive as it travelled; a layer that was not made
+    from a layer's archive has neither. `written` remembers what layerblob.py made of it, by the form it was written in.
+    """
 
     id: str
     created: str
@@ -31,11 +46,22 @@ class Layer:
     entries: int
     source: str = ""
     digest: str = ""
+    diff_id: str = ""
+    blob: t.Optional[Blob] = None
+    written: t.Mapping[str, Blob] = dataclasses.field(default_factory=dict)
 
 
 def _from_json(value: records.Json) -> Layer:
-    size, entries = int(value["size"]), int(value["entries"])
-    return Layer(str(value["id"]), str(value["created"]), size, entries, str(value["source"]), str(value["digest"]))
+    return Layer(
+        id=str(value["id"]), created=str(value["created"]), size=int(value["size"]), entries=int(value["entries"]),
+        source=str(value["source"]), digest=str(value["digest"]), diff_id=str(value.get("diff_id", "")),
+        blob=_blob(value["blob"]) if value.get("blob") else None,
+        written={str(form): _blob(found) for form, found in value.get("written", {}).items()},
+    )
+
+
+def _blob(value: t.Mapping[str, t.Any]) -> Blob:
+    return Blob(str(value["digest"]), int(value["size"]))
 
 
 class Staging:
@@ -46,9 +72,11 @@ class Staging:
         self.path = path
         self.diff = os.path.join(path, "diff")
 
-    def commit(self, *, created: str, size: int, entries: int, source: str, digest: str = "") -> Layer:
+    def commit(
+        self, *, created: str, size: int, entries: int, source: str, digest: str = "", diff_id: str = "", blob: t.Optional[Blob] = None,
+    ) -> Layer:
         """The layer is whole on the disk, data included, before it has a name."""
-        layer = Layer(os.urandom(_ID_BYTES).hex(), created, size, entries, source, digest)
+        layer = Layer(os.urandom(_ID_BYTES).hex(), created, size, entries, source, digest, diff_id, blob)
         records.write(os.path.join(self.path, "layer.json"), dataclasses.asdict(layer), durable=False)
         fs.sync_filesystem(self._layout.layers)
         target = self._layout.layer(layer.id)
@@ -58,14 +86,74 @@ class Staging:
         return layer
 
 
+class Batch:
+    """The layers of one image, new ones and such as are there. Until its end no collection takes any of them away."""
+
+    def __init__(self, layout: Layout, stack: contextlib.ExitStack) -> None:
+        self.layout = layout
+        self._stack = stack
+        self._reused: t.Set[str] = set()
+        self._known: t.Optional[t.Dict[str, t.List[Layer]]] = None
+
+    def stage(self) -> Staging:
+        """One more, to be filled and committed; layers may be filled at the same time."""
+        staging = self._stack.enter_context(_staged(self.layout))
+        os.mkdir(staging.diff, 0o755)
+        os.chmod(staging.diff, 0o755)
+        return staging
+
+    def reuse(self, diff_id: str) -> t.Optional[Layer]:
+        """A layer of the store that was made from this archive, or from which just this archive is written; None if there is none.
+
+        Each is given once: overlayfs takes no directory twice, and an image may have the same content at two places.
+        """
+        if self._known is None:
+            self._known = _by_diff_id(self.layout)
+        for layer in self._known.get(diff_id, ()):
+            if layer.id not in self._reused and self._hold(layer.id):
+                self._reused.add(layer.id)
+                return layer
+        return None
+
+    def _hold(self, layer_id: str) -> bool:
+        """False while its own maker holds it, who may still fail, or a collection, which is about to remove it."""
+        path = self.layout.layer(layer_id)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        self._stack.callback(os.close, fd)
+        return fs.flock_now(fd, fcntl.LOCK_SH) and fs.is_at(fd, path)
+
+
+def _by_diff_id(layout: Layout) -> t.Dict[str, t.List[Layer]]:
+    found: t.Dict[str, t.List[Layer]] = {}
+    for layer in all_layers(layout).values:
+        ours = layer.written.get(PLAIN_FORM)
+        for diff_id in {layer.diff_id, ours.digest if ours else ""} - {""}:
+            found.setdefault(diff_id, []).append(layer)
+    return found
+
+
+@contextlib.contextmanager
+def batch(layout: Layout) -> t.Iterator[Batch]:
+    """Write the image's record inside the `with`. Whatever fails in it, nothing is left, committed layers included."""
+    with contextlib.ExitStack() as stack:
+        yield Batch(layout, stack)
+
+
 @contextlib.contextmanager
 def new(layout: Layout) -> t.Iterator[Staging]:
-    """Write the image's record inside the `with`. Whatever fails in it, nothing is left, a committed layer included."""
+    """A batch of one."""
+    with batch(layout) as found:
+        yield found.stage()
+
+
+@contextlib.contextmanager
+def _staged(layout: Layout) -> t.Iterator[Staging]:
     with aside(layout.layers) as path:
         staging = Staging(layout, path)
         try:
-            os.mkdir(staging.diff, 0o755)
-            os.chmod(staging.diff, 0o755)
             yield staging
         except BaseException:
             remove_directory(staging.path)
@@ -103,6 +191,22 @@ def _make(folder: str) -> t.Tuple[int, str]:
 
 def find(layout: Layout, layer_id: str) -> t.Optional[Layer]:
     return records.load(layout.layer_record(layer_id), _from_json)
+
+
+def all_layers(layout: Layout) -> records.Listing[Layer]:
+    listing: records.Listing[Layer] = records.Listing()
+    for layer_id in layout.layer_ids():
+        listing.add(layout.layer_record(layer_id), _from_json)
+    return listing
+
+
+def remember(layout: Layout, layer_id: str, found: t.Mapping[str, Blob]) -> None:
+    """What the layer gives when it is written, by form. A layer that is gone by now is no error."""
+    layer = find(layout, layer_id)
+    if layer is not None and not found.items() <= layer.written.items():
+        with tolerate(errno.ENOENT):
+            record = dataclasses.replace(layer, written={**layer.written, **found})
+            records.write(layout.layer_record(layer_id), dataclasses.asdict(record), durable=False)
 
 
 def get(layout: Layout, layer_id: str) -> Layer:

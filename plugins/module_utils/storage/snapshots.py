@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
+HIDES_ALL, MAY_HIDE = "trusted.overlay.opaque", "trusted.overlay.origin"       # attributes of a directory, as overlayfs knows them
 PREVIOUS, DROPPED = "previous", ".dropped"
 RECORD = "spec.json"
 _LAYER = ("upper", "work")
@@ -29,11 +30,18 @@ def layer_order(stack: t.Iterable[t.Sequence[str]]) -> t.List[str]:
 
 
 def lower_dirs(layout: Layout, stack: t.Iterable[t.Sequence[str]]) -> t.List[str]:
-    """As overlayfs wants them: topmost first. Raises Damaged when a layer is not in the store."""
-    paths = [layout.diff(layer) for layer in reversed(layer_order(stack))]
-    for path in paths:
+    """As overlayfs wants them: topmost first. Raises Damaged when a layer is not in the store.
+
+    A layer that hides all below it ends the list: overlayfs does not look at that mark on the top of a layer.
+    """
+    paths = []
+    for layer in reversed(layer_order(stack)):
+        path = layout.diff(layer)
         if not os.path.isdir(path):
             raise Damaged("use", path, "the layer is not in the store")
+        paths.append(path)
+        if fs.find_xattr(path, HIDES_ALL) == b"y":
+            break
     return paths
 
 

@@ -150,3 +150,65 @@ def checked_map(found: SparseMap, *, stored: int, real: int) -> SparseMap:
     if total != stored:
         raise Damaged("read", "archive", "a sparse file's map does not fit its data")
     return [(offset, length) for offset, length in found if length]
+
+
+def build(
+    name: bytes, *, kind: bytes, mode: int = 0, uid: int = 0, gid: int = 0, size: int = 0, mtime: int = 0, link: bytes = b"",
+    major: int = 0, minor: int = 0, pairs: Pairs = [],  # noqa: B006
+) -> bytes:
+    """The blocks before an entry's data, one form for each meaning: POSIX, with extended records for what its fields cannot hold."""
+    said = list(pairs)
+    seconds, rest = divmod(mtime, _NANO)
+    prefix, short = _split(name)
+    if short is None:
+        said.append((b"path", name))
+        prefix, short = b"", name[:100]
+    if len(link) > 100:
+        said.append((b"linkpath", link))
+    for key, value, largest in ((b"uid", uid, _SMALL), (b"gid", gid, _SMALL), (b"size", size, _LARGE)):
+        if value > largest:
+            said.append((key, b"%d" % value))
+    if rest or not 0 <= seconds <= _LARGE:
+        said.append((b"mtime", _decimal_time(mtime)))
+    head = b""
+    if said:
+        text = b"".join(pax_record(key, value) for key, value in sorted(said))
+        head = _block(b"././@PaxHeader", b"x", 0o644, 0, 0, len(text), 0, b"", 0, 0, b"") + text + bytes(-len(text) % BLOCK)
+    fields = (mode, uid if uid <= _SMALL else 0, gid if gid <= _SMALL else 0, size if size <= _LARGE else 0)
+    return head + _block(short, kind, *fields, seconds if 0 <= seconds <= _LARGE else 0, link[:100], major, minor, prefix)
+
+
+_SMALL, _LARGE = 8 ** 7 - 1, 8 ** 11 - 1
+
+
+def _split(name: bytes) -> t.Tuple[bytes, t.Optional[bytes]]:
+    """Prefix and name for a header; no name where they do not fit."""
+    if len(name) <= 100:
+        return b"", name
+    cut = name.find(b"/", len(name) - 101)
+    if not 0 < cut <= 155 or cut == len(name) - 1:
+        return b"", None
+    return name[:cut], name[cut + 1:]
+
+
+def _decimal_time(nanoseconds_: int) -> bytes:
+    sign, value = (b"-", -nanoseconds_) if nanoseconds_ < 0 else (b"", nanoseconds_)
+    seconds, rest = divmod(value, _NANO)
+    return sign + (b"%d.%09d" % (seconds, rest)).rstrip(b"0").rstrip(b".")
+
+
+def pax_record(key: bytes, value: bytes) -> bytes:
+    """Its length counts itself."""
+    size = len(key) + len(value) + 3
+    length = size + len(str(size))
+    length = size + len(str(length))
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _block(
+    name: bytes, kind: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, link: bytes, major: int, minor: int, prefix: bytes,
+) -> bytes:
+    block = _HEADER.pack(
+        name, b"%07o" % mode, b"%07o" % uid, b"%07o" % gid, b"%011o" % size, b"%011o" % mtime, b" " * 8, kind, link, _POSIX,
+        b"", b"", b"%07o" % major, b"%07o" % minor, prefix, b"")
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]

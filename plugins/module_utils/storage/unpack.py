@@ -6,6 +6,7 @@ Not here: the process that it is confined to (confine.py) and the reading (archi
 """
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -44,9 +45,8 @@ class _Directory(t.NamedTuple):
     xattrs: Attributes
 
 
-def unpack(reader: archive.Reader, root: str) -> None:
-    """Raises Damaged for what no archive of a root file system has, CockerError for what this host cannot store."""
-    tree = _Tree(root)
+def unpack(reader: archive.Reader, tree: Tree) -> None:
+    """Closes the tree. Raises Damaged for what no archive of a root file system has, CockerError for what this host cannot store."""
     umask = os.umask(0)
     name = b""
     try:
@@ -62,24 +62,28 @@ def unpack(reader: archive.Reader, root: str) -> None:
         tree.close()
 
 
-class _Tree:
+class Tree:
+    """Entries as they stand: what is in the archive is in the tree."""
+
     def __init__(self, root: str) -> None:
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: t.Dict[bytes, int] = {}             # directory -> O_PATH descriptor, oldest first
         self._directories: t.Dict[bytes, _Directory] = {}
+        self.implied: t.Set[bytes] = {b""}              # directories that no entry has described
 
     def close(self) -> None:
         self._forget()
         os.close(self._root)
 
     def add(self, entry: Entry, data: t.Iterator[memoryview]) -> None:
-        path = _clean(entry.name)
+        path = clean(entry.name)
         folder, _slash, name = path.rpartition(b"/")
         if entry.kind == archive.FILE and name:
             self._file(folder, name, entry, data)
         elif entry.kind == archive.DIRECTORY:
             if name:
                 self._make(folder, name, lambda parent: _make_directory(parent, name, entry.mode))
+            self.implied.discard(path)
             self._directories[path] = _Directory(entry.mode, entry.uid, entry.gid, entry.mtime, _kept(entry.xattrs))
         elif not name:
             raise Damaged("unpack", os.fsdecode(entry.name), "the root of the tree is no directory")
@@ -87,25 +91,36 @@ class _Tree:
             self._hard_link(folder, name, entry)
         else:
             self._make(folder, name, lambda parent: _make_node(parent, name, entry))
-            self._describe(self._place(folder), name, entry)
+            self._describe(self.place(folder), name, entry)
 
     def finish(self) -> None:
-        """Directories get what they shall have when nothing is made in them any more."""
+        """Directories get what they shall have when nothing is made in them any more; the same archive makes the same tree."""
+        for path in self.implied:
+            with self.directory(path) as fd:
+                if fd is not None:
+                    os.utime(fd, ns=(0, 0))
         for path, wanted in self._directories.items():
-            folder, _slash, name = path.rpartition(b"/")
-            try:
-                fd = os.open(name or b".", os.O_RDONLY | _PLACE & ~os.O_PATH, dir_fd=self._place(folder, make=False))
-            except (FileNotFoundError, NotADirectoryError):
-                continue        # a later entry took its place
-            try:
-                os.fchown(fd, wanted.uid, wanted.gid)
-                os.fchmod(fd, wanted.mode)
-                _set_attributes(fd, wanted.xattrs)
-                os.utime(fd, ns=(wanted.mtime, wanted.mtime))
-            finally:
+            with self.directory(path) as fd:
+                if fd is not None:
+                    os.fchown(fd, wanted.uid, wanted.gid)
+                    os.fchmod(fd, wanted.mode)
+                    _set_attributes(fd, wanted.xattrs)
+                    os.utime(fd, ns=(wanted.mtime, wanted.mtime))
+
+    @contextlib.contextmanager
+    def directory(self, path: bytes) -> t.Iterator[t.Optional[int]]:
+        """Opened for reading; None where a later entry took its place."""
+        folder, _slash, name = path.rpartition(b"/")
+        fd = None
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            fd = os.open(name or b".", os.O_RDONLY | _PLACE & ~os.O_PATH, dir_fd=self.place(folder, make=False))
+        try:
+            yield fd
+        finally:
+            if fd is not None:
                 os.close(fd)
 
-    def _place(self, folder: bytes, *, make: bool = True) -> int:
+    def place(self, folder: bytes, *, make: bool = True) -> int:
         """Descriptor of a directory, valid until the next call; what is missing is made, as tar does."""
         if not folder:
             return self._root
@@ -132,6 +147,7 @@ class _Tree:
             if not make:
                 raise
             os.mkdir(name, 0o755, dir_fd=parent)
+            self.implied.add(path)
             return os.open(name, _PLACE, dir_fd=parent)
         except NotADirectoryError:
             # Perhaps a link: what it says counts inside the tree only.
@@ -147,14 +163,14 @@ class _Tree:
 
     def _make(self, folder: bytes, name: bytes, make: t.Callable[[int], None]) -> None:
         try:
-            make(self._place(folder))
+            make(self.place(folder))
         except FileExistsError:
             self._clear(folder, name)
-            make(self._place(folder))
+            make(self.place(folder))
 
     def _clear(self, folder: bytes, name: bytes) -> None:
         """The later entry wins over whatever has its name."""
-        parent = self._place(folder)
+        parent = self.place(folder)
         kind = stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
         fs.remove_at(parent, name)
         if kind in (stat.S_IFDIR, stat.S_IFLNK):
@@ -163,10 +179,10 @@ class _Tree:
     def _file(self, folder: bytes, name: bytes, entry: Entry, data: t.Iterator[memoryview]) -> None:
         mode = entry.mode
         try:
-            fd = os.open(name, _NEW_FILE, mode & _ORDINARY, dir_fd=self._place(folder))
+            fd = os.open(name, _NEW_FILE, mode & _ORDINARY, dir_fd=self.place(folder))
         except FileExistsError:
             self._clear(folder, name)
-            fd = os.open(name, _NEW_FILE, mode & _ORDINARY, dir_fd=self._place(folder))
+            fd = os.open(name, _NEW_FILE, mode & _ORDINARY, dir_fd=self.place(folder))
         try:
             if entry.sparse is not None:
                 _write_sparse(fd, entry, data)
@@ -184,10 +200,10 @@ class _Tree:
             os.close(fd)
 
     def _hard_link(self, folder: bytes, name: bytes, entry: Entry) -> None:
-        target = _clean(entry.link)
+        target = clean(entry.link)
         from_folder, _slash, from_name = target.rpartition(b"/")
         try:
-            source = os.dup(self._place(from_folder, make=False))
+            source = os.dup(self.place(from_folder, make=False))
         except (FileNotFoundError, NotADirectoryError):
             raise _no_target(entry) from None
         try:
@@ -203,12 +219,12 @@ class _Tree:
         if stat.S_ISDIR(wanted.st_mode):
             raise Damaged("unpack", os.fsdecode(entry.name), "it is a hard link to a directory")
         try:
-            os.link(from_name, name, src_dir_fd=source, dst_dir_fd=self._place(folder), follow_symlinks=False)
+            os.link(from_name, name, src_dir_fd=source, dst_dir_fd=self.place(folder), follow_symlinks=False)
         except FileExistsError:
-            if os.path.samestat(wanted, os.stat(name, dir_fd=self._place(folder), follow_symlinks=False)):
+            if os.path.samestat(wanted, os.stat(name, dir_fd=self.place(folder), follow_symlinks=False)):
                 return
             self._clear(folder, name)
-            os.link(from_name, name, src_dir_fd=source, dst_dir_fd=self._place(folder), follow_symlinks=False)
+            os.link(from_name, name, src_dir_fd=source, dst_dir_fd=self.place(folder), follow_symlinks=False)
 
     def _describe(self, parent: int, name: bytes, entry: Entry) -> None:
         """Links, devices and FIFOs are never opened."""
@@ -225,7 +241,7 @@ class _Tree:
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
 
 
-def _clean(name: bytes) -> bytes:
+def clean(name: bytes) -> bytes:
     """Relative, without `.` and double slashes. What goes up is refused: nobody who packs a tree writes that."""
     parts = name.split(b"/")
     if b".." in parts or len(parts) > _DEEPEST_PATH or len(name) > _LONGEST_PATH:
