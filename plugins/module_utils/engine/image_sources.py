@@ -10,34 +10,40 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import HistoryStep, ImageConfig, Platform, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import hostfiles, hostimage, importdir, importtar
-from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Batch, Layer
 
 ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
 
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """`config` is what the source says about running it."""
+    """`layers` bottom first; `config` and what follows is what the source says. `digest` where fill() knows it better than observe()."""
 
-    layer: Layer
+    layers: t.Tuple[Layer, ...]
     config: ImageConfig = ImageConfig()
+    digest: str = ""
+    created: str = ""
+    platform: Platform = Platform()
+    author: str = ""
+    history: t.Tuple[HistoryStep, ...] = ()
 
 
-def observe(wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+def observe(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
     """Reads only, and no content where the stamp says that it is the former one. Raises Invalid, NotFound."""
-    return _SOURCES[wish.source or ""][0](wish, former)
+    return _SOURCES[wish.source or ""][0](host, wish, former)
 
 
-def fill(staging: Staging, wish: ImageWish, *, created: str) -> Made:
-    """Raises Damaged, Invalid, NotFound, Unsupported."""
-    return _SOURCES[wish.source or ""][1](staging, wish, created)
+def fill(host: Host, batch: Batch, wish: ImageWish, *, created: str) -> Made:
+    """Layers come from `batch`: new ones are staged in it, those of the store reused. Raises Damaged, Invalid, NotFound, Unsupported."""
+    return _SOURCES[wish.source or ""][1](host, batch, wish, created)
 
 
-def _observe_archive(wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+def _observe_archive(_host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
     """An archive that was sent from the controller lies in a temporary file, of which nothing is kept."""
     path = _existing(wish, stat.S_ISREG, "a file")
     if wish.digest is not None:
@@ -56,30 +62,33 @@ def _received(path: str, digest: str) -> Provenance:
     return Provenance(ARCHIVE, digest)
 
 
-def _fill_archive(staging: Staging, wish: ImageWish, created: str) -> Made:
+def _fill_archive(_host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
     """What is damaged is the file that the task names."""
     try:
-        return Made(importtar.import_archive(staging, wish.path or "", created=created))
+        layer = importtar.import_archive(batch.stage(), wish.path or "", created=created)
+        return Made((layer,), digest=layer.digest)
     except Damaged as error:
         raise Damaged("option", "path", "%s: %s" % (wish.path, error)) from error
 
 
-def _observe_directory(wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
+def _observe_directory(_host: Host, wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
     """What lstat(2) says of every file stands for the content: no file is read."""
     path = _existing(wish, stat.S_ISDIR, "a directory")
     return Provenance(DIRECTORY, importdir.digest(path), path)
 
 
-def _fill_directory(staging: Staging, wish: ImageWish, created: str) -> Made:
-    return Made(importdir.import_directory(staging, wish.path or "", created=created))
+def _fill_directory(_host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
+    layer = importdir.import_directory(batch.stage(), wish.path or "", created=created)
+    return Made((layer,), digest=layer.digest)
 
 
-def _observe_host(wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
+def _observe_host(_host: Host, wish: ImageWish, _former: t.Optional[Provenance]) -> Provenance:
     return Provenance(HOST, hostimage.digest(hostfiles.gather(wish.programs)))
 
 
-def _fill_host(staging: Staging, wish: ImageWish, created: str) -> Made:
-    return Made(hostimage.build(staging, hostfiles.gather(wish.programs), created=created), hostimage.CONFIG)
+def _fill_host(_host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
+    layer = hostimage.build(batch.stage(), hostfiles.gather(wish.programs), created=created)
+    return Made((layer,), hostimage.CONFIG, digest=layer.digest)
 
 
 def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> str:
@@ -93,8 +102,9 @@ def _existing(wish: ImageWish, is_kind: t.Callable[[int], bool], kind: str) -> s
     return path
 
 
-_Observe = t.Callable[[ImageWish, t.Optional[Provenance]], Provenance]
-_Fill = t.Callable[[Staging, ImageWish, str], Made]
+_Observe = t.Callable[[Host, ImageWish, t.Optional[Provenance]], Provenance]
+_Fill = t.Callable[[Host, Batch, ImageWish, str], Made]
+# One row a source; what brings it into the store has a file of its own.
 _SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {
     ARCHIVE: (_observe_archive, _fill_archive),
     DIRECTORY: (_observe_directory, _fill_directory),

@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
 
@@ -41,7 +41,7 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
         return _ask(wish, have)
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources  # not for a task that only removes
 
-    origin = image_sources.observe(wish, have.provenance if have else None)
+    origin = image_sources.observe(host, wish, have.provenance if have else None)
     plan = _plan_present(wish, have, origin)
     execute(plan, lambda action: Step(lambda: _import(host, wish, origin)), dry_run=host.dry_run)
     if not plan.actions and have is not None and not host.dry_run and have.provenance != origin:
@@ -99,12 +99,12 @@ def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
     from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
 
     created = now()
-    with layers.new(host.layout) as staging:
-        made = image_sources.fill(staging, wish, created=created)
-        digest = made.layer.digest or origin.digest
+    with layers.batch(host.layout) as batch:
+        made = image_sources.fill(host, batch, wish, created=created)
         record = ImageRecord(
-            name=wish.name, version=wish.version or versions.NONE, layers=(made.layer.id,), config=made.config or ImageConfig(),
-            created=created, provenance=dataclasses.replace(origin, digest=digest), size=made.layer.size,
+            name=wish.name, version=wish.version or versions.NONE, layers=tuple(layer.id for layer in made.layers), config=made.config,
+            created=made.created or created, provenance=dataclasses.replace(origin, digest=made.digest or origin.digest),
+            size=sum(layer.size for layer in made.layers), platform=made.platform, author=made.author, history=made.history,
         )
         images.save(host.layout, record)
     _collect(host)

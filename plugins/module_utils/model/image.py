@@ -65,6 +65,29 @@ class Provenance:
 
 
 @dataclasses.dataclass(frozen=True)
+class Platform:
+    """What the image's programs are for, in OCI's words; an empty architecture is this host's."""
+
+    os: str = "linux"
+    architecture: str = ""
+    variant: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class HistoryStep:
+    """One line of an image's history, as OCI writes it; `empty_layer` where it made no layer."""
+
+    created: str = ""
+    created_by: str = ""
+    comment: str = ""
+    author: str = ""
+    empty_layer: bool = False
+
+    def to_json(self) -> Json:
+        return {name: value for name, value in dataclasses.asdict(self).items() if value}
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageRecord:
     """images/<name>/<version>/image.json. `layers` bottom first, `created` RFC 3339, `size` the bytes of its layers' files."""
 
@@ -75,6 +98,9 @@ class ImageRecord:
     created: str
     provenance: Provenance
     size: int = 0
+    platform: Platform = Platform()
+    author: str = ""
+    history: t.Tuple[HistoryStep, ...] = ()
 
     @property
     def id(self) -> str:
@@ -90,6 +116,7 @@ class ImageRecord:
         return {
             "name": self.name, "version": self.version, "id": self.id, "layers": list(self.layers), "created": self.created,
             "size": self.size, "config": self.config.to_json(), "provenance": dataclasses.asdict(self.provenance),
+            "platform": dataclasses.asdict(self.platform), "author": self.author, "history": [step.to_json() for step in self.history],
         }
 
 
@@ -104,7 +131,28 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ImageRecord:
         created=_text(value["created"]),
         provenance=Provenance(**{key: _text(origin.get(key, "")) for key in ("source", "digest", "path", "stamp")}),
         size=_number(value.get("size", 0)),
+        platform=_platform(value.get("platform") or {}),
+        author=_text(value.get("author", "")),
+        history=history_from_json(value.get("history")),
     )
+
+
+def _platform(value: t.Mapping[str, t.Any]) -> Platform:
+    return Platform(_text(value.get("os", "linux")), _text(value.get("architecture", "")), _text(value.get("variant", "")))
+
+
+def history_from_json(value: t.Any) -> t.Tuple[HistoryStep, ...]:
+    """The `history` of an OCI image config; null is the same as none. Raises TypeError."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise TypeError("the history is no list")
+    return tuple(_history_step(_object(step)) for step in value)
+
+
+def _history_step(value: Json) -> HistoryStep:
+    said = {name: _text(value[name]) for name in ("created", "created_by", "comment", "author") if value.get(name) is not None}
+    return HistoryStep(**said, empty_layer=value.get("empty_layer") is True)
 
 
 def config_from_json(value: t.Mapping[str, t.Any]) -> ImageConfig:
