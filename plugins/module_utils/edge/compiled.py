@@ -28,9 +28,9 @@ _finders: t.List[Finder] = []
 
 
 def use() -> None:
-    """To be called before other files of the collection are imported. Does nothing outside of a payload's archive."""
+    """To be called before other files of the collection are imported. Does nothing outside of a payload's archive, which Ansible opens."""
     archive = getattr(__spec__.loader, "archive", None) if __spec__ else None
-    if archive is None or _finders:
+    if archive is None or _finders or "ansible" not in sys.modules:
         return
     with zipfile.ZipFile(archive) as payload:
         sources = {info.filename: (info.CRC, info.file_size) for info in payload.infolist()}

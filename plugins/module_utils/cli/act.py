@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""start, stop, restart, rm, exec: on containers that exist. Each name is printed when it is done; one failure does not hide the others.
+
+A task without images manages only what it says: what these commands do, and nothing else, is what a playbook's task would do.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, wishes
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound
+
+Wishes = t.Callable[[str], wishes.ContainerWish]
+
+
+def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) -> int:
+    code = OK
+    for name in given:
+        try:
+            do(name)
+        except CockerError as error:
+            context.complain(str(error))
+            code = FAILED
+        else:
+            context.say(name)
+    return code
+
+
+def _ensured(wish: Wishes) -> t.Callable[[Context, argparse.Namespace], int]:
+    def run(context: Context, said: argparse.Namespace) -> int:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+
+        checked = [names.object_name(name, "NAME") for name in said.names]
+        return each(context, checked, lambda name: t.cast("None", containers.ensure(context.acting(), wish(name))))
+    return run
+
+
+def _shape_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _shape_rm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--force", action="store_true", help="also those that run, or do not exist")
+    _shape_names(parser)
+
+
+def _remove(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+
+    def remove(name: str) -> None:
+        found = observe.container(context.acting(), name)
+        if found.status is None and not said.force:
+            raise NotFound("remove container", name, "it does not exist")
+        if found.is_running and not said.force:
+            raise Conflict("remove container", name, "it is running", hint="stop it first, or use --force")
+        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
+
+    return each(context, [names.object_name(name, "NAME") for name in said.names], remove)
+
+
+def _shape_exec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-e", "--env", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
+    parser.add_argument("-w", "--workdir", metavar="DIRECTORY")
+    parser.add_argument("-i", "--interactive", action="store_true", help="give it this command's standard input")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+
+
+def _exec(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_exec
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import exec as execution
+
+    params = {
+        "container": said.name, "argv": said.argv, "command": None, "env": dict(pair.partition("=")[::2] for pair in said.env),
+        "user": said.user, "chdir": said.workdir, "timeout": None, "stdin": None, "stdin_add_newline": False, "strip_empty_ends": False,
+    }
+    wish = parse_exec.task(params).wish
+    if said.interactive:
+        wish = dataclasses.replace(wish, stdin=sys.stdin.buffer.read())
+    ended = execution.run(context.acting(), wish)
+    for stream, key in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
+        stream.flush()
+        stream.buffer.write(ended[key])
+        stream.buffer.flush()
+    return int(ended["rc"])
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "start": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
+    "stop": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED))),
+    "restart": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED, restart=True))),
+    "rm": (_shape_rm, _remove),
+    "exec": (_shape_exec, _exec),
+}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every command in one table: a word, what it does, where it is. A command's own code is imported when it is run.
+
+Not here: the commands (look.py, act.py and the others).
+"""
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing as t
+
+if t.TYPE_CHECKING:
+    import argparse
+
+    from ansible_collections.cocker.engine.plugins.module_utils.cli.context import Context
+
+    Run = t.Callable[[Context, argparse.Namespace], int]
+    Shape = t.Callable[[argparse.ArgumentParser], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """`load` gives what adds the arguments, and what runs it."""
+
+    group: str
+    summary: str
+    load: t.Callable[[str], t.Tuple[Shape, Run]]
+
+
+def _look(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import look
+
+    return look.COMMANDS[name]
+
+
+def _act(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import act
+
+    return act.COMMANDS[name]
+
+
+def _create(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import create
+
+    return create.COMMANDS[name]
+
+
+def _complete(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import completion
+
+    return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
+
+
+LOOK, CONTAINERS, OBJECTS, SHELL = "Look", "Containers", "Images, networks, volumes", "Shell"
+
+COMMANDS: t.Dict[str, Command] = {
+    "ps": Command(LOOK, "List containers", _look),
+    "images": Command(LOOK, "List images", _look),
+    "networks": Command(LOOK, "List networks", _look),
+    "volumes": Command(LOOK, "List volumes", _look),
+    "info": Command(LOOK, "Show what this host offers, and what is missing", _look),
+    "inspect": Command(LOOK, "Show all that is known of containers, images, networks or volumes", _look),
+    "create": Command(CONTAINERS, "Make a container from an image, without starting it", _create),
+    "run": Command(CONTAINERS, "Make a container from an image and start it", _create),
+    "start": Command(CONTAINERS, "Start containers", _act),
+    "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act),
+    "restart": Command(CONTAINERS, "Stop containers and start them", _act),
+    "rm": Command(CONTAINERS, "Remove containers", _act),
+    "exec": Command(CONTAINERS, "Run a command in a container", _act),
+    "completion": Command(SHELL, "Print the completion script for bash, zsh or fish", _complete),
+}
+
+
+def run(name: str, arguments: t.Sequence[str], home: str) -> int:
+    """Raises CockerError."""
+    from ansible_collections.cocker.engine.plugins.module_utils.cli.context import Context
+
+    shape, action = COMMANDS[name].load(name)
+    parser = _parser(name)
+    shape(parser)
+    try:
+        said = parser.parse_args(list(arguments))
+    except SystemExit as ended:  # argparse has said why, or shown the help
+        return int(ended.code or 0)
+    return action(Context(home), said)
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    import argparse
+
+    summary = COMMANDS[name].summary + "."
+    return argparse.ArgumentParser(prog="cocker " + name, description=summary, allow_abbrev=False)
+
+
+def overview() -> int:
+    about = "The containers of this host. They run without a daemon, and without this command."
+    lines = ["usage: cocker [--home DIRECTORY] COMMAND ...", "", about]
+    for group in dict.fromkeys(command.group for command in COMMANDS.values()):
+        lines += ["", group + ":"]
+        lines += ["  %-12s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
+    lines += ["", "cocker COMMAND --help tells more. The store is /var/cocker, or $COCKER_HOME, or --home."]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def version() -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
+
+    sys.stdout.write("cocker %s\n" % VERSION)
+    return 0
+
+
+def suggestion(word: str) -> str:
+    import difflib  # only after a slip
+
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    return ": did you mean %r?" % close[0] if close else ""

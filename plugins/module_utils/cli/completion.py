@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""completion: what bash, zsh and fish want, and the words behind it: commands, flags, names of what is there.
+
+Each shell's script is a few lines that ask `cocker completion words` with the line so far.
+"""
+from __future__ import annotations
+
+import argparse
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
+
+Shape = t.Callable[[argparse.ArgumentParser], None]
+Run = t.Callable[[Context, argparse.Namespace], int]
+Loader = t.Callable[[str], t.Tuple[Shape, Run]]
+
+_BASH = r"""# cocker completion bash >/etc/bash_completion.d/cocker
+_cocker() {
+    local IFS=$'\n'
+    COMPREPLY=($(cocker completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _cocker cocker"""
+_ZSH = r"""#compdef cocker
+# cocker completion zsh >/usr/local/share/zsh/site-functions/_cocker
+_cocker() {
+    local -a found
+    found=("${(@f)$(cocker completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    compadd -a found
+}
+compdef _cocker cocker"""
+_FISH = r"""# cocker completion fish >/etc/fish/completions/cocker.fish
+complete -c cocker -f -a '(cocker completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'"""
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+WORDS = "words"
+
+# Commands whose words are names of containers, and of images.
+_CONTAINERS = frozenset(("start", "stop", "restart", "rm", "exec", "inspect"))
+_IMAGES = frozenset(("create", "run", "inspect"))
+
+
+def _shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=[*SCRIPTS, WORDS])
+    parser.add_argument("line", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def commands(known: t.Mapping[str, Loader]) -> t.Dict[str, t.Tuple[Shape, Run]]:
+    """`known` is the catalogue: what loads each command."""
+    def run(context: Context, said: argparse.Namespace) -> int:
+        if said.shell == WORDS:
+            context.say(*words(context, known, said.line[1:] if said.line[:1] == ["--"] else said.line))
+        else:
+            context.say(*SCRIPTS[said.shell].splitlines())
+        return OK
+
+    return {"completion": (_shape, run)}
+
+
+def words(context: Context, known: t.Mapping[str, Loader], line: t.Sequence[str]) -> t.List[str]:
+    """What the last word of the line can be."""
+    current = line[-1] if line else ""
+    if len(line) < 2:
+        return [name for name in known if name.startswith(current)]
+    if line[0] not in known:
+        return []
+    found = _flags(known[line[0]](line[0])[0]) if current.startswith("-") else _names(context, line[0])
+    return [word for word in found if word.startswith(current)]
+
+
+def _flags(shape: Shape) -> t.List[str]:
+    parser = argparse.ArgumentParser()
+    shape(parser)
+    return sorted(flag for action in parser._actions for flag in action.option_strings if flag.startswith("--"))
+
+
+def _names(context: Context, command: str) -> t.List[str]:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import info
+
+    layout = context.looking().layout
+    containers = layout.container_names() if command in _CONTAINERS else []
+    try:
+        images = [image["RepoTags"][0] for image in info.images(context.looking(), None)] if command in _IMAGES else []
+    except CockerError:  # nobody wants to read of a damaged record while typing
+        images = []
+    others = [*layout.network_names(), *layout.volume_names()] if command == "inspect" else []
+    return [*containers, *images, *others]
+

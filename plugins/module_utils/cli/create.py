@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""create and run: the options of cocker_container as flags, so that what a playbook can say a command line can say too.
+
+The flags are made from the module's own argument specification. Not here: what they mean (edge/parse_container.py).
+"""
+from __future__ import annotations
+
+import argparse
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
+from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
+
+_LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
+# What docker's command line calls it, where that is neither the option's name nor an alias.
+_ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
+_NOT_FLAGS = frozenset(("image", "images", "state", "command", "restart", "recreate", "on_change"))
+_NUMBERS: t.Mapping[str, t.Callable[[str], t.Any]] = {"int": int, "float": float}
+
+
+def options() -> t.Dict[str, Option]:
+    return {name: option for name, option in args_container.SPEC.options.items() if name not in _NOT_FLAGS}
+
+
+def shape(parser: argparse.ArgumentParser) -> None:
+    for name, option in options().items():
+        flags = _flags(name, option)
+        parser.add_argument(*flags, dest=name, default=None, **_reading(name, option))
+    parser.add_argument("--under", action="append", default=[], metavar="IMAGE", help="an image of the stack below IMAGE, bottom first")
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+
+
+def _flags(name: str, option: Option) -> t.List[str]:
+    taken = {word for other, words in _ALSO.items() if other != name for word in words}
+    words = [name, *_ALSO.get(name, ()), *(alias for alias in option.get("aliases", ()) if alias not in taken)]
+    letter = [_LETTERS[name]] if name in _LETTERS else []
+    return letter + list(dict.fromkeys("--" + word.replace("_", "-") for word in words))
+
+
+def _reading(name: str, option: Option) -> t.Dict[str, t.Any]:
+    kind = option["type"]
+    if kind == "bool":
+        return {"action": argparse.BooleanOptionalAction}
+    if kind == "list":
+        return {"action": "append", "metavar": "NAME[,KEY=VALUE...]" if "options" in option else "VALUE"}
+    if kind == "dict":
+        return {"action": "append", "metavar": "KEY=VALUE"}
+    if kind in _NUMBERS:
+        return {"type": _NUMBERS[kind], "metavar": "N"}
+    choices = option.get("choices")
+    return {"choices": choices} if choices else {"metavar": "VALUE"}
+
+
+def params(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """As AnsibleModule would give them. Raises Invalid."""
+    found: t.Dict[str, t.Any] = {name: option.get("default") for name, option in args_container.SPEC.options.items()}
+    for name, option in options().items():
+        if said.get(name) is not None:
+            found[name] = _value(name, option, said[name])
+    _tell_modes_from_networks(found)
+    stack = [*said["under"], said["image"]]
+    found.update(images=stack, command=list(said["command"]) or None)
+    return found
+
+
+def _tell_modes_from_networks(found: t.Dict[str, t.Any]) -> None:
+    """`--network host` is a mode, as docker has it."""
+    modes = [each["name"] for each in found["networks"] or () if each["name"] in NETWORK_MODES or each["name"].startswith("container:")]
+    if modes:
+        if len(found["networks"]) > 1 or found["network_mode"] not in (None, modes[0]):
+            raise Invalid("--network", "%s is a mode and goes with no other network" % modes[0])
+        found.update(network_mode=modes[0], networks=None)
+
+
+def _value(name: str, option: Option, given: t.Any) -> t.Any:
+    if option["type"] == "dict":
+        return dict(_pair(name, text) for text in given)
+    if option["type"] == "list" and "options" in option:
+        return [_suboptions(name, option["options"], text) for text in given]
+    return given
+
+
+def _pair(name: str, text: str) -> t.Tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid("--" + name.replace("_", "-"), "%r is not KEY=VALUE" % text)
+    return key, value
+
+
+def _suboptions(name: str, known: t.Mapping[str, Option], text: str) -> t.Dict[str, t.Any]:
+    """`web0,ipv4_address=10.66.1.10`: the first word is the name."""
+    first, *rest = text.split(",")
+    found: t.Dict[str, t.Any] = {key: option.get("default") for key, option in known.items()}
+    found["name"] = first
+    for pair in rest:
+        key, value = _pair(name, pair)
+        if key not in known:
+            raise Invalid("--" + name, "%r is none of %s" % (key, ", ".join(sorted(known))))
+        found[key] = value
+    return found
+
+
+def _create(state: str) -> t.Callable[[Context, argparse.Namespace], int]:
+    def run(context: Context, said: argparse.Namespace) -> int:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+
+        wish = parse_container.wish({**params(vars(said)), "state": state})
+        if observe.container(context.looking(), wish.spec.name).status is not None:
+            raise Conflict("create container", wish.spec.name, "it exists already", hint="a playbook changes it, rm removes it")
+        outcome = containers.ensure(context.acting(), wish)
+        context.say(outcome.result["container"]["Id"])
+        return OK
+    return run
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "create": (shape, _create(wishes.PRESENT)),
+    "run": (shape, _create(wishes.STARTED)),
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The `cocker` command for people logged in on a host: global options, then one command of the catalogue.
+
+Exit codes: 0 done, 1 not done (the reason is on stderr), 2 wrong usage; exec, run and wait give the container's own.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
+
+DEFAULT_HOME = "/var/cocker"
+_BROKEN_PIPE = 128 + signal.SIGPIPE
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: t.Sequence[str]) -> int:
+    """The exit code; whatever was asked is on stdout and stderr when it returns."""
+    for stream in (sys.stdout, sys.stderr):
+        t.cast("t.Any", stream).reconfigure(errors="backslashreplace")
+    try:
+        code = _run(list(argv[1:]))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has no reader either
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _run(arguments: t.List[str]) -> int:
+    home = os.environ.get("COCKER_HOME") or DEFAULT_HOME
+    while arguments and arguments[0].startswith("-"):
+        option, equals, value = arguments.pop(0).partition("=")
+        if option in ("-h", "--help"):
+            return catalog.overview()
+        if option in ("-v", "--version"):
+            return catalog.version()
+        if option != "--home" or not (equals or arguments):
+            return _wrong("unknown option %s; see cocker --help" % option)
+        home = value if equals else arguments.pop(0)
+    if not arguments or arguments[0] == "help" and len(arguments) == 1:
+        return catalog.overview()
+    if arguments[0] == "help":
+        arguments = [arguments[1], "--help"]
+    if arguments[0] not in catalog.COMMANDS:
+        return _wrong("there is no command %r%s; see cocker --help" % (arguments[0], catalog.suggestion(arguments[0])))
+    return _command(arguments, home)
+
+
+def _command(arguments: t.Sequence[str], home: str) -> int:
+    try:
+        return catalog.run(arguments[0], arguments[1:], home)
+    except Invalid as error:
+        return _wrong("%s: %s%s" % (error.subject, error.reason, " (%s)" % error.hint if error.hint else ""))
+    except (CockerError, PermissionError) as error:
+        _say("cocker: %s\n" % error)
+        for also in getattr(error, "cleanup", ()):
+            _say("cocker: cleaning up: %s\n" % also)
+        if os.geteuid() != 0:
+            _say("cocker: containers are made and inspected by root: try sudo\n")
+        return 1
+
+
+def _wrong(text: str) -> int:
+    _say("cocker: %s\n" % text)
+    return 2
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text)

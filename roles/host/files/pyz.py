@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packs the engine's tree as the `cocker` command, a zip archive that Python runs: python3 pyz.py COLLECTION TARGET [INTERPRETER]
+
+The same sources give the same bytes, on every machine. Prints `changed` where TARGET was another one before.
+"""
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pathlib
+import sys
+import typing as t
+import zipfile
+
+UTILS = "plugins/module_utils"
+PREFIX = "ansible_collections/cocker/engine"
+LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "registry", "runtime", "storage")
+BOOT = "cli/boot.py"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+def members(collection: pathlib.Path) -> t.Dict[str, bytes]:
+    """Name in the archive -> content. Packages are explicit: Python imports no others from an archive."""
+    utils = collection / UTILS
+    sources = [path for layer in LAYERS for path in (utils / layer).rglob("*.py")]
+    found = {"%s/%s/%s" % (PREFIX, UTILS, path.relative_to(utils)): path.read_bytes() for path in sources}
+    folders = {parent for name in found for parent in pathlib.PurePosixPath(name).parents if str(parent) != "."}
+    found.update(("%s/__init__.py" % folder, b"") for folder in folders)
+    digest = hashlib.sha256(b"".join(b"%s\0%d\0%s" % (name.encode(), len(found[name]), found[name]) for name in sorted(found)))
+    found["__main__.py"] = (utils / BOOT).read_bytes().replace(b'DIGEST = ""', b'DIGEST = "%s"' % digest.hexdigest()[:16].encode())
+    return found
+
+
+def pack(content: t.Mapping[str, bytes], interpreter: str) -> bytes:
+    """-I -S: nothing of the caller's environment, user or site is run as root."""
+    packed = io.BytesIO()
+    packed.write(b"#!%s -IS\n" % interpreter.encode())
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(content):
+            info = zipfile.ZipInfo(name, LONG_AGO)
+            info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            archive.writestr(info, content[name])
+    return packed.getvalue()
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    if len(arguments) not in (2, 3):
+        print(__doc__, file=sys.stderr)
+        return 2
+    collection, target = map(pathlib.Path, arguments[:2])
+    archive = pack(members(collection), arguments[2] if arguments[2:] else "/usr/bin/python3")
+    if target.exists() and target.read_bytes() == archive:
+        return 0
+    temporary = target.with_name(target.name + ".new")
+    temporary.write_bytes(archive)
+    temporary.chmod(0o755)
+    os.replace(temporary, target)
+    print("changed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `cocker` command, packed as the role `host` packs it, on a real store: what people type, what they read, the exit codes."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.tests.root import enginelab
+
+pytestmark = pytest.mark.root
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    target = tmp_path_factory.mktemp("cli") / "cocker"
+    subprocess.run([sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target), sys.executable], check=True)
+    return str(target)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
+        yield found
+
+
+class Cocker:
+    """Each call is a process of its own on the laboratory's host."""
+
+    def __init__(self, engine: enginelab.Engine, command: str) -> None:
+        self.engine, self._command = engine, command
+
+    def __call__(self, *words: str, stdin: str = "") -> t.Tuple[int, str, str]:
+        env = {"PATH": os.environ["PATH"], "COCKER_HOME": self.engine.home}
+
+        def run() -> t.Tuple[int, str, str]:
+            done = subprocess.run([self._command, *words], env=env, input=stdin, capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout, done.stderr
+        return self.engine.lab.run(run)
+
+
+@pytest.fixture
+def cocker(lab, command):
+    with enginelab.clean(lab) as engine:
+        yield Cocker(engine, command)
+
+
+def test_a_container_from_the_command_line_to_its_end(cocker):
+    code, out, err = cocker("run", "--name", "web", "--network", "none", "-e", "A=b", "-m", "32M", "--stop-timeout", "0", "box", "sleep", "1000")
+    assert (code, err, len(out.strip())) == (0, "", 64)
+    code, out, err = cocker("ps")
+    assert (code, err) == (0, "") and out.splitlines()[1].split()[1:4] == ["box:1", '"sleep', '1000"'] and out.rstrip().endswith("web")
+    assert cocker("exec", "web", "sh", "-c", "echo $A; echo no >&2; exit 3") == (3, "b\n", "no\n")
+    assert cocker("exec", "-i", "web", "cat", stdin="in") == (0, "in", "")
+    assert cocker("rm", "web")[0] == 1
+    assert cocker("stop", "web") == (0, "web\n", "")
+    assert cocker("ps", "-q") == (0, "", "")
+    assert cocker("ps", "-aq") == (0, "web\n", "")
+    assert cocker("start", "web") == (0, "web\n", "")
+    assert cocker("rm", "-f", "web", "nix") == (0, "web\nnix\n", "")
+    assert cocker("ps", "-aq") == (0, "", "")
+
+
+def test_one_failure_does_not_hide_the_others(cocker):
+    cocker.engine.start("web", network_mode="none", stop_timeout=0)
+    code, out, err = cocker("stop", "nix", "web")
+    assert (code, out) == (1, "web\n") and "nix" in err
+
+
+def test_a_playbook_sees_what_the_command_did(cocker):
+    said = {"network_mode": "none", "stop_timeout": 0}
+    cocker.engine.start("web", **said)
+    cocker("stop", "web")
+    assert [action["action"] for action in cocker.engine.start("web", **said).actions] == ["start"]
+    assert cocker("stop", "web")[0] == 0
+    assert not cocker.engine.ensure("web", state="stopped", images=(enginelab.IMAGE,), command=enginelab.SLEEP, **said).changed
+
+
+def test_listings_in_json_are_one_object_a_line(cocker):
+    code, out, _err = cocker("images", "--format", "json")
+    assert code == 0 and [json.loads(line)["Cocker"]["Name"] for line in out.splitlines()] == [enginelab.IMAGE, "top"]
+    code, out, _err = cocker("inspect", enginelab.IMAGE)
+    assert json.loads(out)[0]["RepoTags"] == [enginelab.IMAGE + ":1"]
+
+
+@pytest.mark.parametrize(("words", "code", "text"), [
+    (["frob"], 2, "no command 'frob'"),
+    (["stpo", "x"], 2, "did you mean 'stop'"),
+    (["--colour", "ps"], 2, "unknown option --colour"),
+    (["ps", "--filter", "colour=red"], 2, "KEY one of"),
+    (["run", "--name", "a/..", "box"], 2, "name"),
+    (["run", "--name", "web", "nix", "true"], 1, "nix"),
+    (["exec", "nix", "true"], 1, "does not exist"),
+    (["inspect", "nix"], 1, "nix"),
+    (["--home", "relative", "ps"], 2, "cocker_home"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_what_is_wrong_is_said_in_one_line(cocker, words, code, text):
+    found, _out, err = cocker(*words)
+    assert found == code and text in err and "Traceback" not in err
+
+
+def test_looking_makes_no_store(cocker, tmp_path):
+    home = str(tmp_path / "store")
+    for words in (["ps", "-a"], ["images"], ["networks"], ["volumes"], ["info"]):
+        assert cocker("--home", home, *words)[0] == 0
+    assert not os.path.exists(home)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+import zipfile
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, catalog
+from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def pack(target: pathlib.Path) -> str:
+    return subprocess.run([sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target)],
+                          check=True, capture_output=True, text=True).stdout
+
+
+def test_the_same_sources_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
+    assert pack(tmp_path / "a") == "changed\n"
+    pack(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert pack(tmp_path / "a") == ""
+
+
+def test_the_archive_knows_its_digest_and_holds_every_layer(tmp_path: pathlib.Path) -> None:
+    pack(tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "a") as archive:
+        assert re.search(rb'DIGEST = "[0-9a-f]{16}"', archive.read("__main__.py"))
+        names = [name for name in archive.namelist() if not name.endswith("__init__.py")]
+    layers = {path.name for path in (ROOT / "plugins/module_utils").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {name.split("/")[5] for name in names if name != "__main__.py"} == layers
+
+
+def test_it_runs_where_nothing_can_be_kept(tmp_path: pathlib.Path) -> None:
+    pack(tmp_path / "cocker")
+    done = subprocess.run([sys.executable, "-IS", str(tmp_path / "cocker"), "--version"], env={"COCKER_HOME": str(tmp_path / "none")},
+                          capture_output=True, text=True, check=True)
+    assert done.stdout == "cocker %s\n" % VERSION
+
+
+def test_no_copy_without_a_private_directory(tmp_path: pathlib.Path) -> None:
+    assert boot.unpacked("archive", str(tmp_path / "none")) == "archive"
+
+
+def test_the_version_is_that_of_the_collection() -> None:
+    assert re.search(r"^version: (.*)$", (ROOT / "galaxy.yml").read_text(), re.M).group(1) == VERSION  # type: ignore[union-attr]
+
+
+def test_every_command_can_be_loaded() -> None:
+    for name, command in catalog.COMMANDS.items():
+        assert len(command.load(name)) == 2
