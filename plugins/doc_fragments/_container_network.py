@@ -13,12 +13,16 @@ options:
       - V(host) lets it use the host's own network.
       - V(none) gives it a network of its own that has only the loopback interface.
       - V(custom) does the same, and keeps it for you to fill under C(/run/netns), where C(ip netns) finds it.
+      - V(container:NAME) shares the network of another container, its C(/etc/hosts) and its C(/etc/resolv.conf). That one must
+        run first. When it is started anew it has a new network, and this one has to be restarted, too.
+      - Any other value is the name of a network, short for O(networks) with this one. V(default) is V(bridge).
     type: str
-    choices: [bridge, host, none, custom]
     aliases: [net, network]
   networks:
     description:
-      - The networks that the container is on. The first is where its default route goes.
+      - The networks that the container is on. The first that is not internal is where its default route goes, and where its
+        published ports lead.
+      - A container that runs is connected and disconnected while it runs. Interfaces that stay keep their name.
       - Not set, it is on V(cocker0), which is made when it is first needed. An empty list is no network.
       - Needs O(network_mode=bridge).
     type: list
@@ -33,12 +37,26 @@ options:
         description:
           - The container's address on this network. Not set, a free one is chosen when the container is made, and kept.
         type: str
+      mac_address:
+        description:
+          - The MAC address of its interface. Not set, it follows from the IP address.
+        type: str
+      aliases:
+        description:
+          - Further names under which the other containers of this network find it.
+        type: list
+        elements: str
   ipv4_address:
     description:
       - The container's address, where it is on one network only.
       - Short for O(networks[].ipv4_address).
     type: str
     aliases: [ip, vip]
+  mac_address:
+    description:
+      - The MAC address of the container's interface, where it is on one network only.
+      - Short for O(networks[].mac_address).
+    type: str
   published_ports:
     description:
       - Ports of the host that lead to the container, each as V(CONTAINER), V(HOST:CONTAINER) or
@@ -49,4 +67,30 @@ options:
     type: list
     elements: raw
     aliases: [port_mapping, ports, publish, published]
+  publish_all_ports:
+    description:
+      - Publishes every port of O(exposed_ports) and every port that the image exposes, and that O(published_ports) does not name, on
+        a free port of the host from 49153 up. The choice is kept while the container exists.
+    type: bool
+    aliases: [publish_all]
+  exposed_ports:
+    description:
+      - Ports that the container serves, such as V(80), V(53/udp) or V(8000-8002). They are published by O(publish_all_ports) only;
+        containers of the same network reach every port anyway.
+    type: list
+    elements: raw
+    aliases: [expose, exposed]
+  publish_scope:
+    description:
+      - From where published ports that name no address are reached. V(any) is every address of the host, V(loopback) the host alone.
+      - For all containers at once, set it in C(module_defaults). It holds for the ports that the same task names, and for
+        O(publish_all_ports).
+      - Mutually exclusive with O(default_host_ip).
+    type: str
+    choices: [any, loopback]
+  default_host_ip:
+    description:
+      - The address of the host for published ports that name none. An empty string is every address.
+      - Mutually exclusive with O(publish_scope).
+    type: str
 """

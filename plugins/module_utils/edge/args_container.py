@@ -6,7 +6,6 @@ No option that is compared has a default: what is not said is not managed.
 from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES
 
 STATES = ("absent", "created", "paused", "present", "started", "stopped")  # created is podman's word for present
 
@@ -37,17 +36,24 @@ PROCESS: Options = {
 }
 
 NETWORK: Options = {
-    "network_mode": {"type": "str", "choices": list(NETWORK_MODES), "aliases": ["net", "network"]},
+    "network_mode": {"type": "str", "aliases": ["net", "network"]},
     "networks": {
         "type": "list",
         "elements": "dict",
         "options": {
             "name": {"type": "str", "required": True},
             "ipv4_address": {"type": "str"},
+            "mac_address": {"type": "str"},
+            "aliases": {"type": "list", "elements": "str"},
         },
     },
     "ipv4_address": {"type": "str", "aliases": ["ip", "vip"]},
+    "mac_address": {"type": "str"},
     "published_ports": {"type": "list", "elements": "raw", "aliases": ["port_mapping", "ports", "publish", "published"]},
+    "publish_all_ports": {"type": "bool", "aliases": ["publish_all"]},
+    "exposed_ports": {"type": "list", "elements": "raw", "aliases": ["expose", "exposed"]},
+    "publish_scope": {"type": "str", "choices": ["any", "loopback"]},
+    "default_host_ip": {"type": "str"},
 }
 
 MOUNTS: Options = {
@@ -76,5 +82,5 @@ SECURITY: Options = {
 
 SPEC = Spec(
     {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY},
-    rules={"mutually_exclusive": [("image", "images")]},
+    rules={"mutually_exclusive": [("image", "images"), ("publish_scope", "default_host_ip")]},
 )

@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The options of cocker_container, read: each alone first, then those that depend on each other.
 
-Not here: limits (parse_limits.py) and security (parse_security.py); whether images, networks and volumes exist (engine/containers.py).
+Not here: networks and ports (parse_container_network.py), limits (parse_limits.py), security (parse_security.py);
+whether images, networks and volumes exist (engine/containers.py).
 """
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image, parse_limits, parse_network, parse_security, values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import (
+    parse_container_network,
+    parse_image,
+    parse_limits,
+    parse_security,
+    values,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, network, ports, units
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, Attachment, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PAUSED, PRESENT, STARTED, ContainerWish
 
 HOSTNAME_LENGTH = 64  # sethostname(2)
 _HOSTNAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
-_NUMBER = 'quote it, or write it as "8080/tcp"; without quotes YAML reads 22:22 as the number 1342'
-
-Attachments = t.Tuple[Attachment, ...]
 
 
 def wish(params: Params) -> ContainerWish:
     """Raises Invalid."""
-    _refuse_without_bridge(params)
     return ContainerWish(
         spec=_spec(params),
         state=_state(params),
@@ -65,13 +68,11 @@ def _spec(params: Params) -> ContainerSpec:
         user=values.user(params["user"]),
         working_dir=values.absolute(params["working_dir"], "working_dir"),
         hostname=_hostname(params["hostname"]),
-        network_mode=params["network_mode"],
-        networks=_networks(params),
-        published_ports=_published_ports(params["published_ports"]),
         mounts=_mounts(params),
         labels=values.labels(params["labels"]),
         stop_timeout=values.at_least(params["stop_timeout"], 0, "stop_timeout"),
         stop_signal=None if params["stop_signal"] is None else units.parse_signal(params["stop_signal"], "stop_signal"),
+        **parse_container_network.network(params, is_partial=is_partial(params)),
         **parse_limits.limits(params),
         **parse_security.security(params),
     )
@@ -98,40 +99,6 @@ def _hostname(value: t.Optional[str]) -> t.Optional[str]:
     return value
 
 
-def _networks(params: Params) -> t.Optional[Attachments]:
-    given, address = params["networks"], parse_network.address(params["ipv4_address"], "ipv4_address")
-    if given is None:
-        return None if address is None else _default_network(params, address)
-    attachments = tuple(
-        Attachment(names.object_name(each["name"], "networks.name"), parse_network.address(each["ipv4_address"], "networks.ipv4_address"))
-        for each in given
-    )
-    for index, attachment in enumerate(attachments):
-        if attachment.name in [earlier.name for earlier in attachments[:index]]:
-            raise Invalid("networks", "%s is listed twice" % attachment.name)
-    if address is None:
-        return attachments
-    if len(attachments) != 1 or attachments[0].ipv4_address not in (None, address):
-        raise Invalid("ipv4_address", "it is for a container on one network; with more, give each its own in networks")
-    return (Attachment(attachments[0].name, address),)
-
-
-def _default_network(params: Params, address: str) -> Attachments:
-    if is_partial(params):
-        hint = "networks: [{name: NAME, ipv4_address: %s}]" % address
-        raise Invalid("ipv4_address", "a task without images keeps what it does not say, so it must name the network too", hint=hint)
-    return (Attachment(network.DEFAULT_NETWORK, address),)
-
-
-def _published_ports(given: t.Optional[t.Sequence[t.Any]]) -> t.Optional[ports.Ports]:
-    if given is None:
-        return None
-    for value in given:
-        if isinstance(value, int) and not isinstance(value, bool):
-            raise Invalid(ports.OPTION, "%d is a number, and a string is accepted" % value, hint=_NUMBER)
-    return ports.normalise(given)
-
-
 def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:
     volumes, tmpfs = params["volumes"], params["tmpfs"]
     if volumes is None and tmpfs is None:
@@ -145,12 +112,3 @@ def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:
 def is_partial(params: Params) -> bool:
     """A task without images manages only what it says of a container that exists."""
     return params["image"] is None and params["images"] is None
-
-
-def _refuse_without_bridge(params: Params) -> None:
-    mode = params["network_mode"]
-    if mode in (None, BRIDGE):
-        return
-    for option in ("networks", "ipv4_address", "published_ports"):
-        if params[option]:
-            raise Invalid(option, "it needs network_mode: bridge; with %s the engine gives the container no address" % mode)

@@ -21,7 +21,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(record.spec)
     _limits(record.spec)
-    endpoints.check(host, record.spec, ports=ports)
+    endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
 
 

@@ -9,15 +9,12 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import processes, sharing
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    BRIDGE,
-    CUSTOM,
     HOST,
-    NONE,
     STOP_TIMEOUT,
     ContainerRecord,
     ContainerSpec,
@@ -52,8 +49,8 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         user=said.user,
         hostname=said.hostname,
         read_only=bool(spec.read_only),
-        mounts=_mounts(layout, spec),
-        network=_network(spec, host.netns(spec.name)),
+        mounts=_mounts(layout, spec, sharing.owner(host, spec).name),
+        network=sharing.network(host, spec),
         resources=resources(spec),
         capabilities=runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ()),
         no_new_privileges=_NO_NEW_PRIVILEGES in security,
@@ -71,10 +68,6 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
 def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     """Topmost first; a layer that several images of the stack share is there once, where it is lowest. Raises Damaged."""
     return tuple(snapshots.lower_dirs(layout, [pin.layers for pin in record.pins]))
-
-
-def _network(spec: ContainerSpec, netns: str) -> t.Optional[str]:
-    return {BRIDGE: netns, CUSTOM: netns, HOST: runtime.HOST, NONE: None}[spec.network_mode or BRIDGE]
 
 
 def resources(spec: ContainerSpec) -> t.Dict[str, t.Any]:
@@ -132,11 +125,12 @@ def _counts_swap() -> bool:
     return cgroupfs.has(point, "memory.memsw.limit_in_bytes")
 
 
-def _mounts(layout: Layout, spec: ContainerSpec) -> t.Tuple[runtime.MountWish, ...]:
+def _mounts(layout: Layout, spec: ContainerSpec, files_of: str) -> t.Tuple[runtime.MountWish, ...]:
     wished = [_mount(layout, mount) for mount in spec.mounts or ()]
     taken = {mount.destination for mount in wished}
+    folders = {path: layout.container(spec.name if path == "/etc/hostname" else files_of) for path in _GENERATED}
     ours = [
-        runtime.MountWish(runtime.BIND, path, os.path.join(layout.container(spec.name), path.rpartition("/")[2]), recursive=False)
+        runtime.MountWish(runtime.BIND, path, os.path.join(folders[path], path.rpartition("/")[2]), recursive=False)
         for path in _GENERATED if path not in taken
     ]
     return (*ours, *wished)

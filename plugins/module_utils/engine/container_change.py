@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     lifecycle,
     observe,
     processes,
+    sharing,
     stacks,
     teardown,
     volumes,
@@ -53,6 +54,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         return Change(host, have, plan, record, kill_signal=wish.kill_signal)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
     record = _record(host, spec, have.record, anew=bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds))
+    if container_states.START in kinds:
+        sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
     made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
@@ -61,7 +64,7 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
 
 def _republishes(have: ContainerState, plan: Plan) -> bool:
     updated = [option for action in plan.actions if action.kind == container_plan.UPDATE for option in action.details["options"]]
-    return have.is_running and "published_ports" in updated
+    return have.is_running and bool(endpoints.PORTS & set(updated))
 
 
 def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord], *, anew: bool) -> ContainerRecord:
@@ -85,7 +88,8 @@ class Change:
         self._host, self._have, self._record = host, have, record
         self.plan, self._kill_signal = plan, kill_signal
         self._kinds = [action.kind for action in plan.actions]
-        self._leases = leased.of(host, have.name) if container_plan.CONFIGURE in self._kinds else []
+        keeps = {container_plan.CONFIGURE, container_plan.UPDATE} & set(self._kinds)
+        self._leases = leased.of(host, have.name) if keeps else []
 
     def step(self, action: Action) -> Step:
         table: t.Dict[str, t.Callable[[Action], Step]] = {
@@ -105,7 +109,7 @@ class Change:
     def finish(self) -> None:
         """The replacement is in force: what was kept of the former state goes."""
         name = self._have.name
-        if container_plan.CONFIGURE in self._kinds and self._record is not None:
+        if {container_plan.CONFIGURE, container_plan.UPDATE} & set(self._kinds) and self._record is not None:
             endpoints.forget(self._host, name, except_on=[each.name for each in self._record.spec.attachments()])
         if {container_plan.CONFIGURE, container_plan.RESET_LAYER} & set(self._kinds):
             snapshots.drop_previous(self._host.layout.container(name))
@@ -155,12 +159,12 @@ class Change:
     def _update(self, action: Action) -> Step:
         host, have, options = self._host, self._have, action.details["options"]
 
-        def put(new: t.Optional[ContainerRecord]) -> None:
+        def put(new: t.Optional[ContainerRecord], former: leased.Pairs = ()) -> None:
             if new is not None:
-                lifecycle.update(host, have, new, options)
+                lifecycle.update(host, have, new, options, former)
                 self._write(new)
 
-        return whole(lambda: put(self._record), lambda: put(have.record))
+        return whole(lambda: put(self._record), lambda: put(have.record, self._leases))
 
     def _start(self, _action: Action) -> Step:
         host, name, record = self._host, self._have.name, self._record

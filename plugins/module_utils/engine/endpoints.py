@@ -7,32 +7,37 @@ Not here: the networks themselves (networks.py).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks, publishing
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import names
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Conflict, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     Endpoint,
+    Lease,
     Network,
     NetworkSpec,
     complete,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.ports import AUTOMATIC, OPTION, PortMapping, Ports, clash
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, leases, routes
+
+PORTS = publishing.OPTIONS
 
 _LINK_GONE = 1.0  # seconds that the kernel may take to end a namespace and its links
 
 
-def check(host: Host, spec: ContainerSpec, *, ports: bool) -> None:
+def check(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Before the first effect: the networks are there, addresses and `ports` are to be had. Raises NotFound, Invalid, Conflict."""
-    attachments = spec.attachments()
-    if spec.published_ports and not attachments:
+    spec = record.spec
+    attachments, published = spec.attachments(), publishing.wanted(record)
+    if published and not attachments:
         raise Invalid(OPTION, "it needs a network that the container is on")
     if attachments:
         networks.refuse_other_store(host)
@@ -41,40 +46,84 @@ def check(host: Host, spec: ContainerSpec, *, ports: bool) -> None:
         known[DEFAULT_NETWORK] = complete(NetworkSpec(DEFAULT_NETWORK))
     for attachment in attachments:
         network = known.get(attachment.name) or leased.get(host, attachment.name)
-        leases.choose(network, leased.users(host, network.name), attachment.ipv4_address, container=spec.name)
-    if ports:
-        _refuse_published(host, spec)
-        _refuse_used(spec)
+        _lease(network, leased.users(host, network.name), spec.name, attachment)
+    if ports and published:
+        publishing.refuse_published(published, publishing.by_others(host, except_container=spec.name))
+        firewall.refuse_used(published)
 
 
-def attach(host: Host, spec: ContainerSpec) -> t.List[Endpoint]:
+def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
     """Namespace, leases, ports, links. After a failure nothing of it is left but the lease. Raises Conflict."""
     from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
 
-    found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
-    netns = host.netns(spec.name)
+    found = [networks.ensure_up(host, attachment.name) for attachment in record.spec.attachments()]
+    netns = host.netns(record.spec.name)
     endpoint.prepare(netns)
-    endpoints = _take(host, spec, found)
+    endpoints = _take(host, record, found, range(len(found)), {})
     endpoint.attach(netns, endpoints)
     return endpoints
 
 
-def _take(host: Host, spec: ContainerSpec, found: t.Sequence[Network]) -> t.List[Endpoint]:
+def rewire(host: Host, record: ContainerRecord, former: leased.Pairs) -> None:
+    """The networks of a container that runs, while it runs: links that stay are not touched, one with another address is made anew.
+
+    What is left keeps its lease, inactive, until the caller forgets it. `former` are the leases that are to come back in an undo.
+    """
+    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
+
+    spec = record.spec
+    found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
+    before = {network.name: lease for lease, network in leased.of(host, spec.name) if lease.active}
+    again = {network.name: lease.ip for lease, network in former}
+    endpoints = _take(host, record, found, _places([network.name for network in found], before), again)
+    kept = {each.network.name for each in endpoints if _same_link(each.lease, before.get(each.network.name))}
+    endpoint.detach([lease.link for name, lease in sorted(before.items()) if name not in kept])
+    endpoint.attach(host.netns(spec.name), endpoints)
+
+
+def _same_link(lease: Lease, former: t.Optional[Lease]) -> bool:
+    return former is not None and (lease.link, lease.address, lease.mac) == (former.link, former.address, former.mac)
+
+
+def _places(wanted: t.Sequence[str], before: t.Mapping[str, Lease]) -> t.List[int]:
+    """Interfaces keep their number; a new one takes the lowest that is free."""
+    had = {name: int(lease.ifname[len(leases.IFNAME):]) for name, lease in before.items()}
+    free = (number for number in itertools.count() if number not in {had[name] for name in wanted if name in had})
+    return [had[name] if name in had else next(free) for name in wanted]
+
+
+def _take(
+    host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, str],
+) -> t.List[Endpoint]:
     """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
-    if not found:
-        return []
+    spec = record.spec
     endpoints = []
     with host.locked("firewall", networks.LEASES):
-        _refuse_published(host, spec)
-        ports = _chosen(host, spec)
-        for index, (network, attachment) in enumerate(zip(found, spec.attachments())):
-            have, mapped = leased.users(host, network.name), ports if index == 0 else ()
-            new = leases.lease(network, have, spec.name, wanted=attachment.ipv4_address, index=index, ports=mapped)
-            new = dataclasses.replace(new, link=names.link_name(host.kernel_name(spec.name), index), active=True)
+        ports = publishing.chosen(host, record)
+        _deactivate_others(host, spec.name, {network.name for network in found})
+        way_out = next((number for number, network in enumerate(found) if not network.internal), 0)
+        for number, (network, attachment) in enumerate(zip(found, spec.attachments())):
+            have, is_way_out = leased.users(host, network.name), number == way_out
+            wanted = dataclasses.replace(attachment, ipv4_address=attachment.ipv4_address or again.get(network.name))
+            new = _lease(network, have, spec.name, wanted, place=places[number])
+            link = names.link_name(host.kernel_name(spec.name), places[number])
+            new = dataclasses.replace(new, link=link, ports=ports if is_way_out else (), active=True)
             leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
-            endpoints.append(Endpoint(network, new, default_route=index == 0))
+            endpoints.append(Endpoint(network, new, default_route=is_way_out))
         networks.refresh(host)
     return endpoints
+
+
+def _lease(network: Network, have: t.Sequence[Lease], container: str, wanted: Attachment, *, place: int = 0) -> Lease:
+    return leases.lease(
+        network, have, container, wanted=wanted.ipv4_address, mac=wanted.mac_address, index=place, aliases=wanted.aliases or ())
+
+
+def _deactivate_others(host: Host, container: str, wanted: t.Collection[str]) -> None:
+    for _lease, network in leased.of(host, container):
+        if network.name not in wanted:
+            path = host.layout.leases(network.name)
+            leases.change(path, lambda all_: leases.activated(all_, container, active=False), network=network.name)
 
 
 def prepare(host: Host, container: str) -> None:
@@ -84,16 +133,16 @@ def prepare(host: Host, container: str) -> None:
     endpoint.prepare(host.netns(container))
 
 
-def republish(host: Host, spec: ContainerSpec) -> None:
+def republish(host: Host, record: ContainerRecord) -> None:
     """Other ports for a container, live where it runs."""
+    name = record.spec.name
     with host.locked("firewall", networks.LEASES):
-        _refuse_published(host, spec)
-        ports = _chosen(host, spec)
-        for attachment in spec.attachments()[:1]:
-            path, have = host.layout.leases(attachment.name), leased.users(host, attachment.name)
-            mine = leases.find(have, spec.name)
-            if mine is not None:
-                leases.save(path, leases.with_lease(have, dataclasses.replace(mine, ports=ports)), network=attachment.name)
+        ports = publishing.chosen(host, record)
+        mine = leased.of(host, name)
+        way_out = next((network.name for _lease, network in mine if not network.internal), mine[0][1].name if mine else "")
+        for lease, network in mine:
+            path, new = host.layout.leases(network.name), dataclasses.replace(lease, ports=ports if network.name == way_out else ())
+            leases.save(path, leases.with_lease(leased.users(host, network.name), new), network=network.name)
         networks.refresh(host)
 
 
@@ -144,59 +193,3 @@ def put_back(host: Host, container: str, former: leased.Pairs) -> None:
             if all(other.ip != lease.ip for other in have if other.container != container):
                 mine = dataclasses.replace(lease, active=False)
                 leases.save(host.layout.leases(network.name), leases.with_lease(have, mine), network=network.name)
-
-
-def _chosen(host: Host, spec: ContainerSpec) -> Ports:
-    taken = [port for _owner, port in _published(host, except_container=spec.name)]
-    former = tuple(port for lease, _network in leased.of(host, spec.name) for port in lease.ports)
-    return with_automatic(spec.published_ports or (), taken, former)
-
-
-def with_automatic(ports: Ports, taken: t.Sequence[PortMapping], former: t.Sequence[PortMapping]) -> Ports:
-    """A host port for each that names none: the one it had before, else the lowest free of the range. Raises Conflict."""
-    used = {(port.protocol, port.host_port) for port in (*taken, *ports)}
-    had = {(port.container_port, port.protocol, port.host_ip): port.host_port for port in former}
-    chosen = []
-    for port in ports:
-        if port.host_port is None:
-            old = had.get((port.container_port, port.protocol, port.host_ip))
-            free = old if old and (port.protocol, old) not in used else _free(port, used)
-            port = dataclasses.replace(port, host_port=free)
-            used.add((port.protocol, free))
-        chosen.append(port)
-    return tuple(chosen)
-
-
-def _free(port: PortMapping, used: t.Container[t.Tuple[str, t.Optional[int]]]) -> int:
-    for number in AUTOMATIC:
-        candidate = dataclasses.replace(port, host_port=number)
-        if (port.protocol, number) not in used and not firewall.port_in_use(candidate):
-            return number
-    raise Conflict("publish", str(port), "no host port from %d to %d is free" % (AUTOMATIC[0], AUTOMATIC[-1]))
-
-
-def _published(host: Host, *, except_container: str) -> t.List[t.Tuple[str, PortMapping]]:
-    """By others, now."""
-    found = []
-    for network in leased.listed(host):
-        for lease in leased.users(host, network.name):
-            if lease.active and lease.container != except_container:
-                found += [(lease.container, port) for port in lease.ports]
-    return found
-
-
-def _refuse_published(host: Host, spec: ContainerSpec) -> None:
-    taken = _published(host, except_container=spec.name) if spec.published_ports else []
-    for port in spec.published_ports or ():
-        for owner, other in taken:
-            if clash(port, other):
-                whose = "container %s publishes port %s/%s of the host" % (owner, other.host_port, other.protocol)
-                raise Conflict("option", OPTION, "%s cannot be published, %s" % (port, whose))
-
-
-def _refuse_used(spec: ContainerSpec) -> None:
-    for port in spec.published_ports or ():
-        user = firewall.find_listener(port)
-        if user is not None:
-            reason = "%s cannot be published, port %s/%s is in use on the host by %s" % (port, port.host_port, port.protocol, user)
-            raise Conflict("option", OPTION, reason)

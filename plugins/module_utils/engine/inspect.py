@@ -109,6 +109,7 @@ def _config(spec: ContainerSpec, process: Process, image: str) -> Shown:
         "WorkingDir": process.cwd,
         "Labels": dict(process.labels),
         "StopSignal": process.stop_signal,
+        "ExposedPorts": {port: {} for port in spec.exposed_ports or ()},
         "StopTimeout": spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
     }
 
@@ -119,6 +120,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "Tmpfs": {mount.target: _tmpfs_options(mount) for mount in spec.mounts or () if mount.kind == mounts.TMPFS},
         "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else BRIDGE),
         "PortBindings": _bindings(spec.published_ports or ()),
+        "PublishAllPorts": bool(spec.publish_all_ports),
         "Init": process.init,
         "ReadonlyRootfs": bool(spec.read_only),
         "Memory": max(spec.memory or 0, 0),
@@ -185,12 +187,14 @@ def _network_settings(spec: ContainerSpec, leases: t.Mapping[str, t.Tuple[Lease,
 
 def _endpoint(name: str, spec: ContainerSpec, lease: Lease, gateway: str) -> Shown:
     given = [attachment.ipv4_address for attachment in spec.attachments() if attachment.name == name]
+    aliases = [word for attachment in spec.attachments() if attachment.name == name for word in attachment.aliases or ()]
     address, _slash, prefix = lease.address.partition("/")
     return {
         "IPAddress": address,
         "IPPrefixLen": int(prefix or 32),
         "Gateway": gateway,
         "MacAddress": lease.mac,
+        "Aliases": aliases,
         "IPAMConfig": {"IPv4Address": given[0]} if given and given[0] else None,
     }
 

@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
 from ansible_collections.cocker.engine.plugins.module_utils.network import leases
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 
-Pairs = t.List[t.Tuple[Lease, Network]]
+Pairs = t.Sequence[t.Tuple[Lease, Network]]
 
 
 def find(host: Host, name: str) -> t.Optional[Network]:

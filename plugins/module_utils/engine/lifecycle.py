@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, leased, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
@@ -75,7 +75,7 @@ def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
         endpoints.prepare(host, record.spec.name)
     if mode != BRIDGE:
         return []
-    return [endpoint.lease.address for endpoint in endpoints.attach(host, record.spec)]
+    return [endpoint.lease.address for endpoint in endpoints.attach(host, record)]
 
 
 def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
@@ -140,10 +140,18 @@ def _announce(host: Host, name: str) -> None:
         fs.write_atomic(os.path.join(host.layout.container_run(name), state.STOPPING), b"", durable=False)
 
 
-def update(host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str]) -> None:
-    """What a running container takes while it runs: limits and published ports. `record` is the new one."""
-    if "published_ports" in options and (record.spec.network_mode or BRIDGE) == BRIDGE:
-        endpoints.republish(host, record.spec)
+def update(
+    host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str], former: leased.Pairs = (),
+) -> None:
+    """What a running container takes while it runs: limits, networks and published ports. `record` is the new one.
+
+    `former` are the leases that come back where a change is undone.
+    """
+    if (record.spec.network_mode or BRIDGE) == BRIDGE:
+        if "networks" in options and found.running is not None:
+            endpoints.rewire(host, record, former)
+        elif endpoints.PORTS & set(options):
+            endpoints.republish(host, record)
     if found.running is not None:
         limits = compile.changed_limits(record.spec, options)
         if limits:

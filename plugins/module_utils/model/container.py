@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 
 BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
+CONTAINER = "container:"  # network_mode: before the name of the container whose network is shared
 
 CREATED, RUNNING, PAUSED, EXITED, DEAD = "created", "running", "paused", "exited", "dead"
 
@@ -28,10 +29,15 @@ Words = t.Tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Attachment:
-    """A network that the container is on; an address that is not given is chosen at the first start and kept."""
+    """A network that the container is on; an address that is not given is chosen at the first start and kept.
+
+    A MAC address that is not given follows from the address. `aliases` are names for the neighbours, sorted.
+    """
 
     name: str
     ipv4_address: t.Optional[str] = None
+    mac_address: t.Optional[str] = None
+    aliases: t.Optional[Words] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +74,9 @@ class ContainerSpec:
     network_mode: t.Optional[str] = None
     networks: t.Optional[t.Tuple[Attachment, ...]] = None
     published_ports: t.Optional[t.Tuple[PortMapping, ...]] = None
+    publish_all_ports: t.Optional[bool] = None
+    exposed_ports: t.Optional[Words] = None
+    default_host_ip: t.Optional[str] = None
     mounts: t.Optional[t.Tuple[mounts.Mount, ...]] = None
     memory: t.Optional[int] = None
     memory_swap: t.Optional[int] = None

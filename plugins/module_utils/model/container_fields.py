@@ -30,6 +30,10 @@ def _each(kind: t.Callable[..., t.Any]) -> t.Callable[[t.Any], t.Any]:
     return lambda value: tuple(kind(**item) for item in value)
 
 
+def _attachment(aliases: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> Attachment:
+    return Attachment(aliases=None if aliases is None else tuple(aliases), **said)
+
+
 FIELDS = (
     Field("images", RECREATE, tuple),
     Field("command", RESTART, tuple),
@@ -40,8 +44,11 @@ FIELDS = (
     Field("working_dir", RESTART, str),
     Field("hostname", RESTART, str),
     Field("network_mode", RESTART, str),
-    Field("networks", RESTART, _each(Attachment)),
+    Field("networks", LIVE, lambda value: tuple(_attachment(**item) for item in value)),
     Field("published_ports", LIVE, _each(PortMapping)),
+    Field("publish_all_ports", LIVE, bool),
+    Field("exposed_ports", LIVE, tuple),
+    Field("default_host_ip", LIVE, str),
     Field("mounts", RESTART, _each(mounts.Mount)),
     Field("memory", LIVE, int),
     Field("memory_swap", LIVE, int),

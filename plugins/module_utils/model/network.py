@@ -104,13 +104,14 @@ class Lease:
     link: str                   # the host's side: eth098F6BCD46
     ports: t.Tuple[PortMapping, ...] = ()
     active: bool = False
+    aliases: Words = ()         # further names of the container for its neighbours
 
     @property
     def ip(self) -> str:
         return self.address.partition("/")[0]
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return dict(dataclasses.asdict(self), ports=[dataclasses.asdict(port) for port in self.ports])
+        return dict(dataclasses.asdict(self), ports=[dataclasses.asdict(port) for port in self.ports], aliases=list(self.aliases))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +146,8 @@ def network_from_json(value: t.Mapping[str, t.Any]) -> Network:
 def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
     """Raises KeyError, TypeError or ValueError where the record is not ours."""
     ports = tuple(PortMapping(**port) for port in value["ports"])
-    return Lease(value["container"], value["address"], value["mac"], value["ifname"], value["link"], ports, bool(value["active"]))
+    kept = {key: value[key] for key in ("container", "address", "mac", "ifname", "link")}
+    return Lease(**kept, ports=ports, active=bool(value["active"]), aliases=tuple(value.get("aliases", ())))
 
 
 def validated(network: Network) -> Network:

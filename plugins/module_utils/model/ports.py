@@ -123,11 +123,9 @@ def _refuse_double_use(mappings: Ports, option: str) -> None:
             raise Invalid(option, "%s and %s want the same port of the host" % (mapping, other))
 
 
-def refuse_taken(mappings: Ports, taken: t.Mapping[str, Ports]) -> None:
-    """`taken` is by container. Raises Conflict that names who has the port."""
-    for mapping, owner, other in _clashes(mappings, taken):
-        raise Conflict("publish", str(mapping), "container %s has published port %s/%s of the host already"
-                       % (owner, other.host_port, other.protocol))
+def find_clash(mappings: Ports, taken: t.Mapping[str, Ports]) -> t.Optional[t.Tuple[PortMapping, str, PortMapping]]:
+    """The first that cannot be had, who has it, and as what; `taken` is by container."""
+    return next(_clashes(mappings, taken), None)
 
 
 def _clashes(mappings: Ports, taken: t.Mapping[str, Ports]) -> t.Iterator[t.Tuple[PortMapping, str, PortMapping]]:
@@ -148,13 +146,15 @@ def clash(one: PortMapping, other: PortMapping) -> bool:
     return one.host_ip is None or other.host_ip is None or one.host_ip == other.host_ip
 
 
-def assign(mappings: Ports, is_free: t.Callable[[PortMapping], bool]) -> Ports:
-    """Every host port chosen: the lowest free of AUTOMATIC where none was given. Raises Conflict when they are all taken."""
+def assign(mappings: Ports, is_free: t.Callable[[PortMapping], bool], former: Ports = ()) -> Ports:
+    """Every host port chosen: where none was given, the one it had, else the lowest free of AUTOMATIC. Raises Conflict."""
     given = {(mapping.protocol, mapping.host_port) for mapping in mappings}
+    had = {dataclasses.replace(mapping, host_port=None): mapping.host_port for mapping in former}
     result: t.List[PortMapping] = []
     for mapping in mappings:
         if mapping.host_port is None:
-            wishes = (dataclasses.replace(mapping, host_port=number) for number in AUTOMATIC if (mapping.protocol, number) not in given)
+            numbers = [number for number in (had.get(mapping),) if number] + list(AUTOMATIC)
+            wishes = (dataclasses.replace(mapping, host_port=number) for number in numbers if (mapping.protocol, number) not in given)
             chosen = next((wish for wish in wishes if is_free(wish)), None)
             if chosen is None:
                 raise Conflict("publish", str(mapping), "every port of the host from %d to %d is taken" % (AUTOMATIC[0], AUTOMATIC[-1]))
@@ -162,3 +162,21 @@ def assign(mappings: Ports, is_free: t.Callable[[PortMapping], bool]) -> Ports:
             mapping = chosen
         result.append(mapping)
     return tuple(sorted(result, key=PortMapping.order))
+
+
+def parse_exposed(specs: t.Iterable[t.Union[str, int]], *, option: str = "exposed_ports") -> t.Tuple[str, ...]:
+    """`80`, `80/udp`, `8000-8002`: one word a port, as images have them. Raises Invalid."""
+    found = set()
+    for mapping in (each for spec in specs for each in parse(spec, option=option)):
+        if mapping.host_ip is not None or mapping.host_port is not None:
+            raise Invalid(option, "%s names a port of the host; a port of the container is accepted, such as 80 or 53/udp" % mapping)
+        found.add(mapping)
+    return tuple("%d/%s" % (mapping.container_port, mapping.protocol) for mapping in sorted(found, key=PortMapping.order))
+
+
+def all_exposed(published: Ports, exposed: t.Iterable[str], *, host_ip: t.Optional[str] = None) -> Ports:
+    """What is published, and each port of `exposed` that is not yet, on a host port that is to be chosen."""
+    there = {(mapping.container_port, mapping.protocol) for mapping in published}
+    more = {dataclasses.replace(each, host_ip=host_ip) for word in exposed for each in parse(word, option="exposed_ports")
+            if (each.container_port, each.protocol) not in there}
+    return tuple(sorted((*published, *more), key=PortMapping.order))

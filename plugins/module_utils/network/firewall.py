@@ -7,13 +7,15 @@ Not here: the rules (ruleset.py).
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
-from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping, Ports
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import routes, ruleset
 
 Leases = t.Mapping[str, t.Sequence[Lease]]
@@ -73,46 +75,59 @@ def _route_localnet(link: str) -> str:
 
 def refuse_used(mappings: Ports) -> None:
     """Before the first effect. Raises Conflict for the first port that a process of this network namespace listens on."""
+    sockets = Sockets()
     for mapping in mappings:
-        user = find_listener(mapping)
-        if user:
-            raise Conflict("publish", str(mapping), "port %s/%s is in use on the host by %s" % (mapping.host_port, mapping.protocol, user))
+        user = sockets.find_user(mapping)
+        if user is not None:
+            what = "port %s/%s is in use on the host by %s" % (mapping.host_port, mapping.protocol, user)
+            raise Conflict("option", OPTION, "%s cannot be published, %s" % (mapping, what))
 
 
-def port_in_use(mapping: PortMapping) -> bool:
-    return mapping.host_port is not None and _inode_of(mapping) is not None
+class Sockets:
+    """What listens in this network namespace, read once: a thousand ports cost little more than one."""
+
+    def __init__(self) -> None:
+        self._found: t.Dict[str, t.Dict[int, t.List[t.Tuple[str, str]]]] = {}
+
+    def uses(self, mapping: PortMapping) -> bool:
+        return self._inode(mapping) is not None
+
+    def find_user(self, mapping: PortMapping) -> t.Optional[str]:
+        """Who listens: `nginx (pid 12)`, or `a process` where /proc does not say who. None if nobody does."""
+        inode = self._inode(mapping)
+        return _process_with("socket:[%s]" % inode) or "a process" if inode is not None else None
+
+    def _inode(self, mapping: PortMapping) -> t.Optional[str]:
+        if mapping.host_port is None:
+            return None
+        if mapping.protocol not in self._found:
+            self._found[mapping.protocol] = _listening(mapping.protocol)
+        wanted = mapping.host_ip and _forms(mapping.host_ip)
+        for address, inode in self._found[mapping.protocol].get(mapping.host_port, ()):
+            if not wanted or address in _ANY or address in wanted:
+                return inode
+        return None
 
 
-def find_listener(mapping: PortMapping) -> t.Optional[str]:
-    """Who listens: `nginx (pid 12)`, or `a process` where /proc does not say who. None if nobody does."""
-    inode = _inode_of(mapping) if mapping.host_port is not None else None
-    return _process_with("socket:[%s]" % inode) or "a process" if inode is not None else None
-
-
-def _inode_of(mapping: PortMapping) -> t.Optional[str]:
-    paths, state = _TABLES[mapping.protocol]
-    port = ":%04X" % (mapping.host_port or 0)
+def _listening(protocol: str) -> t.Dict[int, t.List[t.Tuple[str, str]]]:
+    """Port -> addresses and inodes. A line is `sl local_address rem_address st ...`."""
+    found: t.Dict[int, t.List[t.Tuple[str, str]]] = {}
+    paths, state = _TABLES[protocol]
     for path in paths:
         with tolerate(errno.ENOENT):            # a kernel without IPv6
             with open(path, encoding="ascii") as stream:
-                for line in stream:
-                    if port in line[:50] and _holds(line.split(), port, state, mapping.host_ip):
-                        return line.split()[9]
-    return None
+                for words in (line.split(None, 10) for line in stream):
+                    if words[3] == state:
+                        address, _colon, port = words[1].partition(":")
+                        found.setdefault(int(port, 16), []).append((address, words[9]))
+    return found
 
 
-def _holds(words: t.Sequence[str], port: str, state: str, host_ip: t.Optional[str]) -> bool:
-    """`sl local_address rem_address st ...`; an address is the bytes of the wire, printed as 32-bit numbers of the host."""
-    address, number = words[1][:-5], words[1][-5:]
-    if number != port or words[3] != state:
-        return False
-    if host_ip is None or address in _ANY:
-        return True
-    return address in (_hex(host_ip), _MAPPED + _hex(host_ip))
-
-
-def _hex(address: str) -> str:
-    return "%08X" % routes.wire_number(address)
+def _forms(address: str) -> t.Tuple[str, ...]:
+    """The bytes of the wire, printed as 32-bit numbers of the host; a socket of IPv6 may hold an IPv4 address."""
+    packed = ipaddress.ip_address(address).packed
+    text = "".join("%08X" % int.from_bytes(packed[at:at + 4], sys.byteorder) for at in range(0, len(packed), 4))
+    return (text, _MAPPED + text) if len(packed) == 4 else (text,)
 
 
 def _process_with(socket: str) -> t.Optional[str]:

@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 
 OPTION = "networks.ipv4_address"
 SCHEMA = 1
+IFNAME = "eth"             # inside, and a number
 
 Leases = t.Tuple[Lease, ...]
 
@@ -63,15 +64,19 @@ def _text(network: Network, number: int) -> str:
 
 
 def lease(
-    network: Network, leases: t.Sequence[Lease], container: str, *, wanted: t.Optional[str] = None, index: int = 0, ports: Ports = (),
+    network: Network, leases: t.Sequence[Lease], container: str, *, wanted: t.Optional[str] = None, mac: t.Optional[str] = None,
+    index: int = 0, ports: Ports = (), aliases: t.Tuple[str, ...] = (),
 ) -> Lease:
     """The container's lease: its old address where nothing else is wanted, inactive. `index` counts the container's networks."""
     have = find(leases, container)
     keep = have.ip if have is not None and wanted is None and _is_usable(network, have.ip) else wanted
     address = choose(network, leases, keep, container=container)
+    owner = next((each.container for each in leases if each.mac == mac and each.container != container), None)
+    if owner is not None:
+        raise Conflict("lease address", str(mac), "container %s has this MAC address on network %s" % (owner, network.name))
     return Lease(
-        container=container, address=address, mac=model.mac_of(address), ifname="eth%d" % index,
-        link=names.link_name(container, index), ports=ports,
+        container=container, address=address, mac=mac or model.mac_of(address), ifname="%s%d" % (IFNAME, index),
+        link=names.link_name(container, index), ports=ports, aliases=aliases,
     )
 
 

@@ -119,11 +119,6 @@ def _from_wire(text: str) -> int:
     return int.from_bytes(int(text, 16).to_bytes(4, sys.byteorder), "big")
 
 
-def wire_number(address: str) -> int:
-    """The other way round: the number that /proc prints for an address."""
-    return int.from_bytes(_number(address).to_bytes(4, "big"), sys.byteorder)
-
-
 def has_address(link: str, address: str) -> bool:
     """Whether the host has the address (with prefix length) and the route of its subnet leaves by the link."""
     wanted = parse_subnet(address)

@@ -155,7 +155,7 @@ def test_a_task_that_would_mean_something_else_is_refused(entry: t.Dict[str, t.A
     {"name": "a", "image": "a", "images": ["a"]},
     {"name": "a", "restart_policy": "always"},
     {"name": "a", "state": "running"},
-    {"name": "a", "network_mode": "web0"},
+    {"name": "a", "publish_scope": "lan"},
     {"name": "a", "networks": [{"ipv4_address": "10.0.0.1"}]},
     {"image": "a"},
 ])

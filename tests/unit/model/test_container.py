@@ -32,7 +32,10 @@ VALUES: t.Dict[str, t.Any] = {
     "working_dir": "/srv",
     "hostname": "web",
     "network_mode": "bridge",
-    "networks": (Attachment("web0", "10.66.1.10"), Attachment("cocker0")),
+    "networks": (Attachment("web0", "10.66.1.10", "02:42:0a:42:01:0a", ("db",)), Attachment("cocker0")),
+    "publish_all_ports": True,
+    "exposed_ports": ("53/udp", "80/tcp"),
+    "default_host_ip": "127.0.0.1",
     "published_ports": (PortMapping(None, 8080, 80, "tcp"), PortMapping("127.0.0.1", None, 53, "udp")),
     "mounts": (
         Mount("volume", "data", "/data"),

@@ -93,10 +93,10 @@ def test_ipv6_address_is_refused_where_the_container_has_none() -> None:
     assert ports.normalise(["[::1]:8080:80"], ipv6=True) == (tcp(8080, 80, "::1"),)
 
 
-def test_a_port_of_another_container_is_refused_with_its_name() -> None:
-    with pytest.raises(Conflict, match="container web has published port 8080/tcp"):
-        ports.refuse_taken((tcp(8080, 80),), {"web": (tcp(8080, 80, "127.0.0.1"),)})
-    ports.refuse_taken((tcp(8080, 80), tcp(None, 81)), {"web": (tcp(8081, 80),), "db": (tcp(None, 80),)})
+def test_a_port_of_another_container_is_found_with_its_name() -> None:
+    other = tcp(8080, 80, "127.0.0.1")
+    assert ports.find_clash((tcp(8080, 80),), {"web": (other,)}) == (tcp(8080, 80), "web", other)
+    assert ports.find_clash((tcp(8080, 80), tcp(None, 81)), {"web": (tcp(8081, 80),), "db": (tcp(None, 80),)}) is None
 
 
 def test_automatic_ports_are_the_lowest_free() -> None:
@@ -108,3 +108,19 @@ def test_automatic_ports_are_the_lowest_free() -> None:
 def test_no_automatic_port_left_is_said() -> None:
     with pytest.raises(Conflict, match="49153 to 65535"):
         ports.assign(ports.normalise(["80"]), lambda mapping: False)
+
+
+def test_an_automatic_port_is_kept() -> None:
+    chosen = ports.assign(ports.normalise(["80", "81"]), lambda mapping: True, (tcp(50000, 81),))
+    assert [(each.container_port, each.host_port) for each in chosen] == [(80, 49153), (81, 50000)]
+
+
+def test_exposed_ports_are_words_as_images_have_them() -> None:
+    assert ports.parse_exposed([80, "8001-8002", "53/udp", "80/tcp"]) == ("53/udp", "80/tcp", "8001/tcp", "8002/tcp")
+    with pytest.raises(Invalid, match="names a port of the host"):
+        ports.parse_exposed(["8080:80"])
+
+
+def test_all_exposed_ports_are_published_beside_what_is_published() -> None:
+    found = ports.all_exposed((tcp(8080, 80),), ["80/tcp", "81/tcp"], host_ip="127.0.0.1")
+    assert found == (tcp(8080, 80), tcp(None, 81, "127.0.0.1"))

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ports
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
-from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, routes
+from ansible_collections.cocker.engine.plugins.module_utils.network import firewall
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ROW = "   0: %s:%04X %s:%04X %s 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000000000000000 100 0 0 10 0\n"
@@ -16,7 +16,7 @@ ZERO = "0" * 8
 
 
 def hexed(address: str) -> str:
-    return "%08X" % routes.wire_number(address)
+    return firewall._forms(address)[0]
 
 
 def row(address: str, port: int, state: str, inode: int) -> str:
@@ -42,7 +42,7 @@ def sockets(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
 ])
 def test_a_port_that_is_listened_on_is_in_use(spec: str) -> None:
     (mapping,) = ports.parse(spec)
-    assert firewall.port_in_use(mapping) and firewall.find_listener(mapping) == "a process"
+    assert firewall.Sockets().uses(mapping) and firewall.Sockets().find_user(mapping) == "a process"
     with pytest.raises(Conflict, match="in use on the host"):
         firewall.refuse_used((mapping,))
 
@@ -52,5 +52,5 @@ def test_a_port_that_is_listened_on_is_in_use(spec: str) -> None:
 ])
 def test_a_connection_or_another_address_does_not_hold_a_port(spec: str) -> None:
     (mapping,) = ports.parse(spec)
-    assert not firewall.port_in_use(mapping)
+    assert not firewall.Sockets().uses(mapping)
     firewall.refuse_used((mapping,))

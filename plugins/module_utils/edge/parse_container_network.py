@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The options of cocker_container that are about its network, read.
+
+Not here: whether the networks exist and addresses are free (engine/endpoints.py).
+"""
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_network
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, ports
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CONTAINER, NETWORK_MODES, Attachment
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK
+
+_NUMBER = 'quote it, or write it as "8080/tcp"; without quotes YAML reads 22:22 as the number 1342'
+_SCOPES = {"any": "", "loopback": "127.0.0.1"}
+_HEX = frozenset("0123456789abcdef")
+_ALIAS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_")
+
+Attachments = t.Tuple[Attachment, ...]
+
+
+def network(params: Params, *, is_partial: bool) -> t.Dict[str, t.Any]:
+    """Raises Invalid."""
+    mode, named = _mode(params["network_mode"])
+    _refuse_without_bridge(params, mode)
+    host_ip = _default_host_ip(params)
+    return {
+        "network_mode": mode,
+        "networks": _networks(params, named, is_partial=is_partial),
+        "published_ports": _published_ports(params["published_ports"], host_ip),
+        "publish_all_ports": params["publish_all_ports"],
+        "exposed_ports": None if params["exposed_ports"] is None else ports.parse_exposed(params["exposed_ports"]),
+        "default_host_ip": host_ip,
+    }
+
+
+def _mode(value: t.Optional[str]) -> t.Tuple[t.Optional[str], t.Optional[str]]:
+    """And the network that is named in place of a mode, as docker has it."""
+    if value is None or value in NETWORK_MODES:
+        return value, None
+    if value == "default":
+        return BRIDGE, None
+    if value.startswith(CONTAINER):
+        return CONTAINER + names.object_name(value[len(CONTAINER):], "network_mode"), None
+    return BRIDGE, names.object_name(value, "network_mode")
+
+
+def _networks(params: Params, named: t.Optional[str], *, is_partial: bool) -> t.Optional[Attachments]:
+    given = params["networks"]
+    if given is None and named is not None:
+        given = [{"name": named, "ipv4_address": None, "mac_address": None, "aliases": None}]
+    elif named is not None and named not in [each["name"] for each in given]:
+        raise Invalid("network_mode", "%s is not one of networks" % named)
+    address = parse_network.address(params["ipv4_address"], "ipv4_address")
+    mac = mac_address(params["mac_address"], "mac_address")
+    if given is None:
+        return None if address is None and mac is None else _default_network(address, mac, is_partial=is_partial)
+    attachments = tuple(_attachment(each) for each in given)
+    for index, attachment in enumerate(attachments):
+        if attachment.name in [earlier.name for earlier in attachments[:index]]:
+            raise Invalid("networks", "%s is listed twice" % attachment.name)
+    if address is None and mac is None:
+        return attachments
+    return (_only(attachments, address, mac),)
+
+
+def _attachment(each: Params) -> Attachment:
+    return Attachment(
+        name=names.object_name(each["name"], "networks.name"),
+        ipv4_address=parse_network.address(each["ipv4_address"], "networks.ipv4_address"),
+        mac_address=mac_address(each["mac_address"], "networks.mac_address"),
+        aliases=None if each["aliases"] is None else tuple(sorted({alias(word, "networks.aliases") for word in each["aliases"]})),
+    )
+
+
+def _only(attachments: Attachments, address: t.Optional[str], mac: t.Optional[str]) -> Attachment:
+    for option, value, nested in (("ipv4_address", address, "ipv4_address"), ("mac_address", mac, "mac_address")):
+        if value is not None and (len(attachments) != 1 or getattr(attachments[0], nested) not in (None, value)):
+            raise Invalid(option, "it is for a container on one network; with more, give each its own in networks")
+    only = attachments[0]
+    return Attachment(only.name, address or only.ipv4_address, mac or only.mac_address, only.aliases)
+
+
+def _default_network(address: t.Optional[str], mac: t.Optional[str], *, is_partial: bool) -> Attachments:
+    if is_partial:
+        option, value = ("mac_address", mac) if address is None else ("ipv4_address", address)
+        hint = "networks: [{name: NAME, %s: %s}]" % (option, value)
+        raise Invalid(option, "a task without images keeps what it does not say, so it must name the network too", hint=hint)
+    return (Attachment(DEFAULT_NETWORK, address, mac),)
+
+
+def mac_address(value: t.Optional[str], option: str) -> t.Optional[str]:
+    """In lower case, with colons. Raises Invalid."""
+    if value is None:
+        return None
+    parts = value.strip().lower().replace("-", ":").split(":")
+    if len(parts) != 6 or any(len(part) != 2 or not _HEX.issuperset(part) for part in parts):
+        raise Invalid(option, "%r is not a MAC address such as 02:42:0a:42:01:0a" % value)
+    if int(parts[0], 16) & 1 or not any(int(part, 16) for part in parts):
+        raise Invalid(option, "%s is not the address of one interface" % ":".join(parts))
+    return ":".join(parts)
+
+
+def alias(value: str, option: str) -> str:
+    """A name that fits into /etc/hosts. Raises Invalid."""
+    if not value or len(value) > 253 or not _ALIAS.issuperset(value) or value[0] in ".-":
+        raise Invalid(option, "%r is not a host name: letters, digits, dots, hyphens and underscores" % value)
+    return value
+
+
+def _default_host_ip(params: Params) -> t.Optional[str]:
+    """Empty: every address of the host."""
+    given: t.Optional[str] = params["default_host_ip"]
+    if params["publish_scope"] is not None:
+        return _SCOPES[params["publish_scope"]]
+    if not given:
+        return given
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        raise Invalid("default_host_ip", "%r is not an address" % given) from None
+    return "" if address.is_unspecified else str(address)
+
+
+def _published_ports(given: t.Optional[t.Sequence[t.Any]], host_ip: t.Optional[str]) -> t.Optional[ports.Ports]:
+    if given is None:
+        return None
+    for value in given:
+        if isinstance(value, int) and not isinstance(value, bool):
+            raise Invalid(ports.OPTION, "%d is a number, and a string is accepted" % value, hint=_NUMBER)
+    return ports.normalise(given, default_ip=host_ip or None)
+
+
+def _refuse_without_bridge(params: Params, mode: t.Optional[str]) -> None:
+    if mode in (None, BRIDGE):
+        return
+    for option in ("networks", "ipv4_address", "mac_address", "published_ports", "publish_all_ports"):
+        if params[option]:
+            raise Invalid(option, "it needs network_mode: bridge; with %s the engine gives the container no address" % mode)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""network_mode container:NAME: whose network namespace, hosts file and resolv.conf a container uses.
+
+Not here: the networks themselves (endpoints.py).
+"""
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    BRIDGE,
+    CONTAINER,
+    HOST,
+    NONE,
+    ContainerSpec,
+    ContainerState,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+
+OPTION = "network_mode"
+
+
+def owner(host: Host, spec: ContainerSpec) -> ContainerSpec:
+    """Itself, or at the end of a chain of containers the one that has a network of its own. Raises NotFound, Invalid."""
+    found = _owner(host, spec)
+    return spec if found is None or found.record is None else found.record.spec
+
+
+def _owner(host: Host, spec: ContainerSpec) -> t.Optional[ContainerState]:
+    """None: its own."""
+    seen, found = [spec.name], None
+    while (spec.network_mode or BRIDGE).startswith(CONTAINER):
+        name = str(spec.network_mode)[len(CONTAINER):]
+        if name in seen:
+            raise Invalid(OPTION, "%s leads back to container %s" % (spec.network_mode, name))
+        seen.append(name)
+        found = observe.container(host, name)
+        if found.record is None:
+            raise NotFound("container", name, "network_mode of %s names it, and it does not exist" % seen[0])
+        spec = found.record.spec
+    return found
+
+
+def network(host: Host, spec: ContainerSpec) -> t.Optional[str]:
+    """As the runtime wants it: the path of a namespace, HOST, or None for one of its own with only loopback."""
+    found = _owner(host, spec)
+    mine = spec if found is None or found.record is None else found.record.spec
+    mode = mine.network_mode or BRIDGE
+    if mode == HOST:
+        return runtime.HOST
+    if mode != NONE:
+        return host.netns(mine.name)
+    return None if found is None else "/proc/%d/ns/net" % (found.running.pid if found.running else 0)
+
+
+def require_running(host: Host, spec: ContainerSpec) -> None:
+    """For a container that is to start. Raises Conflict."""
+    found = _owner(host, spec)
+    if found is not None and not found.is_running:
+        reason = "container %s, whose network it shares, is not running" % found.name
+        raise Conflict("start container", spec.name, reason, hint="start that one first")
