@@ -6,8 +6,6 @@ Not here: where credentials are kept (authfile.py).
 """
 from __future__ import annotations
 
-import base64
-import dataclasses
 import http.client
 import re
 import threading
@@ -16,23 +14,13 @@ import urllib.parse
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Denied, Unreachable
+from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 from ansible_collections.cocker.engine.plugins.module_utils.registry.transport import Origin, Transport, origin_of, unreachable
 
 _LARGEST_ANSWER = 1 << 20
 _LONGEST_TOKEN = 64 << 10
 _PAIR = re.compile(r'\s*,?\s*([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
-
-
-@dataclasses.dataclass(frozen=True)
-class Credentials:
-    """The password is never shown, not even by repr()."""
-
-    username: str
-    password: str = dataclasses.field(repr=False)
-
-    def basic(self) -> str:
-        return "Basic " + base64.b64encode(("%s:%s" % (self.username, self.password)).encode("utf-8")).decode("ascii")
 
 
 class Challenge(t.NamedTuple):

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.registry.auth import Credentials
+from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 
 _HINT = "log in with cocker_login"
 _LARGEST = 1 << 20
@@ -132,8 +132,7 @@ def store(path: str, host: str, credentials: t.Optional[Credentials]) -> None:
         if credentials is None:
             auths.pop(host, None)
         else:
-            pair = "%s:%s" % (credentials.username, credentials.password)
-            auths[host] = {"auth": base64.b64encode(pair.encode("utf-8")).decode("ascii")}
+            auths[host] = {"auth": credentials.encoded()}
         fs.write_atomic(target, json.dumps({**content, "auths": auths}, indent=1).encode("utf-8") + b"\n", mode=0o600)
 
 

@@ -15,7 +15,8 @@ import urllib.parse
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Remote
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Denied, NotFound, Unreachable
-from ansible_collections.cocker.engine.plugins.module_utils.registry.auth import Authorizer, Credentials
+from ansible_collections.cocker.engine.plugins.module_utils.registry.auth import Authorizer
+from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 from ansible_collections.cocker.engine.plugins.module_utils.registry.transport import (
     ATTEMPTS,
     Body,

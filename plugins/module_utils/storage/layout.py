@@ -37,6 +37,7 @@ class Layout:
         self.lease_files = os.path.join(self.home, "leases")
         self.intents = os.path.join(self.home, "intents")
         self.engine = os.path.join(self.home, "engine")
+        self.credentials = os.path.join(self.home, "auth.json")
         self.log = os.path.join(self.home, "cocker.log")
         self.locks = os.path.join(self.run, "locks")
         self.containers_run = os.path.join(self.run, "containers")

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.registry import authfile
-from ansible_collections.cocker.engine.plugins.module_utils.registry.auth import Credentials
+from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 
 BOB, ANN = Credentials("bob", "s3:cret"), Credentials("ann", "x")
 SAID = {"auth": "Ym9iOnMzOmNyZXQ="}
