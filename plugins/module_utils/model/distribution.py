@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, NotFound, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -91,15 +92,6 @@ def is_digest(text: object) -> bool:
         return False
     algorithm, _colon, digits = text.partition(":")
     return len(digits) == _DIGEST_DIGITS.get(algorithm) and _HEX.issuperset(digits)
-
-
-class Platform(t.NamedTuple):
-    os: str
-    architecture: str
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return "/".join(part for part in self if part)
 
 
 # uname(2) to what images are labelled with

@@ -64,13 +64,15 @@ class Provenance:
     stamp: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Platform:
-    """What the image's programs are for, in OCI's words; an empty architecture is this host's."""
+class Platform(t.NamedTuple):
+    """What an image's programs are for, in OCI's words; an empty architecture is not known."""
 
     os: str = "linux"
     architecture: str = ""
     variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ class ImageRecord:
         return {
             "name": self.name, "version": self.version, "id": self.id, "layers": list(self.layers), "created": self.created,
             "size": self.size, "config": self.config.to_json(), "provenance": dataclasses.asdict(self.provenance),
-            "platform": dataclasses.asdict(self.platform), "author": self.author, "history": [step.to_json() for step in self.history],
+            "platform": self.platform._asdict(), "author": self.author, "history": [step.to_json() for step in self.history],
         }
 
 
