@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - cocker.engine._container_mounts
   - cocker.engine._container_resources
   - cocker.engine._container_security
+  - cocker.engine._container_supervision
 attributes:
   idempotent:
     support: partial
@@ -98,7 +99,8 @@ options:
     type: dict
     aliases: [label]
 notes:
-  - A change of labels, of limits, of O(published_ports), O(stop_signal) and O(stop_timeout) is applied to the running
+  - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options),
+    O(stop_signal) and O(stop_timeout) is applied to the running
     container. A change of its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps
     what it wrote. RV(plan) tells which it is, in check mode too.
 author:

@@ -6,6 +6,7 @@ No option that is compared has a default: what is not said is not managed.
 from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
+from ansible_collections.cocker.engine.plugins.module_utils.model.logdriver import DRIVERS
 
 STATES = ("absent", "created", "paused", "present", "started", "stopped")  # created is podman's word for present
 
@@ -80,7 +81,12 @@ SECURITY: Options = {
     "sysctls": {"type": "dict", "aliases": ["sysctl"]},
 }
 
+SUPERVISION: Options = {
+    "log_driver": {"type": "str", "choices": list(DRIVERS)},
+    "log_options": {"type": "dict", "aliases": ["log_opt"]},
+}
+
 SPEC = Spec(
-    {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY},
+    {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY, **SUPERVISION},
     rules={"mutually_exclusive": [("image", "images"), ("publish_scope", "default_host_ip")]},
 )

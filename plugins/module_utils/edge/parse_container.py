@@ -13,6 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import (
     parse_image,
     parse_limits,
     parse_security,
+    parse_supervision,
     values,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
@@ -75,6 +76,7 @@ def _spec(params: Params) -> ContainerSpec:
         **parse_container_network.network(params, is_partial=is_partial(params)),
         **parse_limits.limits(params),
         **parse_security.security(params),
+        **parse_supervision.supervision(params),
     )
 
 

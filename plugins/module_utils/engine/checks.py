@@ -7,7 +7,7 @@ import os
 from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
@@ -21,6 +21,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(record.spec)
     _limits(record.spec)
+    _log(record.spec)
     endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
 
@@ -29,6 +30,13 @@ def _mounts(spec: ContainerSpec) -> None:
     for mount in spec.mounts or ():
         if mount.kind == mounts.BIND and not os.path.lexists(mount.source):
             raise Invalid("volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
+
+
+def _log(spec: ContainerSpec) -> None:
+    driver = spec.log_driver or logdriver.JSON_FILE
+    logdriver.refuse_foreign(driver, spec.log_options)
+    if driver == logdriver.JOURNALD and not os.path.exists(logdriver.JOURNAL):
+        raise Unsupported("option", "log_driver", "this host has no journal: there is no %s" % logdriver.JOURNAL)
 
 
 def _limits(spec: ContainerSpec) -> None:

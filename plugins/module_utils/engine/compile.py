@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import processes, sharing
+from ansible_collections.cocker.engine.plugins.module_utils.engine import processes, sharing, supervision
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
@@ -62,6 +62,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
         masked_paths=hidden,
         readonly_paths=hidden,
+        **supervision.settings(record),
     )
 
 

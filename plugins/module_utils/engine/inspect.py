@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     STOP_TIMEOUT,
@@ -61,10 +61,10 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "Created": record.created,
         "Path": process.args[0] if process.args else "",
         "Args": list(process.args[1:]),
-        "Image": _image(record),
+        "Image": image_name(record),
         "LogPath": places.log,
         "State": _state(state),
-        "Config": _config(spec, process, _image(record)),
+        "Config": _config(spec, process, image_name(record)),
         "HostConfig": _host_config(spec, process),
         "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
         "NetworkSettings": _network_settings(spec, leases),
@@ -76,7 +76,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
     }
 
 
-def _image(record: ContainerRecord) -> str:
+def image_name(record: ContainerRecord) -> str:
     top = record.pins[-1] if record.pins else None
     return "" if top is None else top.name if top.version == "_" else "%s:%s" % (top.name, top.version)
 
@@ -138,6 +138,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
             {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions}
             for device in spec.devices or ()
         ],
+        "LogConfig": {"Type": spec.log_driver or logdriver.JSON_FILE, "Config": dict(spec.log_options or {})},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
     }
 

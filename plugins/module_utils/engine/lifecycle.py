@@ -10,7 +10,15 @@ import json
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, compile, endpoints, leased, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    bundle,
+    compile,
+    endpoints,
+    leased,
+    observe,
+    supervision,
+    teardown,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
@@ -81,6 +89,10 @@ def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
 def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     compile.write_files(host.layout, record.spec, addresses)
+    _write_config(host, record)
+
+
+def _write_config(host: Host, record: ContainerRecord) -> None:
     text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), sort_keys=True) + "\n"  # to indent takes Python's slow way
     path = os.path.join(host.layout.container(record.spec.name), observe.CONFIG)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
@@ -143,7 +155,7 @@ def _announce(host: Host, name: str) -> None:
 def update(
     host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str], former: leased.Pairs = (),
 ) -> None:
-    """What a running container takes while it runs: limits, networks and published ports. `record` is the new one.
+    """What a running container takes while it runs: limits, networks, ports, what its supervisor does. `record` is the new one.
 
     `former` are the leases that come back where a change is undone.
     """
@@ -152,7 +164,11 @@ def update(
             endpoints.rewire(host, record, former)
         elif endpoints.PORTS & set(options):
             endpoints.republish(host, record)
-    if found.running is not None:
-        limits = compile.changed_limits(record.spec, options)
-        if limits:
-            factory.from_paths(found.running.cgroups).apply(limits)
+    if found.running is None:
+        return
+    limits = compile.changed_limits(record.spec, options)
+    if limits:
+        factory.from_paths(found.running.cgroups).apply(limits)
+    if limits or supervision.OPTIONS.intersection(options):
+        _write_config(host, record)
+        process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])

@@ -33,7 +33,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups impo
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
 ANSWERS, REQUESTS = 3, 4
-_SURVIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
+_SURVIVED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
 
 
@@ -91,7 +91,7 @@ def _settle() -> None:
     os.umask(0o022)
     for signum in _SURVIVED:
         signal.signal(signum, signal.SIG_IGN)
-    for signum in (signal.SIGCHLD, signal.SIGTERM):
+    for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _noted)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a container writes, as docker's json-file lines `{"log","stream","time"}`, rotated by size.
+"""What a container writes, line by line, into docker's json-file lines `{"log","stream","time"}` rotated by size, or into a journal.
 
 Byte exact: a byte that is no UTF-8 stands as a lone surrogate (\\udc80 to \\udcff), so that reading back with
-surrogateescape gives the same bytes. Not here: who reads (engine).
+surrogateescape gives the same bytes. Not here: the journal's protocol (journal.py), who reads (engine/logs.py).
 """
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import os
 import time
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.init import journal
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
@@ -51,13 +53,12 @@ def _boundary(line: bytes) -> int:
 
 
 class Writer:
-    """The log of one container. A full disk loses lines, counts them and never stops the container."""
+    """The files of one container. A full disk loses lines, counts them and never stops the container."""
 
     def __init__(self, folder: str, *, size: int, files: int) -> None:
         self._folder, self._size, self._files = folder, size, files
         self._fd, self._written = -1, 0
         self._second, self._text = -1, ""
-        self._pending: t.Dict[str, bytes] = {}
         self.lost = 0
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._open()
@@ -66,16 +67,7 @@ class Writer:
         self._fd = os.open(os.path.join(self._folder, NAME), _FLAGS, 0o600)
         self._written = os.fstat(self._fd).st_size
 
-    def add(self, stream: str, content: bytes) -> None:
-        """Empty content is the stream's end."""
-        pending = self._pending.pop(stream, b"") + content
-        lines, rest = split(pending, last=not content)
-        if rest:
-            self._pending[stream] = rest
-        if lines:
-            self._append(stream, lines)
-
-    def _append(self, stream: str, lines: t.Sequence[bytes]) -> None:
+    def append(self, stream: str, lines: t.Sequence[bytes]) -> None:
         when = self._now()
         batch: t.List[bytes] = []
         size = 0
@@ -132,8 +124,6 @@ class Writer:
             self._open()
 
     def close(self) -> None:
-        for stream in sorted(self._pending):
-            self.add(stream, b"")
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -146,21 +136,74 @@ class Silence:
         self._counting = counting
         self.lost = 0
 
-    def add(self, stream: str, content: bytes) -> None:
-        self.lost += len(content) if self._counting else 0
+    def append(self, stream: str, lines: t.Sequence[bytes]) -> None:
+        self.lost += sum(map(len, lines)) if self._counting else 0
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-AnyLog = t.Union[Writer, Silence]
+Sink = t.Union[Writer, Silence, journal.Journal]
 
 
-def open_log(folder: str, *, driver: str, size: int, files: int) -> AnyLog:
+def open_sink(folder: str, settings: oci.Settings) -> Sink:
     """A log that cannot be written is no reason for a container to die."""
-    if driver == "none":
+    if settings.log_driver == "none":
         return Silence()
     try:
-        return Writer(folder, size=size, files=files)
+        if settings.log_driver == "journald":
+            return journal.Journal(settings.log_fields)
+        _drop_beyond(folder, settings.log_files)
+        return Writer(folder, size=settings.log_size, files=settings.log_files)
     except OSError:
         return Silence(counting=True)
+
+
+def _drop_beyond(folder: str, files: int) -> None:
+    """Older files than are wanted now, after a change of their number."""
+    number = files
+    while True:
+        try:
+            os.unlink(os.path.join(folder, "%s.%d" % (NAME, number)))
+        except OSError:
+            return
+        number += 1
+
+
+class Log:
+    """Streams cut into lines, on their way into one sink, which may change under them."""
+
+    def __init__(self, folder: str, settings: oci.Settings) -> None:
+        self._folder, self._settings = folder, settings
+        self._sink: t.Optional[Sink] = None         # opened by the first line: many containers say nothing
+        self._pending: t.Dict[str, bytes] = {}
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        return self._lost + (self._sink.lost if self._sink else 0)
+
+    def add(self, stream: str, content: bytes) -> None:
+        """Empty content is the stream's end."""
+        pending = self._pending.pop(stream, b"") + content
+        lines, rest = split(pending, last=not content)
+        if rest:
+            self._pending[stream] = rest
+        if lines:
+            self._sink = self._sink or open_sink(self._folder, self._settings)
+            self._sink.append(stream, lines)
+
+    def change(self, settings: oci.Settings) -> None:
+        """From the next line on; what is begun of a line stays."""
+        self._drop_sink()
+        self._settings = settings
+
+    def close(self) -> None:
+        for stream in sorted(self._pending):
+            self.add(stream, b"")
+        self._drop_sink()
+
+    def _drop_sink(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+            self._lost, self._sink = self.lost, None

@@ -8,6 +8,7 @@ Not here: what comes before (launch.py) and the way from fork to exec (runtime/c
 from __future__ import annotations
 
 import errno
+import json
 import os
 import select
 import signal
@@ -136,20 +137,23 @@ def _watch(order: Order, init: int, mine: Streams) -> t.Tuple[int, int]:
     poller = select.poll()
     for fd in mine:
         poller.register(fd, select.POLLIN)
-    log: t.Optional[logs.AnyLog] = None
+    log = logs.Log(os.path.join(order.folder, "logs"), order.bundle.settings)
     status, deadline = _bury(init), 0.0
     while status is None:
         for fd, _events in poller.poll(_patience(deadline)):
             if fd == mine.wakeup:
-                deadline = _signalled(order, init, mine, deadline)
+                signals = os.read(mine.wakeup, 4096)
+                if signal.SIGHUP in signals:
+                    order = refreshed(order)
+                    log.change(order.bundle.settings)
+                if signal.SIGTERM in signals and not deadline:
+                    deadline = _ask_to_end(order, init)
                 status = _bury(init) if status is None else status
                 continue
-            log = log or _open_log(order)
             if not _copy(fd, mine, log):
                 poller.unregister(fd)
         if deadline and time.monotonic() > deadline and status is None:
             order.cgroup.kill()
-    log = log or _open_log(order)
     for fd in (mine.out, mine.err):
         os.set_blocking(fd, False)      # whoever could still write is dead, unless the pipe was passed out of the container
         while _copy(fd, mine, log):
@@ -158,20 +162,23 @@ def _watch(order: Order, init: int, mine: Streams) -> t.Tuple[int, int]:
     return status, log.lost
 
 
-def _open_log(order: Order) -> logs.AnyLog:
-    settings = order.bundle.settings
-    return logs.open_log(
-        os.path.join(order.folder, "logs"), driver=settings.log_driver, size=settings.log_size, files=settings.log_files)
-
-
 def _patience(deadline: float) -> t.Optional[float]:
     return max(0.0, deadline - time.monotonic()) * 1000 + 1 if deadline else None
 
 
-def _signalled(order: Order, init: int, mine: Streams, deadline: float) -> float:
+def refreshed(order: Order) -> Order:
+    """With the settings and limits that config.json has now; one that cannot be read changes nothing, for nobody is there to be told."""
+    try:
+        with open(os.path.join(order.folder, "config.json"), "rb") as stream:
+            value = json.load(stream)
+        settings, resources = oci.settings(value["annotations"]), value["linux"].get("resources") or {}
+    except (CockerError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return order
+    return order._replace(bundle=order.bundle._replace(settings=settings, resources=resources))
+
+
+def _ask_to_end(order: Order, init: int) -> float:
     """SIGTERM to us (the host shuts down) is passed on as the container's stop signal; returns when to stop waiting for it."""
-    if signal.SIGTERM not in os.read(mine.wakeup, 4096) or deadline:
-        return deadline
     settings = order.bundle.settings
     with tolerate(errno.ESRCH):
         os.kill(init, process.signal_number(settings.stop_signal))      # our child, not waited for: the number is still its
@@ -192,7 +199,7 @@ def _bury(init: int) -> t.Optional[int]:
             found = status
 
 
-def _copy(fd: int, mine: Streams, log: logs.AnyLog) -> bool:
+def _copy(fd: int, mine: Streams, log: logs.Log) -> bool:
     """False at the end of the stream, or when there is nothing more to read without waiting."""
     try:
         content = os.read(fd, _PIECE)

@@ -94,6 +94,8 @@ class ContainerSpec:
     labels: t.Optional[t.Mapping[str, str]] = None
     stop_timeout: t.Optional[int] = None
     stop_signal: t.Optional[int] = None
+    log_driver: t.Optional[str] = None
+    log_options: t.Optional[t.Mapping[str, str]] = None
 
     def attachments(self) -> t.Tuple[Attachment, ...]:
         """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""

@@ -66,6 +66,8 @@ FIELDS = (
     Field("labels", LIVE, _dict),
     Field("stop_timeout", LIVE, int),
     Field("stop_signal", LIVE, int),
+    Field("log_driver", LIVE, str),
+    Field("log_options", LIVE, _dict),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 
 Words = t.Tuple[str, ...]
@@ -21,7 +22,6 @@ RLIMITS = (
 )
 INFINITY = -1
 HIGHEST_ID = 2**32 - 2          # 2^32 - 1 means "leave it" to chown and setresuid
-DEFAULT_LOG_SIZE, DEFAULT_LOG_FILES = 10 * 1024 * 1024, 3
 DEFAULT_STOP_TIMEOUT = 10
 
 
@@ -89,9 +89,10 @@ class Settings(t.NamedTuple):
 
     name: str = ""
     init: bool = False
-    log_driver: str = "json-file"
-    log_size: int = DEFAULT_LOG_SIZE
-    log_files: int = DEFAULT_LOG_FILES
+    log_driver: str = logdriver.JSON_FILE
+    log_size: int = logdriver.DEFAULT_SIZE
+    log_files: int = logdriver.DEFAULT_FILES
+    log_fields: logdriver.Fields = ()
     stop_signal: str = "TERM"
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
 
@@ -332,15 +333,19 @@ def _choice(value: _Object, key: str, choices: t.Sequence[str], *, default: str)
 
 def _settings(annotations: t.Mapping[str, str]) -> t.Tuple[Settings, str]:
     """Annotations of others are not ours to judge; an unknown one of ours is refused."""
-    ours = {key[len("cocker."):]: value for key, value in annotations.items() if key.startswith("cocker.")}
-    user = ours.pop("user", "")
+    for key in annotations:
+        if key.startswith("cocker.") and key != "cocker.user" and key[len("cocker."):] not in _SETTINGS:
+            raise Unsupported("config.json", "annotations[%s]" % key, "no such setting")
+    return settings(annotations), annotations.get("cocker.user", "")
+
+
+def settings(annotations: t.Mapping[str, str]) -> Settings:
+    """Those that we know: a newer engine may have written them for us. Raises Invalid, Unsupported for a value that is wrong."""
     plain: t.Dict[str, t.Any] = {}
-    for key, value in ours.items():
-        if key not in _SETTINGS:
-            raise Unsupported("config.json", "annotations[cocker.%s]" % key, "no such setting")
-        field, convert = _SETTINGS[key]
-        plain[field] = convert(value, "annotations[cocker.%s]" % key)
-    return Settings(**plain), user
+    for key, (field, convert) in _SETTINGS.items():
+        if "cocker." + key in annotations:
+            plain[field] = convert(annotations["cocker." + key], "annotations[cocker.%s]" % key)
+    return Settings(**plain)
 
 
 def _word(value: str, path: str) -> str:
@@ -364,9 +369,16 @@ def _seconds(value: str, path: str) -> int:
 
 
 def _driver(value: str, path: str) -> str:
-    if value not in ("json-file", "none"):
-        raise Unsupported("config.json", path, "%r is not one of json-file, none" % value)
+    if value not in logdriver.DRIVERS:
+        raise Unsupported("config.json", path, "%r is not one of %s" % (value, ", ".join(logdriver.DRIVERS)))
     return value
+
+
+def _fields(value: str, path: str) -> logdriver.Fields:
+    try:
+        return logdriver.fields(value)
+    except ValueError as error:
+        raise Invalid(path, str(error)) from None
 
 
 _SETTINGS: t.Dict[str, t.Tuple[str, t.Callable[[str, str], t.Any]]] = {
@@ -375,6 +387,7 @@ _SETTINGS: t.Dict[str, t.Tuple[str, t.Callable[[str, str], t.Any]]] = {
     "log.driver": ("log_driver", _driver),
     "log.max-size": ("log_size", _count),
     "log.max-file": ("log_files", _count),
+    "log.fields": ("log_fields", _fields),
     "stop-signal": ("stop_signal", _word),
     "stop-timeout": ("stop_timeout", _seconds),
 }

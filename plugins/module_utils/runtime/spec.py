@@ -6,10 +6,11 @@ Not here: reading a config back (model/oci.py).
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, seccomp_profile, sysctls
 
@@ -93,9 +94,10 @@ class RuntimeWish:
     shm_size: int = defaults.SHM_SIZE
     stop_signal: str = "TERM"
     stop_timeout: int = oci.DEFAULT_STOP_TIMEOUT
-    log_driver: str = "json-file"
-    log_max_size: int = oci.DEFAULT_LOG_SIZE
-    log_max_file: int = oci.DEFAULT_LOG_FILES
+    log_driver: str = logdriver.JSON_FILE
+    log_max_size: int = logdriver.DEFAULT_SIZE
+    log_max_file: int = logdriver.DEFAULT_FILES
+    log_fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -212,6 +214,8 @@ def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
         "cocker.log.driver": wish.log_driver, "cocker.log.max-size": str(wish.log_max_size), "cocker.log.max-file": str(wish.log_max_file),
         "cocker.stop-signal": wish.stop_signal, "cocker.stop-timeout": str(wish.stop_timeout),
     })
+    if wish.log_fields:
+        found["cocker.log.fields"] = json.dumps(dict(wish.log_fields), sort_keys=True)
     if wish.user:
         found["cocker.user"] = wish.user
     return found

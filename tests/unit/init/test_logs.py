@@ -8,7 +8,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import logs
+from ansible_collections.cocker.engine.plugins.module_utils.init import journal, logs
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 
 
 @pytest.mark.parametrize(("content", "last", "lines", "rest"), [
@@ -26,10 +27,12 @@ def read(folder: pathlib.Path) -> t.List[t.Dict[str, str]]:
     return [json.loads(line) for line in (folder / logs.NAME).read_text().splitlines()]
 
 
-def writer(folder: pathlib.Path, *, size: int = 1 << 20, files: int = 3) -> logs.Writer:
-    found = logs.open_log(str(folder), driver="json-file", size=size, files=files)
-    assert isinstance(found, logs.Writer)
-    return found
+def writer(folder: pathlib.Path, *, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> logs.Log:
+    return logs.Log(str(folder), settings(size=size, files=files, driver=driver))
+
+
+def settings(*, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> oci.Settings:
+    return oci.Settings(log_driver=driver, log_size=size, log_files=files)
 
 
 def test_streams_are_kept_apart_until_their_lines_are_whole(tmp_path: pathlib.Path) -> None:
@@ -87,14 +90,51 @@ def test_a_restart_appends(tmp_path: pathlib.Path) -> None:
 def test_a_link_in_place_of_the_log_is_not_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "victim").write_text("mine")
     (tmp_path / logs.NAME).symlink_to(tmp_path / "victim")
-    log = logs.open_log(str(tmp_path), driver="json-file", size=1, files=1)
+    log = writer(tmp_path, size=1, files=1)
     log.add("stdout", b"text\n")
     assert log.lost == 5
     assert (tmp_path / "victim").read_text() == "mine"
 
 
 def test_the_driver_none(tmp_path: pathlib.Path) -> None:
-    log = logs.open_log(str(tmp_path / "logs"), driver="none", size=1, files=1)
+    log = writer(tmp_path / "logs", driver="none")
     log.add("stdout", b"x\n")
     log.close()
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_change_of_the_settings_loses_nothing_of_a_line_that_has_begun(tmp_path: pathlib.Path) -> None:
+    log = writer(tmp_path, size=200, files=3)
+    for number in range(12):
+        log.add("stdout", b"line %d\n" % number)
+    assert len(list(tmp_path.iterdir())) == 3
+    log.add("stdout", b"half a ")
+    log.change(settings(files=2))
+    log.add("stdout", b"line\n")
+    log.change(settings(driver="none"))
+    log.add("stdout", b"unheard\n")
+    log.change(settings())
+    log.add("stdout", b"last\n")
+    log.close()
+    assert [entry["log"] for entry in read(tmp_path)][-2:] == ["half a line\n", "last\n"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["container.log", "container.log.1"] and log.lost == 0
+
+
+def test_a_log_that_says_nothing_makes_no_file(tmp_path: pathlib.Path) -> None:
+    log = writer(tmp_path / "logs")
+    log.add("stdout", b"")
+    log.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("line", "stream", "expected"), [
+    (b"a\n", "stdout", [("PRIORITY", b"6"), ("MESSAGE", b"a")]),
+    (b"a", "stderr", [("PRIORITY", b"3"), ("CONTAINER_PARTIAL_MESSAGE", b"true"), ("MESSAGE", b"a")]),
+    (b"\0\xff\n", "stdout", [("PRIORITY", b"6"), ("MESSAGE", b"\0\xff")]),
+])
+def test_what_the_journal_is_told(line: bytes, stream: str, expected: t.List[t.Tuple[str, bytes]]) -> None:
+    assert journal.message(line, stream) == expected
+
+
+def test_a_field_says_how_long_it_is() -> None:
+    assert journal.encode([("A", b"x\ny"), ("B", b"")]) == b"A\n\x03" + bytes(7) + b"x\ny\nB\n" + bytes(8) + b"\n"

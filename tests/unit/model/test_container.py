@@ -58,6 +58,8 @@ VALUES: t.Dict[str, t.Any] = {
     "labels": {"tier": "web"},
     "stop_timeout": 0,
     "stop_signal": 3,
+    "log_driver": "journald",
+    "log_options": {"tag": "mine"},
 }
 
 

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the supervisor of a container does for it."""
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  log_driver:
+    description:
+      - Where what the container writes to its standard output and error goes.
+      - V(json-file) keeps it in files below the container's directory, as lines of JSON that name the stream and the time.
+      - V(journald) sends it to the journal of the host, with the fields that docker sends. The host must have one.
+      - V(none) drops it.
+      - Not set, it is V(json-file).
+      - Change while the container runs.
+    type: str
+    choices: [json-file, journald, none]
+  log_options:
+    description:
+      - Options of O(log_driver). A key may be written with C(_) in place of C(-), a value as a number or as text.
+      - V(json-file) takes C(max-size), the size at which a file is put aside (powers of 1024, V(10M) if not set), and
+        C(max-file), how many files there are at most (V(3) if not set).
+      - V(journald) takes C(tag), which is the container's name if not set.
+      - Change while the container runs.
+    type: dict
+    aliases: [log_opt]
+"""
