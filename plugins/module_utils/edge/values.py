@@ -118,3 +118,18 @@ def user(value: t.Optional[str], option: str = "user") -> t.Optional[str]:
     if not name or (colon and not group) or ":" in group or any(letter.isspace() or letter == "\0" for letter in value):
         raise Invalid(option, "%r is not USER or USER:GROUP, each a name of the container or a number" % value)
     return value
+
+
+def mode(value: t.Any, option: str) -> t.Optional[int]:
+    """A string is octal, with or without a leading zero; a number is what YAML made of one that was typed with it."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value and len(value) <= 6 and set(value) <= set("01234567"):
+        number = int(value, 8)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
+        raise Invalid(option, "%r is not a mode in octal digits such as '0644'" % (value,))
+    if not 0 <= number <= 0o7777:
+        raise Invalid(option, "%r is not a mode between 0 and 07777" % (value,), hint=_QUOTE)
+    return number

@@ -27,7 +27,7 @@ _BLOCK = 512            # the unit of st_blocks, whatever the file system's own 
 def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """The old content or the new, never a part. `durable`: also after a power loss."""
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, ".%s%s%d-%s" % (name[:200], _TEMPORARY, os.getpid(), os.urandom(6).hex()))
+    temporary = os.path.join(folder, temporary_name(name))
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -44,6 +44,11 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = T
         raise
     if durable:
         fsync_dir(folder or ".")
+
+
+def temporary_name(name: str) -> str:
+    """Beside `name`, until it takes its place; abandoned() knows whose it was."""
+    return ".%s%s%d-%s" % (name[:50], _TEMPORARY, os.getpid(), os.urandom(6).hex())
 
 
 def abandoned(folder: str) -> t.List[str]:
@@ -243,13 +248,13 @@ def _enter(fd: int, name: Name, subject: str) -> int:
         new = os.open(name, _DIRECTORY, dir_fd=fd)
     except OSError as error:
         raise _busy(error, subject, name) from error
-    if _mount_id(new) != _mount_id(fd):
+    if mount_id(new) != mount_id(fd):
         os.close(new)
         raise Conflict("remove", subject, "%s is a mount point" % os.fsdecode(name))
     return new
 
 
-def _mount_id(fd: int) -> bytes:
+def mount_id(fd: int) -> bytes:
     try:
         with open("/proc/self/fdinfo/%d" % fd, "rb") as stream:
             return next(line for line in stream if line.startswith(b"mnt_id:"))

@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -131,6 +132,17 @@ class _Walk:
             while len(self._stack) > 1:
                 os.close(self._stack.pop())
         self._pending.extend(reversed(target.split("/")))
+
+
+@contextlib.contextmanager
+def parent_of(root_fd: int, path: str, *, follow: bool, make: t.Optional[int] = None) -> t.Iterator[t.Tuple[int, str]]:
+    """The directory that the last component is in, open during the block, and its name there: "." for the root itself.
+
+    With `follow` the name is no link, at the moment that it was looked at. `make` is the mode of missing parents, None makes none.
+    """
+    with _Walk(root_fd, path, make=make) as walk:
+        name = walk.run(follow=follow)
+        yield walk.fd, name
 
 
 def make_directory(dir_fd: int, name: str, mode: int) -> None:

@@ -10,6 +10,7 @@ import typing as t
 
 if t.TYPE_CHECKING:  # a task on a volume loads nothing of containers
     from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+    from ansible_collections.cocker.engine.plugins.module_utils.model.filetree import Entry
     from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
     from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
@@ -72,3 +73,44 @@ class ExecWish:
     chdir: t.Optional[str] = None
     stdin: bytes = b""
     timeout: t.Optional[float] = None
+
+
+TO_CONTAINER, FROM_CONTAINER = "to_container", "from_container"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """What lies on the controller. `pack` is a file on the host with the contents whose digests `contents` lists, in this order;
+    without it the outcome says which contents are needed. `inline` is the content of one small file.
+    """
+
+    entries: t.Tuple[Entry, ...]
+    inline: t.Optional[bytes] = None
+    contents: t.Tuple[str, ...] = ()
+    pack: t.Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CopyWish:
+    """One of `path` (on the host), `content` and `sent` is the other end. `into` says that `container_path` or `path`, whichever is
+    written, ended with a slash. `owner` and `group` are names or numbers; `archive` gives files to the container's own user.
+    `force` None compares, True always copies, False never touches what is there.
+    """
+
+    container: str
+    container_path: str
+    direction: str = TO_CONTAINER
+    path: t.Optional[str] = None
+    content: t.Optional[bytes] = None
+    sent: t.Optional[Sent] = None
+    name: str = ""
+    into: bool = False
+    follow: bool = False
+    local_follow: bool = True
+    force: t.Optional[bool] = None
+    overwrite: bool = False
+    archive: bool = True
+    mode: t.Optional[int] = None
+    directory_mode: t.Optional[int] = None
+    owner: t.Optional[str] = None
+    group: t.Optional[str] = None
