@@ -69,6 +69,12 @@ options:
       - Whether to drop what the container wrote outside its volumes, and to start it anew from its images.
     type: bool
     default: false
+  repin:
+    description:
+      - Whether to look again for what O(image) or O(images) mean. If they mean other content than the container was made of,
+        a larger version or one that was made anew, it is made anew from that, as with a change of its images.
+    type: bool
+    default: false
   on_change:
     description:
       - V(apply) does what the wanted change needs.
@@ -101,7 +107,8 @@ options:
 notes:
   - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options),
     O(stop_signal) and O(stop_timeout) is applied to the running
-    container. A change of its images drops what it wrote outside its volumes. Any other change restarts it, and it keeps
+    container. A change of its images drops what it wrote outside its volumes, but not where they have the same content under
+    another name. Any other change restarts it, and it keeps
     what it wrote. RV(plan) tells which it is, in check mode too.
 author:
   - The cocker.engine contributors (!UNKNOWN)
@@ -150,6 +157,12 @@ EXAMPLES = r"""
   cocker.engine.cocker_container:
     name: web
     state: paused
+
+- name: The largest version that there is now
+  cocker.engine.cocker_container:
+    name: web
+    image: application
+    repin: true
 
 - name: Several images upon each other, and services that are started later
   cocker.engine.cocker_container:

@@ -8,7 +8,8 @@ module: cocker_image
 short_description: Manage the images of a host
 version_added: 0.1.0
 description:
-  - Brings images into the store of the host, from an archive, a directory or the host's own programs, and removes them.
+  - Brings images into the store of the host, from an archive, a directory, the host's own programs or another image, gives them
+    other versions, says how they are run, and removes them.
   - An image is made again when its source has another content than the image came from.
 extends_documentation_fragment:
   - cocker.engine._attributes
@@ -45,8 +46,84 @@ options:
       - V(archive) is a root file system as C(.tar), C(.tar.gz), C(.tar.xz) or C(.tar.zst), at O(path).
       - V(directory) is a root file system below O(path) on the host. It is copied.
       - V(host) is a small root that is made of programs of the host and the libraries they need. It is meant for tests.
+      - V(image) is the image O(from_image) under another name or version. Both share their layers, so it takes no time and
+        no space, whatever the size.
     type: str
-    choices: [archive, directory, host]
+    choices: [archive, directory, host, image]
+  from_image:
+    description:
+      - With O(source=image), the image that is copied. Without a version it is the largest there is.
+    type: str
+  new_version:
+    description:
+      - The version that the image has afterwards; V(_) or the empty text is none.
+      - The image is renamed if it has the version of O(name) or O(version), and nothing is done if it has the new one already. If
+        both exist, this is refused without O(force=true).
+      - Containers that were made of the image keep running on its layers, and the image can not be removed while they exist. They
+        keep the name that it had; to name it by the new one in their tasks changes nothing of them.
+    type: str
+  config:
+    description:
+      - How the image is run, where it is not as O(source) has it. What is not set is inherited from there, also where an earlier
+        task said something else.
+      - Changes of this alone do not bring the content again. Containers that exist keep what they were made with.
+    type: dict
+    suboptions:
+      cmd:
+        description: The command, as a list of words, or as one string that is split as a shell would.
+        type: raw
+        aliases: [command]
+      entrypoint:
+        description: What the command is given to. With it, the source's command is not inherited.
+        type: raw
+      env:
+        description: Variables in addition to those of the source. V(null) takes one away.
+        type: dict
+      user:
+        description: As which user it runs, as C(USER) or C(USER:GROUP).
+        type: str
+      working_dir:
+        description: Where it starts.
+        type: str
+        aliases: [workdir]
+      labels:
+        description: Labels in addition to those of the source. V(null) takes one away.
+        type: dict
+      exposed_ports:
+        description: The ports that it listens on, such as V(80/tcp), in place of those of the source.
+        type: list
+        elements: str
+        aliases: [expose]
+      volumes:
+        description: Directories whose content should outlive a container, in place of those of the source.
+        type: list
+        elements: str
+      stop_signal:
+        description: The signal that ends it.
+        type: str
+      healthcheck:
+        description: How to find out whether it works.
+        type: dict
+        suboptions:
+          test:
+            description: A command as a list of words, or a string for the image's shell; V(NONE) for no check.
+            type: raw
+            required: true
+          interval:
+            description: The time between two checks, such as V(30s) or V(1m30s).
+            type: str
+          timeout:
+            description: How long a check may take.
+            type: str
+          start_period:
+            description: How long a failed check does not count after the start.
+            type: str
+          retries:
+            description: How many failures in a row make it unhealthy.
+            type: int
+      author:
+        description: Who made it. This stays as it is where it is not set.
+        type: str
   path:
     description:
       - Where the archive or the directory is.
@@ -70,6 +147,7 @@ options:
   force:
     description:
       - Whether to make the image from O(source) even if it exists.
+      - With O(new_version), whether to replace an image that has that version. This is refused while a container needs it.
     type: bool
     default: false
 author:
@@ -107,6 +185,27 @@ EXAMPLES = r"""
     source: host
     programs: [sh, ls, cat, python3]
 
+- name: Say how it is run
+  cocker.engine.cocker_image:
+    name: debian:12
+    config:
+      cmd: [/bin/bash, -l]
+      env:
+        LANG: C.UTF-8
+      labels:
+        maintainer: operations
+
+- name: The same image under another version, in no time
+  cocker.engine.cocker_image:
+    name: debian:stable
+    source: image
+    from_image: debian:12
+
+- name: Another version for the image itself
+  cocker.engine.cocker_image:
+    name: debian:trixie
+    new_version: "13"
+
 - name: Fail early if an image is missing
   cocker.engine.cocker_image:
     name: debian:12
@@ -125,7 +224,7 @@ image:
   returned: success
   type: dict
   sample:
-    Architecture: amd64
+    Author: ""
     Config: {Cmd: null, Entrypoint: null, Env: null}
     Created: "2026-01-12T08:30:00Z"
     Os: linux

@@ -17,6 +17,7 @@ LIFECYCLE: Options = {
     "images": {"type": "list", "elements": "str"},
     "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
     "recreate": {"type": "bool", "default": False},
+    "repin": {"type": "bool", "default": False},
     "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
     "paused": {"type": "bool"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},

@@ -2,16 +2,20 @@
 """The options of cocker_image."""
 from __future__ import annotations
 
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
 
 SPEC = Spec({
     "name": {"type": "str", "required": True, "aliases": ["image"]},
     "version": {"type": "str", "aliases": ["tag"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "source": {"type": "str", "choices": ["archive", "directory", "host"]},
+    "source": {"type": "str", "choices": ["archive", "directory", "host", "image"]},
     "path": {"type": "path"},
     "remote_src": {"type": "bool", "default": True},
     "archive_digest": {"type": "str"},
     "programs": {"type": "list", "elements": "str"},
     "force": {"type": "bool", "default": False},
+    "from_image": {"type": "str"},
+    "new_version": {"type": "str"},
+    "config": {"type": "dict", "options": parse_image_config.OPTIONS},
 })

@@ -33,6 +33,7 @@ def wish(params: Params) -> ContainerWish:
         state=_state(params),
         restart=params["restart"],
         recreate=params["recreate"],
+        repin=params["repin"],
         on_change=params["on_change"],
         kill_signal=_kill_signal(params),
     )

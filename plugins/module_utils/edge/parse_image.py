@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
-ARCHIVE, DIRECTORY, HOST = "archive", "directory", "host"
+ARCHIVE, DIRECTORY, HOST, IMAGE = "archive", "directory", "host", "image"
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -27,6 +27,9 @@ def wish(params: Params) -> ImageWish:
         digest=_digest(params),
         programs=_programs(params["programs"]),
         force=params["force"],
+        from_image=None if params["from_image"] is None else reference(params["from_image"], "from_image"),
+        new_version=_new_version(params["new_version"]),
+        config=parse_image_config.config(params["config"]),
     )
 
 
@@ -46,6 +49,11 @@ def _name_and_version(params: Params) -> t.Tuple[str, t.Optional[str]]:
     return ref.name, None if version == versions.NONE else version
 
 
+def _new_version(given: t.Optional[str]) -> t.Optional[str]:
+    """The empty text is none, too."""
+    return None if given is None else names.image_version(given or versions.NONE, "new_version")
+
+
 def _refuse_strangers(params: Params) -> None:
     """Options that need another one, or another value of it."""
     if params["state"] != PRESENT:
@@ -55,7 +63,11 @@ def _refuse_strangers(params: Params) -> None:
         raise Invalid("programs", "it needs source: host")
     if not params["remote_src"] and source != ARCHIVE:
         raise Invalid("remote_src", "only an archive is sent from the controller: it needs source: archive")
-    if params["force"] and source is None:
+    if params["new_version"] is not None and (source is not None or params["config"] is not None):
+        raise Invalid("new_version", "it is for an image that is in the store: no source and no config goes with it")
+    if (params["from_image"] is not None) != (source == IMAGE):
+        raise Invalid("from_image", "source: image needs the image to copy, and is needed for it")
+    if params["force"] and source is None and params["new_version"] is None:
         raise Invalid("force", "it needs a source to make the image from")
     if source in (ARCHIVE, DIRECTORY) and not has_path and params["archive_digest"] is None:
         raise Invalid("path", "source: %s needs the path of it" % source)

@@ -17,7 +17,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     leased,
     lifecycle,
     observe,
-    processes,
     sharing,
     stacks,
     teardown,
@@ -26,15 +25,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
 from ansible_collections.cocker.engine.plugins.module_utils.model import container_states
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    PAUSED,
-    ContainerRecord,
-    ContainerSpec,
-    ContainerState,
-    Pin,
-)
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED, ContainerRecord, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots, volumes as volume_store
@@ -53,7 +45,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
         return Change(host, have, plan, record, kill_signal=wish.kill_signal)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
-    record = _record(host, spec, have.record, anew=bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds))
+    resets = bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds)
+    record = _record(host, spec, have.record, anew=resets or wish.repin)
     if container_states.START in kinds:
         sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
@@ -68,12 +61,10 @@ def _republishes(have: ContainerState, plan: Plan) -> bool:
 
 
 def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord], *, anew: bool) -> ContainerRecord:
-    """`anew`: the images are resolved, now and never again for this writable layer."""
-    if former is not None and not anew:
+    """`anew`: the images are resolved; else they are what they were, unless they are named otherwise."""
+    if former is not None and not anew and spec.images == former.spec.images:
         return dataclasses.replace(former, spec=spec)
-    found: t.Sequence[ImageRecord] = stacks.resolved(host, spec.images or ())
-    pins = tuple(Pin(image.name, image.version, tuple(image.layers)) for image in found)
-    config = processes.merged([image.config for image in found])
+    pins, config = stacks.pinned(host, spec.images or ())
     if former is not None:
         return dataclasses.replace(former, spec=spec, pins=pins, config=config)
     return ContainerRecord(os.urandom(_ID_BYTES).hex(), now(), spec, pins, config)

@@ -5,11 +5,18 @@ Not here: what leads from one state to another (model/container_states.py), look
 """
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, ContainerSpec, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    CREATED,
+    ContainerRecord,
+    ContainerSpec,
+    ContainerState,
+    Pin,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS, completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import (
     CREATE,
@@ -21,9 +28,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container_stat
     after,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
+from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 
 CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
+
+IMAGES = "images"
+
+Stack = t.Tuple[t.Tuple[Pin, ...], ImageConfig]
 
 
 def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
@@ -35,16 +48,31 @@ def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
     return completed(wish.spec, have.record.spec)
 
 
-def plan_container(wish: ContainerWish, have: ContainerState) -> Plan:
+def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None) -> Plan:
+    """`stack` is what the wanted images mean now, where that may differ from what the container was made of."""
     if wish.state == ABSENT:
         return _plan_absent(have)
     want = wanted_spec(wish, have)
     if have.record is None:
         return _plan_new(want, wish)
-    found = changes.compare(FIELDS, want, have.record.spec)
+    found = _of_content(changes.compare(FIELDS, want, have.record.spec), have.record, stack)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
     _refuse_forbidden(wish, have, found, cost)
     return _plan_existing(wish, have, found, cost)
+
+
+def _of_content(found: t.Tuple[changes.Change, ...], record: ContainerRecord, stack: t.Optional[Stack]) -> t.Tuple[changes.Change, ...]:
+    """Images cost what their content costs: the same layers under another name are no reason to drop what was written upon them."""
+    if stack is None:
+        return found
+    pins, config = stack
+    same_layers = [pin.layers for pin in pins] == [pin.layers for pin in record.pins]
+    cost = changes.RECREATE if not same_layers else changes.RESTART if config != record.config else changes.LIVE
+    named = any(change.name == IMAGES for change in found)
+    if not named and cost != changes.LIVE:
+        was, now = ([str(ImageRef(pin.name, pin.version)) for pin in each] for each in (record.pins, pins))
+        return (changes.Change(IMAGES, was, now, cost), *found)
+    return tuple(dataclasses.replace(change, cost=cost) if change.name == IMAGES else change for change in found)
 
 
 def _plan_absent(have: ContainerState) -> Plan:

@@ -25,7 +25,7 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
     with _locks(host, wish):
         have = _observed(host, wish)
-        plan = container_plan.plan_container(wish, have)
+        plan = container_plan.plan_container(wish, have, _resolved(host, wish, have))
         if not plan.actions:
             return outcome(plan, {"container": info.container(host, have) if have.record else None})
         from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
@@ -38,6 +38,16 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
             if not host.dry_run:
                 change.finish()
         return outcome(change.plan, {"container": _shown(host, have, wish)})
+
+
+def _resolved(host: Host, wish: ContainerWish, have: ContainerState) -> t.Optional[container_plan.Stack]:
+    """What the images that are wanted mean now, where that may be another content than the container was made of."""
+    if have.record is None or wish.state == ABSENT:
+        return None
+    wanted = wish.spec.images if wish.spec.images is not None else have.record.spec.images
+    if not wish.repin and wanted == have.record.spec.images:
+        return None
+    return stacks.pinned(host, wanted or ())
 
 
 def _shown(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[t.Dict[str, t.Any]]:

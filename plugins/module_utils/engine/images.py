@@ -9,11 +9,11 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import image_config, image_use, inspect, stacks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
@@ -23,38 +23,84 @@ IMPORT, REPLACE, REMOVE = "import", "replace", "remove"
 
 def ensure(host: Host, wish: ImageWish) -> Outcome:
     """Raises NotFound and Invalid for a source that is not there, Damaged for one that is not what it claims to be."""
-    with host.locked("image", wish.name):
+    with _locks(host, wish):
         have = images.find(host.layout, wish.name, wish.version)
         if wish.state == ABSENT:
-            plan = _plan_absent(wish, have, users(host, have))
+            plan = _plan_absent(wish, have, image_use.users(host, have))
             execute(plan, lambda action: Step(lambda: _remove(host, wish)), dry_run=host.dry_run)
             return outcome(plan, {"image": None})
+        if wish.new_version is not None:
+            return _ensure_version(host, wish, have)
+        if wish.from_image is not None:
+            return _ensure_copy(host, wish, have)
         return _ensure_present(host, wish, have)
 
 
+@contextlib.contextmanager
+def _locks(host: Host, wish: ImageWish) -> t.Iterator[None]:
+    """The image that is copied is not removed meanwhile."""
+    source = stacks.reference(wish.from_image).name if wish.from_image is not None else wish.name
+    with contextlib.ExitStack() as stack:
+        for name in sorted({wish.name, source}):
+            stack.enter_context(host.locked("image", name, shared=name != wish.name))
+        yield
+
+
 def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> Outcome:
+    origin, plan = _compared(host, wish, have)
+    if plan.actions and wish.path is None and wish.digest is not None:   # the archive is on the controller, and is needed here
+        return outcome(plan, {"image": inspect.image(have) if have else None, "needed": True})
+    if plan.actions or have is None:
+        execute(plan, lambda action: Step(lambda: _import(host, wish, origin)), dry_run=host.dry_run)
+    else:
+        wanted = image_config.applied(have, wish.config) if wish.config or wish.source else have
+        plan = image_config.plan(have, wanted)
+        execute(plan, lambda action: Step(lambda: images.save(host.layout, wanted)), dry_run=host.dry_run)
+        if origin.path and not host.dry_run and wanted.provenance != origin:    # the same content at another place or time
+            images.save(host.layout, dataclasses.replace(wanted, provenance=origin))
+    shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)
+    asked = {"needed": False} if wish.path is None and wish.digest is not None else {}
+    return outcome(plan, {"image": inspect.image(shown) if shown else None, **asked})
+
+
+def _compared(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> t.Tuple[Provenance, Plan]:
+    """Where the content is to come from, and whether it has to come at all."""
     if wish.source is None:
         if have is None:
             raise NotFound("image", str(_ref(wish)), "it is not in the store and no source is given to make it from")
-        return outcome(Plan(), {"image": inspect.image(have)})
+        return Provenance(""), Plan()
     if wish.path is None and wish.digest is not None:
-        return _ask(wish, have)
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources  # not for a task that only removes
+        origin = Provenance(wish.source, "sha256:%s" % wish.digest)
+    else:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources  # not for a task that only removes
 
-    origin = image_sources.observe(host, wish, have.provenance if have else None)
-    plan = _plan_present(wish, have, origin)
-    execute(plan, lambda action: Step(lambda: _import(host, wish, origin)), dry_run=host.dry_run)
-    if not plan.actions and have is not None and not host.dry_run and have.provenance != origin:
-        images.save(host.layout, dataclasses.replace(have, provenance=origin))  # the same content at another place or time
-    shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)
+        origin = image_sources.observe(host, wish, have.provenance if have else None)
+    return origin, _plan_present(wish, have, origin)
+
+
+def _ensure_version(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> Outcome:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_versions
+
+    new = None if wish.new_version == versions.NONE else wish.new_version
+    there = images.find(host.layout, wish.name, new)
+    plan = image_versions.plan_rename(wish, have, there, image_use.users(host, there) if have else ())
+    execute(plan, lambda action: Step(lambda: images.rename(host.layout, wish.name, wish.version, new)), dry_run=host.dry_run)
+    if plan.actions and there is not None and not host.dry_run:
+        image_use.collect(host)
+    shown = have if host.dry_run and have else images.find(host.layout, wish.name, new)
     return outcome(plan, {"image": inspect.image(shown) if shown else None})
 
 
-def _ask(wish: ImageWish, have: t.Optional[ImageRecord]) -> Outcome:
-    """The archive is still on the controller: is it needed at all?"""
-    origin = Provenance(wish.source or "", "sha256:%s" % wish.digest)
-    plan = _plan_present(wish, have, origin)
-    return outcome(plan, {"image": inspect.image(have) if have else None, "needed": bool(plan.actions)})
+def _ensure_copy(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> Outcome:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_versions
+
+    record = image_versions.copied(image_versions.origin(host, wish), wish)
+    plan = image_versions.plan_copy(record, have)
+    execute(plan, lambda action: Step(lambda: images.save(host.layout, record)), dry_run=host.dry_run)
+    if plan.actions and have is not None and not host.dry_run:
+        image_use.collect(host)
+    shown = have if host.dry_run or not plan.actions else record
+    return outcome(plan, {"image": inspect.image(shown) if shown else None})
 
 
 def _plan_present(wish: ImageWish, have: t.Optional[ImageRecord], origin: Provenance) -> Plan:
@@ -75,22 +121,12 @@ def _plan_present(wish: ImageWish, have: t.Optional[ImageRecord], origin: Proven
 def _plan_absent(wish: ImageWish, have: t.Optional[ImageRecord], used_by: t.Sequence[str]) -> Plan:
     if have is None:
         return Plan()
-    if used_by:
-        raise Conflict("remove image", str(_ref(wish)), "containers are made of it: %s" % ", ".join(used_by), hint="remove them first")
+    image_use.refuse_used("remove image", str(_ref(wish)), used_by)
     return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, str(_ref(wish))),), {"exists": True}, {"exists": False})
 
 
 def _ref(wish: ImageWish) -> names.ImageRef:
     return names.ImageRef(wish.name, wish.version)
-
-
-def users(host: Host, image: t.Optional[ImageRecord]) -> t.List[str]:
-    """Containers whose stack it is in."""
-    if image is None:
-        return []
-    wanted = (image.name, image.version)
-    known = [found.record for found in observe.containers(host) if found.record]
-    return [record.spec.name for record in known if wanted in [(pin.name, pin.version) for pin in record.pins]]
 
 
 def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
@@ -106,24 +142,10 @@ def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
             created=made.created or created, provenance=dataclasses.replace(origin, digest=made.digest or origin.digest),
             size=sum(layer.size for layer in made.layers), platform=made.platform, author=made.author, history=made.history,
         )
-        images.save(host.layout, record)
-    _collect(host)
+        images.save(host.layout, image_config.applied(record, wish.config))
+    image_use.collect(host)
 
 
 def _remove(host: Host, wish: ImageWish) -> None:
     images.remove(host.layout, wish.name, wish.version)
-    _collect(host)
-
-
-def _collect(host: Host) -> None:
-    """Layers that nothing refers to any more go, and what killed imports left. Where a record is unreadable, nothing goes."""
-    from ansible_collections.cocker.engine.plugins.module_utils.storage import gc
-
-    def pins() -> t.Iterator[str]:
-        for found in observe.containers(host):
-            if found.record is None:
-                raise Damaged("collect", found.name, "the container's record is unreadable, so what it needs is not known")
-            yield from (layer for pin in found.record.pins for layer in pin.layers)
-
-    with contextlib.suppress(Damaged):  # the task itself is done; the next one tries again
-        gc.collect(host.layout, pins)
+    image_use.collect(host)

@@ -236,6 +236,7 @@ def image(record: ImageRecord) -> Shown:
         "Created": record.created,
         "Size": record.size,
         "Os": "linux",
+        "Author": record.author,
         "Config": record.config.to_json(),
         "RootFS": {"Type": "layers", "Layers": list(record.layers)},
         "Cocker": {"Name": record.name, "Version": record.version, "Source": origin.source, "Digest": origin.digest, "Path": origin.path},

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import names
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Pin
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
 
 
@@ -20,6 +22,13 @@ def reference(text: str) -> names.ImageRef:
 def resolved(host: Host, wanted: t.Iterable[str]) -> t.List[ImageRecord]:
     """Bottom first; without a version the largest. Raises NotFound, which names the option."""
     return [images.resolve(host.layout, reference(text)) for text in wanted]
+
+
+def pinned(host: Host, wanted: t.Iterable[str]) -> t.Tuple[t.Tuple[Pin, ...], ImageConfig]:
+    """What a container that is made of them keeps. Raises NotFound."""
+    found = resolved(host, wanted)
+    pins = tuple(Pin(image.name, image.version, tuple(image.layers)) for image in found)
+    return pins, processes.merged([image.config for image in found])
 
 
 def listed(host: Host, name: t.Optional[str]) -> t.List[ImageRecord]:

@@ -91,7 +91,10 @@ class HistoryStep:
 
 @dataclasses.dataclass(frozen=True)
 class ImageRecord:
-    """images/<name>/<version>/image.json. `layers` bottom first, `created` RFC 3339, `size` the bytes of its layers' files."""
+    """images/<name>/<version>/image.json. `layers` bottom first, `created` RFC 3339, `size` the bytes of its layers' files.
+
+    `inherited` is the config that the source brought, where a task changed it; `history` is OCI's.
+    """
 
     name: str
     version: str
@@ -103,6 +106,7 @@ class ImageRecord:
     platform: Platform = Platform()
     author: str = ""
     history: t.Tuple[HistoryStep, ...] = ()
+    inherited: t.Optional[ImageConfig] = None
 
     @property
     def id(self) -> str:
@@ -119,6 +123,7 @@ class ImageRecord:
             "name": self.name, "version": self.version, "id": self.id, "layers": list(self.layers), "created": self.created,
             "size": self.size, "config": self.config.to_json(), "provenance": dataclasses.asdict(self.provenance),
             "platform": self.platform._asdict(), "author": self.author, "history": [step.to_json() for step in self.history],
+            **({"inherited": self.inherited.to_json()} if self.inherited is not None else {}),
         }
 
 
@@ -136,6 +141,7 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ImageRecord:
         platform=_platform(value.get("platform") or {}),
         author=_text(value.get("author", "")),
         history=history_from_json(value.get("history")),
+        inherited=config_from_json(value["inherited"]) if "inherited" in value else None,
     )
 
 

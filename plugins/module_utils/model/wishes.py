@@ -22,12 +22,14 @@ class ContainerWish:
     """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all.
 
     `kill_signal` is sent in place of the stop signal, whoever stops the container and why.
+    `repin`: images without a version are resolved again.
     """
 
     spec: ContainerSpec
     state: str = STARTED
     restart: bool = False
     recreate: bool = False
+    repin: bool = False
     on_change: str = "apply"
     kill_signal: t.Optional[int] = None
 
@@ -37,7 +39,8 @@ class ImageWish:
     """`source` None with state present only asks that the image is there. `version` None is "no version" (`_` on disk).
 
     `path` is on the host. `digest` is the sha256 (hex) of an archive that is still on the controller: with it and no path
-    the outcome says whether the archive is needed at all.
+    the outcome says whether the archive is needed at all. `new_version` is what the version becomes, `_` for none.
+    `config` are the fields of ImageConfig, and `author`, that are wanted otherwise than the source has them.
     """
 
     name: str
@@ -48,6 +51,9 @@ class ImageWish:
     digest: t.Optional[str] = None
     programs: t.Optional[t.Tuple[str, ...]] = None
     force: bool = False
+    from_image: t.Optional[str] = None
+    new_version: t.Optional[str] = None
+    config: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ Not here: its layers' content (layers.py), who uses it (the engine knows), and w
 """
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import typing as t
@@ -22,7 +23,12 @@ _ATTEMPTS = 16
 
 def find(layout: Layout, name: str, version: t.Optional[str]) -> t.Optional[ImageRecord]:
     """Exactly this one; `version` None is the image without a version. Raises Damaged."""
-    return records.load(layout.image(name, version), image.record_from_json)
+    return records.load(layout.image(name, version), _called(name, version or versions.NONE))
+
+
+def _called(name: str, version: str) -> t.Callable[[records.Json], ImageRecord]:
+    """What an image is called is where its record lies: a new version is a rename(2), and what the record says of it may be old."""
+    return lambda value: dataclasses.replace(image.record_from_json(value), name=name, version=version)
 
 
 def get(layout: Layout, name: str, version: t.Optional[str]) -> ImageRecord:
@@ -53,7 +59,7 @@ def all_images(layout: Layout) -> records.Listing[ImageRecord]:
     listing: records.Listing[ImageRecord] = records.Listing()
     for name in layout.image_names():
         for version in layout.image_versions(name):
-            listing.add(layout.image(name, version), image.record_from_json)
+            listing.add(layout.image(name, version), _called(name, version))
     return listing
 
 
@@ -71,6 +77,20 @@ def save(layout: Layout, record: ImageRecord) -> None:
         except FileNotFoundError:
             if attempt == _ATTEMPTS - 1:        # somebody removes another version, and the name's empty directory with it
                 raise
+
+
+def rename(layout: Layout, name: str, version: t.Optional[str], new: t.Optional[str]) -> None:
+    """At once, whatever its size; one that has the new version is replaced. Raises NotFound."""
+    path, target = layout.image(name, version), layout.image(name, new)
+    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    try:
+        os.rename(path, target)
+    except FileNotFoundError:
+        raise _missing(layout, ImageRef(name, version or versions.NONE)) from None
+    for folder in (os.path.dirname(target), os.path.dirname(path), layout.image_directory(name)):
+        fs.fsync_dir(folder)
+    with tolerate(errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+        os.rmdir(os.path.dirname(path))
 
 
 def remove(layout: Layout, name: str, version: t.Optional[str]) -> None:

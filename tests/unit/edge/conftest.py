@@ -16,7 +16,9 @@ def _filled(options: Options, given: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any
     params = {name: given.get(name, option.get("default")) for name, option in options.items()}
     for name, option in options.items():
         if "options" in option and params[name] is not None:
-            params[name] = [_filled(option["options"], each) for each in params[name]]
+            given_here = params[name]
+            inner = option["options"]
+            params[name] = _filled(inner, given_here) if option["type"] == "dict" else [_filled(inner, each) for each in given_here]
     return params
 
 
