@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, Ulimit
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, DeviceRate, Ulimit
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import enginelab
 
@@ -36,6 +36,9 @@ def limit(engine, name):
     raise AssertionError("no %s in %s" % (name, groups))
 
 
+DISK = sorted("/dev/" + name for name in os.listdir("/sys/block") if os.path.exists("/dev/" + name))[-1]
+with open("/proc/sys/vm/swappiness") as setting:
+    SWAPPINESS = setting.read().strip()
 MEMORY, PIDS, QUOTA = "memory.limit_in_bytes|memory.max", "pids.max", "cpu.cfs_quota_us|cpu.max"
 SHARES, CPUS = "cpu.shares|cpu.weight", "cpuset.cpus"
 BIG = ("9223372036854771712", "max")
@@ -47,6 +50,16 @@ def inside(script):
 
 def cgroup(name):
     return lambda engine: limit(engine, name)
+
+
+def throttle(v1, v2):
+    """What is in force for DISK."""
+    def look(engine):
+        text = limit(engine, "blkio.throttle.%s_device|io.max" % v1)
+        words = [word.partition("=")[2] if "=" in word else word for line in text.splitlines() for word in line.split()[1:]
+                 if "=" not in word or word.startswith(v2)]
+        return [int(word) for word in words if word != "max"][0] if [word for word in words if word != "max"] else None
+    return look
 
 
 def mine(network="cocker0"):
@@ -75,6 +88,23 @@ OPTIONS = [
     ("cpuset_cpus", "0", cgroup(CPUS), "0", "0-1", "0-1", "update", ("0-%d" % ((os.cpu_count() or 1) - 1), "")),
     ("cpu_shares", 512, cgroup(SHARES), ("512", "20"), 2048, ("2048", "79"), "update", ("1024", "100")),
     ("pids_limit", 50, cgroup(PIDS), "50", 60, "60", "update", "max"),
+    ("memory_reservation", 32 << 20, cgroup("memory.soft_limit_in_bytes|memory.low"), str(32 << 20), 16 << 20, str(16 << 20), "update",
+     ("9223372036854771712", "0")),
+    ("memory_swappiness", 0, cgroup("memory.swappiness"), "0", 70, "70", "update", SWAPPINESS),
+    ("oom_killer", True, lambda engine: limit(engine, "memory.oom_control").split()[1], "1", False, "0", "update", "0"),
+    ("oom_score_adj", 300, inside("cat /proc/1/oom_score_adj"), "300", 500, "500", "update", "0"),
+    ("cpu_quota", 20000, cgroup(QUOTA), ("20000", "20000 100000"), 30000, ("30000", "30000 100000"), "update", ("-1", "max 100000")),
+    ("cpu_period", 50000, cgroup("cpu.cfs_period_us|cpu.max"), ("50000", "max 50000"), 60000, ("60000", "max 60000"), "update",
+     ("100000", "max 100000")),
+    ("cpuset_mems", "0", cgroup("cpuset.mems"), "0", "0-0", "0", "update", ("0", "")),
+    ("blkio_weight", 300, cgroup("blkio.bfq.weight|blkio.weight|io.bfq.weight"), ("300", "default 300"), 200, ("200", "default 200"), "update",
+     ("100", "500", "default 100")),
+    ("device_read_bps", (DeviceRate(DISK, 1 << 20),), throttle("read_bps", "rbps"), 1 << 20, (DeviceRate(DISK, 2 << 20),), 2 << 20, "update",
+     (None,)),
+    ("device_write_bps", (DeviceRate(DISK, 1 << 20),), throttle("write_bps", "wbps"), 1 << 20, (DeviceRate(DISK, 2 << 20),), 2 << 20,
+     "update", (None,)),
+    ("device_read_iops", (DeviceRate(DISK, 100),), throttle("read_iops", "riops"), 100, (DeviceRate(DISK, 200),), 200, "update", (None,)),
+    ("device_write_iops", (DeviceRate(DISK, 100),), throttle("write_iops", "wiops"), 100, (DeviceRate(DISK, 200),), 200, "update", (None,)),
     ("capabilities", ("NET_ADMIN",), inside("grep CapEff /proc/1/status | cut -f2"), None, (), None, "restart", None),
     ("read_only", True, inside("touch /x 2>&1; true"), "touch: /x: Read-only file system", False, "", "restart", ""),
     ("sysctls", {"net.ipv4.ip_default_ttl": "77"}, inside("cat /proc/sys/net/ipv4/ip_default_ttl"), "77",

@@ -5,7 +5,7 @@ No option that is compared has a default: what is not said is not managed.
 """
 from __future__ import annotations
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option, Options, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.model.logdriver import DRIVERS
 
 STATES = ("absent", "created", "paused", "present", "started", "stopped")  # created is podman's word for present
@@ -63,13 +63,32 @@ MOUNTS: Options = {
     "tmpfs": {"type": "list", "elements": "str"},
 }
 
+_BPS: Option = {
+    "type": "list", "elements": "dict", "options": {"path": {"type": "str", "required": True}, "rate": {"type": "str", "required": True}},
+}
+_IOPS: Option = {
+    "type": "list", "elements": "dict", "options": {"path": {"type": "str", "required": True}, "rate": {"type": "int", "required": True}},
+}
+
 RESOURCES: Options = {
     "memory": {"type": "str"},
     "memory_swap": {"type": "str"},
+    "memory_reservation": {"type": "str"},
+    "memory_swappiness": {"type": "int"},
+    "oom_killer": {"type": "bool", "aliases": ["oom_kill_disable"]},
+    "oom_score_adj": {"type": "int"},
     "cpus": {"type": "float"},
+    "cpu_period": {"type": "int"},
+    "cpu_quota": {"type": "int"},
     "cpuset_cpus": {"type": "str"},
+    "cpuset_mems": {"type": "str"},
     "cpu_shares": {"type": "int"},
     "pids_limit": {"type": "int"},
+    "blkio_weight": {"type": "int"},
+    "device_read_bps": _BPS,
+    "device_write_bps": _BPS,
+    "device_read_iops": _IOPS,
+    "device_write_iops": _IOPS,
     "ulimits": {"type": "list", "elements": "str", "aliases": ["ulimit"]},
 }
 
@@ -89,5 +108,7 @@ SUPERVISION: Options = {
 
 SPEC = Spec(
     {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY, **SUPERVISION},
-    rules={"mutually_exclusive": [("image", "images"), ("publish_scope", "default_host_ip")]},
+    rules={
+        "mutually_exclusive": [("image", "images"), ("cpus", "cpu_quota"), ("cpus", "cpu_period"), ("publish_scope", "default_host_ip")],
+    },
 )

@@ -10,12 +10,21 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import units
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import Ulimit
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import DeviceRate, Ulimit
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 LEAST_MEMORY = 6 << 20  # docker's, and for the same reason: less does not even start a process
 LEAST_CPUS = 10 ** 7  # the kernel's smallest quota is 1 ms of a period of 100 ms
-CPU_SHARES = range(2, 262145)  # cgroups v1
+_RANGES = {
+    "memory_swappiness": range(0, 101),
+    "oom_score_adj": range(-1000, 1001),
+    "cpu_shares": range(2, 262145),  # cgroups v1
+    "cpu_period": range(1000, 1000001),
+    "blkio_weight": range(10, 1001),
+}
+_SETS = ("cpuset_cpus", "cpuset_mems")
+_RATES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
+LEAST_QUOTA = 1000  # microseconds
 RLIMITS = (  # getrlimit(2)
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue",
     "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
@@ -29,10 +38,14 @@ def limits(params: Params) -> t.Dict[str, t.Any]:
     return {
         "memory": memory,
         "memory_swap": swap,
+        "memory_reservation": _memory_reservation(params["memory_reservation"], memory),
+        "oom_killer": params["oom_killer"],
         "nano_cpus": _cpus(params["cpus"]),
-        "cpuset_cpus": None if params["cpuset_cpus"] is None else units.parse_cpuset(params["cpuset_cpus"], "cpuset_cpus"),
-        "cpu_shares": _cpu_shares(params["cpu_shares"]),
+        "cpu_quota": _cpu_quota(params["cpu_quota"]),
         "pids_limit": _pids_limit(params["pids_limit"]),
+        **{option: _within(params[option], accepted, option) for option, accepted in _RANGES.items()},
+        **{option: None if params[option] is None else units.parse_cpuset(params[option], option) for option in _SETS},
+        **{option: _rates(params[option], option) for option in _RATES},
         "ulimits": _ulimits(params["ulimits"]),
     }
 
@@ -77,10 +90,41 @@ def _cpus(value: t.Optional[float]) -> t.Optional[int]:
     return cpus
 
 
-def _cpu_shares(value: t.Optional[int]) -> t.Optional[int]:
-    if value is not None and value not in CPU_SHARES:
-        raise Invalid("cpu_shares", "%d is not from %d to %d" % (value, CPU_SHARES[0], CPU_SHARES[-1]))
+def _within(value: t.Optional[int], accepted: range, option: str) -> t.Optional[int]:
+    if value is not None and value not in accepted:
+        raise Invalid(option, "%d is not from %d to %d" % (value, accepted[0], accepted[-1]))
     return value
+
+
+def _cpu_quota(value: t.Optional[int]) -> t.Optional[int]:
+    """0 and -1 are both no limit."""
+    if value in (None, 0, units.UNLIMITED):
+        return None if value is None else units.UNLIMITED
+    return values.at_least(value, LEAST_QUOTA, "cpu_quota")
+
+
+def _memory_reservation(value: t.Optional[str], memory: t.Optional[int]) -> t.Optional[int]:
+    if value is None:
+        return None
+    size = units.parse_size(value, "memory_reservation") or units.UNLIMITED
+    if memory is not None and memory != units.UNLIMITED and size > memory:
+        raise Invalid("memory_reservation", "%s is more than memory, within which it is" % value)
+    return size
+
+
+def _rates(given: t.Optional[t.Sequence[t.Mapping[str, t.Any]]], option: str) -> t.Optional[t.Tuple[DeviceRate, ...]]:
+    """Of each device one, sorted by path."""
+    if given is None:
+        return None
+    found: t.Dict[str, DeviceRate] = {}
+    for each in given:
+        path = values.absolute(each["path"], option) or ""
+        rate = units.parse_size(each["rate"], option)
+        if rate < 1:
+            raise Invalid(option, "%r for %s is not a number above 0" % (each["rate"], path))
+        if found.setdefault(path, DeviceRate(path, rate)).rate != rate:
+            raise Invalid(option, "%s is given twice" % path)
+    return tuple(found[path] for path in sorted(found))
 
 
 def _pids_limit(value: t.Optional[int]) -> t.Optional[int]:

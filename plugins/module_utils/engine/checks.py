@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints
+from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints, limits
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 
-_CONTROLLERS = {
-    "memory": "memory", "memory_swap": "memory", "nano_cpus": "cpu", "cpu_shares": "cpu", "cpuset_cpus": "cpuset", "pids_limit": "pids",
-}
-
 
 def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(record.spec)
-    _limits(record.spec)
+    limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)
     endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
@@ -37,14 +32,3 @@ def _log(spec: ContainerSpec) -> None:
     logdriver.refuse_foreign(driver, spec.log_options)
     if driver == logdriver.JOURNALD and not os.path.exists(logdriver.JOURNAL):
         raise Unsupported("option", "log_driver", "this host has no journal: there is no %s" % logdriver.JOURNAL)
-
-
-def _limits(spec: ContainerSpec) -> None:
-    layout = cgroupfs.layout()
-    for option, controller in _CONTROLLERS.items():
-        if getattr(spec, option) is not None and not layout.version(controller):
-            name = "cpus" if option == "nano_cpus" else option
-            raise Unsupported("option", name, "this host has no cgroup controller %s" % controller)
-    cpus = spec.cpuset_cpus
-    if cpus is not None and int(cpus.replace("-", ",").split(",")[-1]) >= (os.cpu_count() or 1):
-        raise Invalid("cpuset_cpus", "%s names a CPU beyond the last one of this host, %d" % (cpus, (os.cpu_count() or 1) - 1))

@@ -9,9 +9,9 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import processes, sharing, supervision
+from ansible_collections.cocker.engine.plugins.module_utils.engine import limits, processes, sharing, supervision
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     HOST,
@@ -26,7 +26,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec 
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
-CPU_PERIOD = 100000  # microseconds, the kernel's default
 _GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _NO_NEW_PRIVILEGES, _NO_SECCOMP, _NO_MASKS = "no-new-privileges", "seccomp=unconfined", "systempaths=unconfined"
 
@@ -51,12 +50,13 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec, sharing.owner(host, spec).name),
         network=sharing.network(host, spec),
-        resources=resources(spec),
+        resources=limits.resources(spec),
         capabilities=runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ()),
         no_new_privileges=_NO_NEW_PRIVILEGES in security,
         seccomp=runtime.UNCONFINED if _NO_SECCOMP in security else runtime.DEFAULT,
         devices=tuple(_device(device) for device in spec.devices or ()),
         sysctls=spec.sysctls or {},
+        oom_score_adj=spec.oom_score_adj,
         ulimits=tuple(runtime.UlimitWish(limit.name, limit.soft, limit.hard) for limit in spec.ulimits or ()),
         stop_signal=said.stop_signal,
         stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
@@ -69,61 +69,6 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
 def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     """Topmost first; a layer that several images of the stack share is there once, where it is lowest. Raises Damaged."""
     return tuple(snapshots.lower_dirs(layout, [pin.layers for pin in record.pins]))
-
-
-def resources(spec: ContainerSpec) -> t.Dict[str, t.Any]:
-    """OCI linux.resources without devices. Without a word about swap, `memory` is all that there is."""
-    found: t.Dict[str, t.Any] = {}
-    if spec.memory is not None:
-        found["memory"] = {"limit": spec.memory}
-        if spec.memory_swap is not None or _counts_swap():
-            found["memory"]["swap"] = spec.memory_swap if spec.memory_swap is not None else spec.memory
-    elif spec.memory_swap is not None:
-        raise Invalid("memory_swap", "it needs memory: it is the sum of memory and swap")
-    cpu: t.Dict[str, t.Any] = {}
-    if spec.nano_cpus:
-        cpu.update(quota=max(spec.nano_cpus * CPU_PERIOD // 10 ** 9, 1000), period=CPU_PERIOD)
-    if spec.cpu_shares is not None:
-        cpu["shares"] = spec.cpu_shares
-    if spec.cpuset_cpus is not None:
-        cpu["cpus"] = spec.cpuset_cpus
-    if cpu:
-        found["cpu"] = cpu
-    if spec.pids_limit is not None:
-        found["pids"] = {"limit": spec.pids_limit if spec.pids_limit > 0 else -1}
-    return found
-
-
-def changed_limits(spec: ContainerSpec, options: t.Collection[str]) -> t.Dict[str, t.Any]:
-    """The limits among `options` as they are wanted now; one that is no longer wanted goes back to none."""
-    found: t.Dict[str, t.Any] = {}
-    wanted = resources(spec)
-    for option, (section, unlimited) in _UNLIMITED.items():
-        if option in options:
-            found.setdefault(section, {}).update({**unlimited, **wanted.get(section, {})})
-    if "swap" in found.get("memory", {}) and spec.memory_swap is None and not _counts_swap():
-        del found["memory"]["swap"]
-    if "cpuset_cpus" in options and spec.cpuset_cpus is None:
-        found.setdefault("cpu", {})["cpus"] = "0-%d" % ((os.cpu_count() or 1) - 1)
-    return found
-
-
-_UNLIMITED: t.Dict[str, t.Tuple[str, t.Dict[str, int]]] = {
-    "memory": ("memory", {"limit": -1, "swap": -1}),
-    "memory_swap": ("memory", {"limit": -1, "swap": -1}),
-    "nano_cpus": ("cpu", {"quota": -1}),
-    "cpu_shares": ("cpu", {"shares": 1024}),
-    "cpuset_cpus": ("cpu", {}),
-    "pids_limit": ("pids", {"limit": -1}),
-}
-
-
-def _counts_swap() -> bool:
-    layout = cgroupfs.layout()
-    point = layout.controllers.get("memory")
-    if point is None or layout.version("memory") == 2:
-        return point is not None and os.path.exists("/proc/swaps")
-    return cgroupfs.has(point, "memory.memsw.limit_in_bytes")
 
 
 def _mounts(layout: Layout, spec: ContainerSpec, files_of: str) -> t.Tuple[runtime.MountWish, ...]:

@@ -149,10 +149,11 @@ class Change:
 
     def _update(self, action: Action) -> Step:
         host, have, options = self._host, self._have, action.details["options"]
+        specs = [record.spec for record in (have.record, self._record) if record is not None]
 
         def put(new: t.Optional[ContainerRecord], former: leased.Pairs = ()) -> None:
             if new is not None:
-                lifecycle.update(host, have, new, options, former)
+                lifecycle.update(host, have, new, options, former, specs=specs)
                 self._write(new)
 
         return whole(lambda: put(self._record), lambda: put(have.record, self._leases))

@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerRecord,
     ContainerSpec,
     ContainerState,
+    DeviceRate,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
@@ -125,9 +126,18 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "ReadonlyRootfs": bool(spec.read_only),
         "Memory": max(spec.memory or 0, 0),
         "MemorySwap": spec.memory_swap or 0,
+        "MemoryReservation": max(spec.memory_reservation or 0, 0),
+        "MemorySwappiness": spec.memory_swappiness,
+        "OomKillDisable": bool(spec.oom_killer),
+        "OomScoreAdj": spec.oom_score_adj or 0,
         "NanoCpus": spec.nano_cpus or 0,
+        "CpuPeriod": spec.cpu_period or 0,
+        "CpuQuota": spec.cpu_quota or 0,
         "CpuShares": spec.cpu_shares or 0,
         "CpusetCpus": spec.cpuset_cpus or "",
+        "CpusetMems": spec.cpuset_mems or "",
+        "BlkioWeight": spec.blkio_weight or 0,
+        **{key: [{"Path": each.path, "Rate": each.rate} for each in rates or ()] for key, rates in _throttles(spec)},
         "PidsLimit": spec.pids_limit,
         "CapAdd": list(spec.capabilities or ()),
         "CapDrop": list(spec.cap_drop or ()),
@@ -141,6 +151,13 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "LogConfig": {"Type": spec.log_driver or logdriver.JSON_FILE, "Config": dict(spec.log_options or {})},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
     }
+
+
+def _throttles(spec: ContainerSpec) -> t.Sequence[t.Tuple[str, t.Optional[t.Tuple[DeviceRate, ...]]]]:
+    return (
+        ("BlkioDeviceReadBps", spec.device_read_bps), ("BlkioDeviceWriteBps", spec.device_write_bps),
+        ("BlkioDeviceReadIOps", spec.device_read_iops), ("BlkioDeviceWriteIOps", spec.device_write_iops),
+    )
 
 
 def _bind(mount: mounts.Mount) -> str:

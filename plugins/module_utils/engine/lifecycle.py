@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     compile,
     endpoints,
     leased,
+    limits,
     observe,
     supervision,
     teardown,
@@ -28,6 +29,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     PAUSED,
     STOP_TIMEOUT,
     ContainerRecord,
+    ContainerSpec,
     ContainerState,
     stop_signal,
 )
@@ -154,10 +156,11 @@ def _announce(host: Host, name: str) -> None:
 
 def update(
     host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str], former: leased.Pairs = (),
+    *, specs: t.Sequence[ContainerSpec] = (),
 ) -> None:
     """What a running container takes while it runs: limits, networks, ports, what its supervisor does. `record` is the new one.
 
-    `former` are the leases that come back where a change is undone.
+    `former` are the leases that come back where a change is undone; `specs` say which limits may be in force.
     """
     if (record.spec.network_mode or BRIDGE) == BRIDGE:
         if "networks" in options and found.running is not None:
@@ -166,9 +169,12 @@ def update(
             endpoints.republish(host, record)
     if found.running is None:
         return
-    limits = compile.changed_limits(record.spec, options)
-    if limits:
-        factory.from_paths(found.running.cgroups).apply(limits)
-    if limits or supervision.OPTIONS.intersection(options):
+    group, changed = factory.from_paths(found.running.cgroups), limits.changed(record.spec, options, specs)
+    if changed:
+        group.apply(changed)
+    if limits.OOM_SCORE in options:
+        for pid in group.procs():
+            process.set_oom_score(record.spec.oom_score_adj or 0, pid)
+    if changed or (supervision.OPTIONS | {limits.OOM_SCORE}).intersection(options):
         _write_config(host, record)
         process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])

@@ -12,8 +12,8 @@ import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, poll
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, libc, prctl, syscall
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, is_procfs, libc, prctl, syscall
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, Unsupported, tolerate
 
 # The numbers of every architecture that libc.py has a table for.
 SIGNALS: t.Dict[str, int] = {
@@ -155,6 +155,25 @@ def set_dumpable(*, dumpable: bool) -> None:
 
 def set_no_new_privileges() -> None:
     prctl(consts.PR_SET_NO_NEW_PRIVS, 1, op="set no_new_privs")
+
+
+def set_oom_score(value: int, pid: t.Optional[int] = None) -> None:
+    """Of the calling process, or of another, which may be gone. Through the host's procfs, checked to be one. Raises Unsupported."""
+    try:
+        fd = os.open("/proc/%s/oom_score_adj" % (pid or "self"), os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if not is_procfs(fd):
+            raise KernelError("set oom_score_adj", "/proc", errno.EINVAL)
+        os.write(fd, b"%d" % value)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        hint = "lowering it takes CAP_SYS_RESOURCE"
+        raise Unsupported("set oom_score_adj", str(value), "not permitted", hint=hint) from error
+    finally:
+        os.close(fd)
 
 
 def set_name(name: str) -> None:

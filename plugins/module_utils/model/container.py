@@ -50,6 +50,14 @@ class Device:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeviceRate:
+    """How much a second may be read from or written to the block device at `path`: bytes or operations."""
+
+    path: str
+    rate: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Ulimit:
     """getrlimit(2) without the RLIMIT_ prefix, lower case; -1 is no limit."""
 
@@ -80,10 +88,22 @@ class ContainerSpec:
     mounts: t.Optional[t.Tuple[mounts.Mount, ...]] = None
     memory: t.Optional[int] = None
     memory_swap: t.Optional[int] = None
+    memory_reservation: t.Optional[int] = None
+    memory_swappiness: t.Optional[int] = None
+    oom_killer: t.Optional[bool] = None  # true switches it off: docker_container's word
+    oom_score_adj: t.Optional[int] = None
     nano_cpus: t.Optional[int] = None
+    cpu_period: t.Optional[int] = None
+    cpu_quota: t.Optional[int] = None
     cpuset_cpus: t.Optional[str] = None
+    cpuset_mems: t.Optional[str] = None
     cpu_shares: t.Optional[int] = None
     pids_limit: t.Optional[int] = None
+    blkio_weight: t.Optional[int] = None
+    device_read_bps: t.Optional[t.Tuple[DeviceRate, ...]] = None
+    device_write_bps: t.Optional[t.Tuple[DeviceRate, ...]] = None
+    device_read_iops: t.Optional[t.Tuple[DeviceRate, ...]] = None
+    device_write_iops: t.Optional[t.Tuple[DeviceRate, ...]] = None
     capabilities: t.Optional[Words] = None
     cap_drop: t.Optional[Words] = None
     security_opts: t.Optional[Words] = None

@@ -10,14 +10,13 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, seccomp, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process, seccomp, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
     command,
-    credentials,
     devices,
     loopback,
     masks,
@@ -94,7 +93,7 @@ def enter(plan: Plan, links: Links) -> None:
         os.write(fd, b"0")      # itself: a process of one thread that moves itself takes no lock
     streams.take(links.stdio)
     if plan.bundle.process.oom_score_adj is not None:
-        credentials.set_oom_score(plan.bundle.process.oom_score_adj)
+        process.set_oom_score(plan.bundle.process.oom_score_adj)
     for fd, flag in links.spaces:
         call(libc.setns, fd, flag, op="join namespace")
     call(libc.unshare, plan.new_spaces, op="unshare")

@@ -5,14 +5,13 @@ Not here: who the user is (users.py).
 """
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, libc, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.users import User
 
 # By number, as bits/resource.h has them: the resource module lacks names for some.
@@ -36,20 +35,6 @@ def set_limits(limits: t.Sequence[oci.Rlimit]) -> None:
             subject = "%s to %d:%d" % (limit.name.lower(), limit.soft, limit.hard)
             hint = "the engine itself lacks CAP_SYS_RESOURCE on this host, or the value is above fs.nr_open"
             raise Unsupported("raise ulimit", subject, "not permitted", hint=hint) from error
-
-
-def set_oom_score(value: int) -> None:
-    """Through the host's procfs, checked to be one."""
-    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        if not libc.is_procfs(fd):
-            raise KernelError("set oom_score_adj", "/proc", errno.EINVAL)
-        os.write(fd, b"%d" % value)
-    except PermissionError as error:
-        hint = "lowering it takes CAP_SYS_RESOURCE"
-        raise Unsupported("set oom_score_adj", str(value), "not permitted", hint=hint) from error
-    finally:
-        os.close(fd)
 
 
 def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared]) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     Unsupported,
     tolerate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, credentials, state, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -163,7 +163,7 @@ def _become(
         step = "cgroup"
         target.cgroup.join(unified=not in_unified)
         if wanted.oom_score_adj is not None:
-            credentials.set_oom_score(wanted.oom_score_adj)
+            process.set_oom_score(wanted.oom_score_adj)
         step = "namespaces"
         for kind in _ORDER:
             if kind in target.spaces:

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_limits
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import Ulimit
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import DeviceRate, Ulimit
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 Limits = t.Callable[..., t.Dict[str, t.Any]]
@@ -40,6 +40,21 @@ def limits(filled: t.Callable[..., t.Dict[str, t.Any]]) -> Limits:
     ({"pids_limit": 50}, "pids_limit", 50),
     ({"pids_limit": 0}, "pids_limit", -1),
     ({"pids_limit": -1}, "pids_limit", -1),
+    ({"memory": "64M", "memory_reservation": "32M"}, "memory_reservation", 32 * MIB),
+    ({"memory_reservation": "-1"}, "memory_reservation", -1),
+    ({"memory_reservation": "0"}, "memory_reservation", -1),
+    ({"memory_swappiness": 0}, "memory_swappiness", 0),
+    ({"oom_killer": True}, "oom_killer", True),
+    ({"oom_score_adj": -1000}, "oom_score_adj", -1000),
+    ({"cpu_period": 1000}, "cpu_period", 1000),
+    ({"cpu_quota": 0}, "cpu_quota", -1),
+    ({"cpu_quota": 1000}, "cpu_quota", 1000),
+    ({"cpuset_mems": "1,0"}, "cpuset_mems", "0-1"),
+    ({"blkio_weight": 1000}, "blkio_weight", 1000),
+    ({"device_read_bps": []}, "device_read_bps", ()),
+    ({"device_read_bps": [{"path": "/dev//sdb", "rate": "1M"}, {"path": "/dev/sda", "rate": "512k"}]}, "device_read_bps",
+     (DeviceRate("/dev/sda", 512 << 10), DeviceRate("/dev/sdb", MIB))),
+    ({"device_write_iops": [{"path": "/dev/sda", "rate": 100}]}, "device_write_iops", (DeviceRate("/dev/sda", 100),)),
     ({"ulimits": []}, "ulimits", ()),
     ({"ulimits": ["nofile:1024:2048"]}, "ulimits", (Ulimit("nofile", 1024, 2048),)),
     ({"ulimits": ["NOFILE=1024:2048"]}, "ulimits", (Ulimit("nofile", 1024, 2048),)),
@@ -53,6 +68,18 @@ def test_a_limit_means(limits: Limits, given: t.Dict[str, t.Any], name: str, val
 
 
 @pytest.mark.parametrize(("option", "given"), [
+    ("memory_reservation", {"memory": "64M", "memory_reservation": "65M"}),
+    ("memory_swappiness", {"memory_swappiness": 101}),
+    ("oom_score_adj", {"oom_score_adj": 1001}),
+    ("cpu_period", {"cpu_period": 999}),
+    ("cpu_quota", {"cpu_quota": 999}),
+    ("cpu_quota", {"cpu_quota": -2}),
+    ("cpuset_mems", {"cpuset_mems": "all"}),
+    ("blkio_weight", {"blkio_weight": 9}),
+    ("device_read_bps", {"device_read_bps": [{"path": "sda", "rate": "1M"}]}),
+    ("device_read_bps", {"device_read_bps": [{"path": "/dev/sda", "rate": "unlimited"}]}),
+    ("device_read_iops", {"device_read_iops": [{"path": "/dev/sda", "rate": 0}]}),
+    ("device_read_iops", {"device_read_iops": [{"path": "/dev/sda", "rate": 1}, {"path": "/dev/sda/", "rate": 2}]}),
     ("memory", {"memory": "lots"}),
     ("memory", {"memory": "64"}),
     ("memory", {"memory": "5M"}),

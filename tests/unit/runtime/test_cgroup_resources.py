@@ -30,6 +30,8 @@ TABLE: t.List[t.Tuple[t.Dict[str, t.Any], Pairs, Pairs]] = [
     ({"memory": {"limit": 64 * M}}, [(LIMIT, "67108864")], [("memory.max", "67108864")]),
     ({"memory": {"limit": -1}}, [(LIMIT, "-1")], [("memory.swap.max", "max"), ("memory.max", "max")]),
     ({"memory": {"reservation": M}}, [("memory.soft_limit_in_bytes", "1048576")], [("memory.low", "1048576")]),
+    ({"memory": {"reservation": -1}}, [("memory.soft_limit_in_bytes", "-1")], [("memory.low", "0")]),
+    ({"blockIO": {"weight": -1}}, [("blkio.weight", "500")], [("io.weight", "default 100")]),
     ({"cpu": {"shares": 1024}}, [("cpu.shares", "1024")], [("cpu.weight", "39")]),
     ({"cpu": {"shares": 0}}, [], []),
     ({"cpu": {"idle": 1}}, [("cpu.idle", "1")], [("cpu.idle", "1")]),

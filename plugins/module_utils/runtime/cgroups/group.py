@@ -106,6 +106,10 @@ class Cgroup:
         if rules is not None:
             self._control_devices(rules)
 
+    def check(self, wanted: resources.Resources) -> None:
+        """What is wrong with the limits on this host, before anything is made. Raises Invalid, Unsupported."""
+        resources.settings(wanted, versions=self._versions(), current={})
+
     def _versions(self) -> t.Dict[str, int]:
         found = dict.fromkeys(self._unified.offered() if self._unified else (), 2)
         found.update({controller: 1 for hierarchy in self._v1 for controller in hierarchy.controllers})

@@ -16,6 +16,7 @@ SWAP_HINT = "this kernel does not account swap; boot it with swapaccount=1, or l
 LARGEST_PAGE = 65536
 CPU_SHARES = (2, 262144)
 PERIOD = (1000, 1000000)
+USUAL_WEIGHT = -1  # ours: back to what the kernel gives a new cgroup
 THROTTLES = (
     ("throttleReadBpsDevice", "read_bps", "rbps"), ("throttleWriteBpsDevice", "write_bps", "wbps"),
     ("throttleReadIOPSDevice", "read_iops", "riops"), ("throttleWriteIOPSDevice", "write_iops", "wiops"),

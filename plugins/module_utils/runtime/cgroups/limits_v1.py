@@ -85,6 +85,9 @@ def _bandwidth(values: t.Mapping[str, t.Optional[int]], current: Current) -> t.L
 def block_io(section: Section) -> t.List[Setting]:
     limits.refuse_unknown(section, limits.BLOCK_IO, prefix="blockIO")
     found = []
+    if section.get("weight") == limits.USUAL_WEIGHT:
+        found.append(Setting("blkio", "blkio.weight", "500", "blockIO.weight", instead=(("blkio.bfq.weight", "100"),)))
+        section = {key: value for key, value in section.items() if key != "weight"}
     for key, file in (("weight", "weight"), ("leafWeight", "leaf_weight")):
         weight = limits.nonzero(section, key, option="blockIO." + key, low=10, high=1000)
         if weight is not None:

@@ -23,7 +23,7 @@ def memory(section: Section, current: Current) -> t.List[Setting]:
     found = _limit_and_swap(section, current)
     reservation = limits.nonzero(section, "reservation", option="memory.reservation", low=-1)
     if reservation is not None:
-        found.append(Setting("memory", "memory.low", _bytes(reservation), "memory.reservation"))
+        found.append(Setting("memory", "memory.low", str(max(reservation, 0)), "memory.reservation"))
     return found
 
 
@@ -103,6 +103,9 @@ def block_io(section: Section) -> t.List[Setting]:
     if section.get("leafWeight"):
         raise Unsupported("limit", "blockIO.leafWeight", V1_ONLY)
     found = []
+    if section.get("weight") == limits.USUAL_WEIGHT:
+        found.append(Setting("io", "io.weight", "default 100", "blockIO.weight", instead=(("io.bfq.weight", "default 100"),)))
+        section = {key: value for key, value in section.items() if key != "weight"}
     weight = limits.nonzero(section, "weight", option="blockIO.weight", low=10, high=1000)
     if weight is not None:
         found.append(_weight("default", weight, option="blockIO.weight"))
