@@ -110,7 +110,8 @@ class TestSupervisor:
         assert pathlib.Path("/proc/%d/comm" % pid).read_text().startswith("cocker:t")
         open_files = sorted(os.readlink("/proc/%d/fd/%s" % (pid, name)) for name in os.listdir("/proc/%d/fd" % pid))
         assert open_files.count("/dev/null") == 3
-        assert len(open_files) == 7 and all(name.startswith("pipe:") for name in open_files if name != "/dev/null")
+        assert [name.split(":")[0] for name in open_files].count("socket") == 1
+        assert len(open_files) == 8 and all(name.startswith(("pipe:", "socket:")) for name in open_files if name != "/dev/null")
         assert pathlib.Path("/proc/%d/cgroup" % pid).read_text() == pathlib.Path("/proc/self/cgroup").read_text()
 
     def test_its_death_ends_the_container(self, make: Make) -> None:

@@ -59,7 +59,7 @@ def get_ready(host: Host) -> launcher.Launcher:
     """The task's launcher. It takes longer to load than all the rest, so it is asked for as soon as something is to be started."""
     found = host.kept.launcher
     if found is None or found.ended:
-        found = launcher.Launcher(engine=bundle.install(host.layout.engine), python=bundle.python())
+        found = launcher.Launcher(engine=bundle.install(host.layout.engine), python=bundle.python(), beside=host.layout.containers_run)
         host.kept.launcher = found
     return found
 

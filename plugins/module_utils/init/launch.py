@@ -14,7 +14,7 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import reaper, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, reaper, supervisor
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, libc, mounts, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
@@ -22,7 +22,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
     child,
     command,
+    control as desk,
     credentials,
+    enter,
     rootfs,
     state,
     streams,
@@ -33,6 +35,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups impo
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
 ANSWERS, REQUESTS = 3, 4
+GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each brings along what the ones before wrote to their memory
 _SURVIVED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
 
@@ -45,7 +48,19 @@ class Pending(t.NamedTuple):
     acknowledge: int
 
 
-def main() -> None:
+class Lineage(t.NamedTuple):
+    """Which engine and interpreter this is, and how many launchers there were between an exec and this one."""
+
+    key: str
+    generation: int = 0
+
+    def verbs(self) -> control.Verbs:
+        """What its supervisors fork processes for."""
+        child = self._replace(generation=self.generation + 1)
+        return {"launch": control.Verb(lambda _call: main(child), apart=True), "exec": control.Verb(lambda _call: enter.main(), apart=True)}
+
+
+def main(lineage: Lineage) -> None:
     streams.close_all(keep=(0, 1, 2, ANSWERS))
     fds.close_range_cloexec(3)
     process.set_dumpable(dumpable=False)
@@ -61,7 +76,7 @@ def main() -> None:
             gc.collect()
             gc.disable()
             gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
-            _collect(_start_all(orders))
+            _collect(_start_all(orders, lineage))
             _bury()
 
 
@@ -100,6 +115,7 @@ def _ask_kernel() -> None:
     mounts.takes_single_layers()
     for name in ("close_range", "mount_setattr", "open_tree", "openat2"):
         libc.is_missing(name)
+    seccomp.preload()
 
 
 def _noted(_signum: int, _frame: t.Any) -> None:
@@ -166,13 +182,21 @@ def _open_joins(cgroup: Cgroup) -> t.List[int]:
     return [os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths]
 
 
-def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
+def _open_desk(order: supervisor.Order, lineage: Lineage) -> control.Desk:
+    found = control.Desk(desk.listen(order.state_dir), lineage.key, lineage.verbs())
+    if lineage.key and lineage.generation < GENERATIONS:
+        desk.publish(order.state_dir, lineage.key)
+    return found
+
+
+def _start_all(orders: t.Sequence[supervisor.Order], lineage: Lineage) -> t.Dict[int, Pending]:
     """By the descriptor on which the supervisor reports."""
     running: t.Dict[int, Pending] = {}
     home = namespaces.open_of("self", "pid")
     for order in orders:
         try:
             links = _open_links(order)
+            asked = _open_desk(order, lineage)
         except (CockerError, OSError) as error:
             supervisor.undo(order)
             _answer(order.name, failure=sync.describe("config", error))
@@ -184,17 +208,20 @@ def _start_all(orders: t.Sequence[supervisor.Order]) -> t.Dict[int, Pending]:
         if pid == 0:
             for fd in foreign:
                 os.close(fd)
-            _supervise(order, links, home=home, report=report, acknowledged=acknowledged)
+            _supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
         for fd in (report, acknowledged, *links.held()):
             os.close(fd)
+        asked.listener.close()
         running[heard] = Pending(order, pid, acknowledge)
     return running
 
 
-def _supervise(order: supervisor.Order, links: child.Links, *, home: int, report: int, acknowledged: int) -> t.NoReturn:
+def _supervise(
+    order: supervisor.Order, links: child.Links, asked: control.Desk, *, home: int, report: int, acknowledged: int
+) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
     try:
-        supervisor.supervise(order, links, home=home, report=report, acknowledged=acknowledged)
+        supervisor.supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
         os._exit(1)

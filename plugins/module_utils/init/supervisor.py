@@ -15,7 +15,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import logs, reaper
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
@@ -48,7 +48,7 @@ class Streams(t.NamedTuple):
     wakeup: int
 
 
-def supervise(order: Order, links: child.Links, *, home: int, report: int, acknowledged: int) -> None:
+def supervise(order: Order, links: child.Links, desk: control.Desk, *, home: int, report: int, acknowledged: int) -> None:
     """Says PID 1's pid or why there is none, waits until that is on record, and stays with the container to its end.
 
     Whoever hears nothing, or a failure, removes the cgroup; from the acknowledgement on it is ours.
@@ -62,7 +62,7 @@ def supervise(order: Order, links: child.Links, *, home: int, report: int, ackno
     heard, told = os.pipe()
     out, err = os.pipe(), os.pipe()
     links = links._replace(stdio=(0, out[1], err[1]), report=told)
-    pid = _fork(order, links, home=home, theirs=(heard, out[0], err[0], wakeup, writer, report, acknowledged))
+    pid = _fork(order, links, home=home, theirs=(heard, out[0], err[0], wakeup, writer, report, acknowledged, desk.listener.fileno()))
     for fd in (told, out[1], err[1], home, *links.held()):
         os.close(fd)
     message = _listen(heard, START_TIMEOUT)
@@ -80,7 +80,7 @@ def supervise(order: Order, links: child.Links, *, home: int, report: int, ackno
         undo(order)
         return
     os.close(acknowledged)
-    finish(order, *_watch(order, pid, Streams(out[0], err[0], wakeup)))
+    finish(order, *_watch(order, pid, Streams(out[0], err[0], wakeup), desk))
 
 
 def _fork(order: Order, links: child.Links, *, home: int, theirs: t.Sequence[int]) -> int:
@@ -132,15 +132,19 @@ def undo(order: Order) -> None:
         os.rmdir(order.state_dir)
 
 
-def _watch(order: Order, init: int, mine: Streams) -> t.Tuple[int, int]:
+def _watch(order: Order, init: int, mine: Streams, desk: control.Desk) -> t.Tuple[int, int]:
     """Until PID 1 has ended: its wait status, and how many bytes of the log were lost."""
     poller = select.poll()
     for fd in mine:
         poller.register(fd, select.POLLIN)
+    server = control.Server(desk, {}, poller)
     log = logs.Log(os.path.join(order.folder, "logs"), order.bundle.settings)
     status, deadline = _bury(init), 0.0
     while status is None:
         for fd, _events in poller.poll(_patience(deadline)):
+            if server.owns(fd):
+                server.serve(fd)
+                continue
             if fd == mine.wakeup:
                 signals = os.read(mine.wakeup, 4096)
                 if signal.SIGHUP in signals:

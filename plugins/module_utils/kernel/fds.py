@@ -5,6 +5,7 @@ Every descriptor from here is CLOEXEC. Not here: paths inside a container's root
 """
 from __future__ import annotations
 
+import _socket
 import errno
 import fcntl
 import os
@@ -14,9 +15,6 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, is_missing, remember_missing, syscall
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, KernelError, Unsupported
-
-if t.TYPE_CHECKING:
-    import socket
 
 _LAST = 0xFFFFFFFF
 _SEALS = consts.F_SEAL_SEAL | consts.F_SEAL_SHRINK | consts.F_SEAL_GROW | consts.F_SEAL_WRITE
@@ -128,24 +126,22 @@ def protected_program(path: str) -> int:
         return sealed_copy(path)
 
 
-def send_fds(channel: socket.socket, data: bytes, fds: t.Sequence[int]) -> None:
+def send_fds(channel: _socket.socket, data: bytes, fds: t.Sequence[int]) -> None:
     """Over a Unix socket; `data` must not be empty."""
-    import socket
     rights = b"".join(fd.to_bytes(_FD_BYTES, sys.byteorder) for fd in fds)
-    channel.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    channel.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
 
 
-def recv_fds(channel: socket.socket, size: int, count: int) -> t.Tuple[bytes, t.List[int]]:
+def recv_fds(channel: _socket.socket, size: int, count: int) -> t.Tuple[bytes, t.List[int]]:
     """At most `size` bytes and `count` descriptors; both empty at the end of the stream."""
-    import socket
-    room = socket.CMSG_SPACE(count * _FD_BYTES)
+    room = _socket.CMSG_SPACE(count * _FD_BYTES)
     data, ancillary, flags, _peer = channel.recvmsg(size, room, consts.MSG_CMSG_CLOEXEC)
     found: t.List[int] = []
     for level, kind, rights in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
             whole = len(rights) - len(rights) % _FD_BYTES
             found += [int.from_bytes(rights[at:at + _FD_BYTES], sys.byteorder) for at in range(0, whole, _FD_BYTES)]
-    if flags & socket.MSG_CTRUNC:
+    if flags & _socket.MSG_CTRUNC:
         for fd in found:
             os.close(fd)
         raise Damaged("receive descriptors", "", "more of them came than were expected")

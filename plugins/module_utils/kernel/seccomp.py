@@ -71,6 +71,7 @@ class Prepared(t.NamedTuple):
 
 
 _library: t.List[ctypes.CDLL] = []
+_known_hash: t.List[t.Callable[[bytes], t.Any]] = []
 _free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(("free", libc.libc))
 
 
@@ -240,7 +241,13 @@ def _highest_known(token: int) -> int:
 
 
 def _sha256(data: bytes) -> t.Any:
+    return _hash()(data)
+
+
+def _hash() -> t.Callable[[bytes], t.Any]:
     """hashlib brings OpenSSL with it, 2 ms to load: the interpreter's own is asked first (its module's name changed in 3.12)."""
+    if _known_hash:
+        return _known_hash[0]
     try:
         from _sha2 import sha256  # type: ignore[import-not-found]
     except ImportError:
@@ -248,7 +255,13 @@ def _sha256(data: bytes) -> t.Any:
             from _sha256 import sha256  # type: ignore[import-not-found]
         except ImportError:
             from hashlib import sha256
-    return sha256(data)
+    _known_hash.append(sha256)
+    return _known_hash[0]
+
+
+def preload() -> None:
+    """What is imported for filters, for a process that soon cannot import any more."""
+    _hash()
 
 
 def cached(profile: Profile, directory: str) -> bytes:

@@ -18,12 +18,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     CockerError,
     Conflict,
-    Invalid,
     StartFailed,
     Unsupported,
     tolerate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, state, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, control, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -60,9 +59,7 @@ def main() -> None:
         outcome = _run(request)
         answer = dict(outcome._asdict(), kind="")
     except CockerError as error:
-        answer = {"kind": type(error).__name__, "op": error.op, "subject": error.subject, "reason": error.reason, "hint": error.hint}
-        if isinstance(error, Invalid):
-            answer["kind"] = StartFailed.__name__
+        answer = control.described(error)
     os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Starts containers and enters them, seen from the module process: one lean launcher a call, exec'd from a protected interpreter.
+"""Starts containers and enters them, seen from the module process: one lean launcher a task.
 
+A supervisor of the same engine forks it where one runs; otherwise it is exec'd from a protected interpreter.
 Not here: the launcher itself (init/launch.py, runtime/enter.py).
 """
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import itertools
 import json
 import os
 import select
@@ -16,20 +18,21 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, mounts, process
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
-    CockerError,
-    Conflict,
-    Damaged,
     NotFound,
     StartFailed,
     Unsupported,
     tolerate,
 )
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import control
 
 START_TIMEOUT = 60.0
 HEAD_FORMAT, HEAD_SIZE = b"%10d", 10
 _TAIL = 2000            # how much of a crash is shown
+_FORK_TIMEOUT = 2.0     # for a supervisor to fork a launcher, before one is exec'd
+_MOST_ASKED = 3         # supervisors, for a launcher
 _GRACE = 10.0           # for the launcher to end an exec that ran out of time, before it is killed itself
 _ENTRY = (
     "import sys; sys.path.insert(0, %r);"
@@ -83,9 +86,10 @@ class ExecResult:
 
 
 class _Launched(t.NamedTuple):
-    """The process and our ends of its four pipes."""
+    """The process (`forked`: no child of ours) and our ends of its four pipes."""
 
     pid: int
+    forked: t.Optional[process.Identity]
     requests: int
     output: int
     errors: int
@@ -101,11 +105,15 @@ def start(
 
 
 class Launcher:
-    """One for a task: it loads while the task still prepares, starts as often as it is asked, and ends with the task."""
+    """One for a task: it loads while the task still prepares, starts as often as it is asked, and ends with the task.
 
-    def __init__(self, *, engine: str, python: str) -> None:
+    `beside` holds the run directories of containers, whose supervisors can fork it.
+    """
+
+    def __init__(self, *, engine: str, python: str, beside: str = "") -> None:
         self.engine = engine
-        self._launched = _spawn(engine, python, "launch")
+        found = control.publishers(beside, _key(engine, python)) if beside else ()
+        self._launched = _forked(found, _key(engine, python), "launch") or _spawn(engine, python, "launch")
         self._exchange: t.Optional[_Exchange] = _Exchange(self._launched)
 
     @property
@@ -123,7 +131,7 @@ class Launcher:
             return 0
         self._exchange.close()
         self._exchange = None
-        return _end(self._launched.pid, kill=kill)
+        return _end(self._launched, kill=kill)
 
     def start(self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "") -> t.List[StartResult]:
         """As the function of this name."""
@@ -157,7 +165,7 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
         "cwd": request.cwd, "user": request.user, "timeout": timeout, "seccomp_cache": _cache(engine),
     }
     head = json.dumps(message).encode()
-    launched = _spawn(engine, python, "exec")
+    launched = _forked((request.state_dir,), _key(engine, python), "exec") or _spawn(engine, python, "exec")
     # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
     exchange = _Exchange(launched)
     exchange.send(HEAD_FORMAT % len(head) + head + request.stdin, last=True)
@@ -169,23 +177,16 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
         exchange.drain()
     finally:
         exchange.close()
-        code = _end(launched.pid, kill=not lines)
+        code = _end(launched, kill=not lines)
     if not lines:
         raise StartFailed("exec", request.args[0], _reason(code, exchange.errors, late=""))
     return _result(json.loads(lines[0]), exchange)
 
 
 def _result(answer: t.Dict[str, t.Any], exchange: _Exchange) -> ExecResult:
-    kind = _KINDS.get(answer["kind"])
-    if kind is not None:
-        raise kind(answer["op"], answer["subject"], answer["reason"], hint=answer["hint"])
+    control.raised(answer)
     return ExecResult(
         rc=answer["rc"], stdout=exchange.output, stderr=exchange.errors, timed_out=answer["timed_out"], error=answer["reason"])
-
-
-_KINDS: t.Dict[str, t.Type[CockerError]] = {
-    kind.__name__: kind for kind in (Conflict, Damaged, NotFound, StartFailed, Unsupported)
-}
 
 
 def _cache(engine: str) -> str:
@@ -195,17 +196,45 @@ def _cache(engine: str) -> str:
 def _spawn(engine: str, python: str, verb: str) -> _Launched:
     """`python -I -S` from a copy that nobody can write, without environment; argv[0] tells it where its library is."""
     path = os.path.realpath(python)
-    argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb]
+    argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb, _key(engine, python)]
     with contextlib.ExitStack() as stack:
         program = _moved(fds.protected_program(path), stack)
-        theirs, ours = [], []
-        for number in range(4):
-            ends = os.pipe()
-            theirs.append(_moved(ends[0] if number == 0 else ends[1], stack))
-            ours.append(ends[1] if number == 0 else ends[0])
+        theirs, ours = _pipes(stack)
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)]
         pid = os.posix_spawn(mounts.path_of(program), argv, {}, file_actions=actions)
-    return _Launched(pid, *ours)
+    return _Launched(pid, None, *ours)
+
+
+def _forked(state_dirs: t.Iterable[str], key: str, verb: str) -> t.Optional[_Launched]:
+    """By one of these supervisors; None where none of them is up to it. The pipes are such a process's own, whatever became of it."""
+    for state_dir in itertools.islice(state_dirs, _MOST_ASKED):
+        with contextlib.ExitStack() as stack:
+            theirs, ours = _pipes(stack)
+            try:
+                answer, _fds = control.ask(state_dir, {"verb": verb, "key": key}, give=theirs, timeout=_FORK_TIMEOUT)
+                found = process.Identity(answer["pid"], answer["start_time"])
+                return _Launched(found.pid, found, *ours)
+            except (NotFound, Unsupported):
+                for fd in ours:
+                    os.close(fd)
+    return None
+
+
+def _key(engine: str, python: str) -> str:
+    """Of processes that run the same code in the same interpreter."""
+    path = os.path.realpath(python)
+    facts = os.stat(path)
+    return names.short_hash(repr((engine, path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)))
+
+
+def _pipes(stack: contextlib.ExitStack) -> t.Tuple[t.List[int], t.List[int]]:
+    """Theirs, to become 0 to 3, which go with `stack`; and ours."""
+    theirs, ours = [], []
+    for number in range(4):
+        ends = os.pipe()
+        theirs.append(_moved(ends[0] if number == 0 else ends[1], stack))
+        ours.append(ends[1] if number == 0 else ends[0])
+    return theirs, ours
 
 
 def _moved(fd: int, stack: contextlib.ExitStack) -> int:
@@ -299,12 +328,17 @@ class _Exchange:
                 os.close(fd)
 
 
-def _end(pid: int, *, kill: bool) -> int:
-    """Its exit code; it ends by itself once everything is answered."""
+def _end(launched: _Launched, *, kill: bool) -> int:
+    """Its exit code, where it is our child; it ends by itself once everything is answered."""
+    if launched.forked is not None:
+        if kill or not process.wait_gone(launched.forked, _GRACE):
+            process.signal(launched.forked, signal.SIGKILL)
+            process.wait_gone(launched.forked, _GRACE)
+        return 0
     if kill:
         with tolerate(errno.ESRCH):
-            os.kill(pid, signal.SIGKILL)        # our own child, not waited for yet: the number is still its
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.kill(launched.pid, signal.SIGKILL)       # our own child, not waited for yet: the number is still its
+    return os.waitstatus_to_exitcode(os.waitpid(launched.pid, 0)[1])
 
 
 def _reason(code: int, errors: bytes, *, late: str) -> str:

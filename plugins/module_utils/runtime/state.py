@@ -16,6 +16,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 SCHEMA = 1
 STATE, EXIT, STOPPING = "state.json", "exit.json", "stopping"
+SOCKET = "control"      # the supervisor's (init/control.py)
+ENGINE = "engine"       # a link that names engine and interpreter of a supervisor that forks launchers
 _OCI_VERSION = "1.2.0"
 _LARGEST = 1 << 20
 
@@ -85,9 +87,10 @@ def find(state_dir: str) -> t.Optional[State]:
 
 
 def remove(state_dir: str) -> None:
-    """Idempotent."""
-    with tolerate(errno.ENOENT):
-        os.unlink(os.path.join(state_dir, STATE))
+    """With the supervisor's socket. Idempotent."""
+    for name in (ENGINE, SOCKET, STATE):
+        with tolerate(errno.ENOENT):
+            os.unlink(os.path.join(state_dir, name))
 
 
 def write_exit(bundle: str, ending: Ending) -> None:
