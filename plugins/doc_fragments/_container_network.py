@@ -93,4 +93,36 @@ options:
       - The address of the host for published ports that name none. An empty string is every address.
       - Mutually exclusive with O(publish_scope).
     type: str
+  etc_hosts:
+    description:
+      - Further lines of the container's C(/etc/hosts), each a name and its address. V(host-gateway) stands for the address of the host
+        on the container's network.
+      - The engine writes C(/etc/hosts) and keeps it true while the container runs. It holds the names and aliases of all containers
+        that run on one of its networks. What is written into the file inside the container does not stay.
+    type: dict
+    aliases: [add_hosts]
+  dns_servers:
+    description:
+      - The name servers in the container's C(/etc/resolv.conf). Not set, those of the host that a container can reach; none where all
+        its networks are internal. An empty list is none.
+    type: list
+    elements: str
+    aliases: [dns]
+  dns_opts:
+    description:
+      - The options of C(/etc/resolv.conf). Not set, those of the host.
+    type: list
+    elements: str
+    aliases: [dns_option]
+  dns_search_domains:
+    description:
+      - The search list of C(/etc/resolv.conf). Not set, that of the host. An empty list, or a single dot, is none.
+    type: list
+    elements: str
+    aliases: [dns_search]
+  links:
+    description:
+      - Containers on the same network that get a further name for this container alone, as V(CONTAINER:NAME).
+    type: list
+    elements: str
 """

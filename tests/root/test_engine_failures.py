@@ -18,12 +18,12 @@ STEPS = [
     "storage.intents.declare", "storage.snapshots.create", "storage.snapshots._make_layer", "storage.records.write",
     "engine.networks.ensure_up", "network.bridge.ensure", "network.endpoint.prepare", "kernel.namespaces.pin_netns", "engine.endpoints._take",
     "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "network.endpoint.attach", "network.endpoint._pair",
-    "network.endpoint._configuration", "engine.compile.write_files", "runtime.spec.compile_config", "kernel.fs.write_atomic",
+    "network.endpoint._configuration", "engine.hostnames.write", "runtime.spec.compile_config", "kernel.fs.write_atomic",
     "engine.bundle.install", "runtime.launcher.Launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
 ]
 WITHOUT_NETWORK = ("storage.intents.declare", "storage.snapshots.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
 LATE = ["storage.snapshots.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
-        "network.leases.save", "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle"]
+        "network.leases.save", "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_first_start_that_fails_leaves_nothing(engine, after):
 
 REPLACING = [
     "engine.lifecycle.stop", "storage.snapshots.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
-    "network.endpoint.attach", "engine.compile.write_files", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
+    "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
     "runtime.launcher.Launcher.start",
 ]
 

@@ -56,6 +56,11 @@ NETWORK: Options = {
     "exposed_ports": {"type": "list", "elements": "raw", "aliases": ["expose", "exposed"]},
     "publish_scope": {"type": "str", "choices": ["any", "loopback"]},
     "default_host_ip": {"type": "str"},
+    "etc_hosts": {"type": "dict", "aliases": ["add_hosts"]},
+    "dns_servers": {"type": "list", "elements": "str", "aliases": ["dns"]},
+    "dns_opts": {"type": "list", "elements": "str", "aliases": ["dns_option"]},
+    "dns_search_domains": {"type": "list", "elements": "str", "aliases": ["dns_search"]},
+    "links": {"type": "list", "elements": "str"},
 }
 
 MOUNTS: Options = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import (
+    parse_container_names,
     parse_container_network,
     parse_image,
     parse_limits,
@@ -75,6 +76,7 @@ def _spec(params: Params) -> ContainerSpec:
         stop_timeout=values.at_least(params["stop_timeout"], 0, "stop_timeout"),
         stop_signal=None if params["stop_signal"] is None else units.parse_signal(params["stop_signal"], "stop_signal"),
         **parse_container_network.network(params, is_partial=is_partial(params)),
+        **parse_container_names.names(params),
         **parse_limits.limits(params),
         **parse_security.security(params),
         **parse_supervision.supervision(params),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A container's record turned into what the runtime is to do (RuntimeWish), and that into config.json.
 
-Not here: the OCI form (runtime/spec.py). Only the files that a container finds at /etc/hosts and so on are written here.
+Not here: the OCI form (runtime/spec.py), the files that a container finds at /etc/hosts and so on (hostnames.py).
 """
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import limits, processes, sharing, supervision
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
-    HOST,
     STOP_TIMEOUT,
     ContainerRecord,
     ContainerSpec,
     Device,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -101,17 +98,3 @@ def _device(device: Device) -> runtime.DeviceWish:
         path=device.target, kind=kind, major=os.major(status.st_rdev), minor=os.minor(status.st_rdev), permissions=device.permissions,
         mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid,
     )
-
-
-def write_files(layout: Layout, spec: ContainerSpec, addresses: t.Sequence[str]) -> None:
-    """hosts, hostname and resolv.conf, made anew at each start."""
-    name = processes.hostname(spec)
-    shares_host = spec.network_mode == HOST
-    texts = {
-        "hosts": resolver.hosts(name, addresses),
-        "hostname": resolver.hostname(name),
-        "resolv.conf": resolver.resolv_conf(resolver.host_resolv_conf(), keep_loopback=shares_host),
-    }
-    for file, text in texts.items():
-        path = os.path.join(layout.container(spec.name), file)
-        fs.write_atomic(path, text.encode("utf-8"), mode=0o644, durable=False)

@@ -10,11 +10,11 @@ import dataclasses
 import itertools
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks, publishing
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, networks, publishing
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model import names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
@@ -106,8 +106,8 @@ def _take(
             have, is_way_out = leased.users(host, network.name), number == way_out
             wanted = dataclasses.replace(attachment, ipv4_address=attachment.ipv4_address or again.get(network.name))
             new = _lease(network, have, spec.name, wanted, place=places[number])
-            link = names.link_name(host.kernel_name(spec.name), places[number])
-            new = dataclasses.replace(new, link=link, ports=ports if is_way_out else (), active=True)
+            link = kernel_names.link_name(host.kernel_name(spec.name), places[number])
+            new = dataclasses.replace(new, link=link, ports=ports if is_way_out else (), active=True, links=spec.links or ())
             leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
             endpoints.append(Endpoint(network, new, default_route=is_way_out))
         networks.refresh(host)
@@ -124,6 +124,11 @@ def _deactivate_others(host: Host, container: str, wanted: t.Collection[str]) ->
         if network.name not in wanted:
             path = host.layout.leases(network.name)
             leases.change(path, lambda all_: leases.activated(all_, container, active=False), network=network.name)
+
+
+def names(host: Host, container: str) -> t.List[str]:
+    """Of all networks that it has a place on, those included that it has just left."""
+    return [network.name for _lease, network in leased.of(host, container)]
 
 
 def prepare(host: Host, container: str) -> None:
@@ -148,10 +153,11 @@ def republish(host: Host, record: ContainerRecord) -> None:
 
 def release(host: Host, container: str) -> None:
     """Namespace, links and ports go, the addresses stay leased. Idempotent, and needs no netlink where the kernel is quick."""
-    mine = leased.of(host, container)
+    mine = leased.of(host, container)  # now, as a lease counts as active only while the namespace is pinned
     failures = finish([
         lambda: namespaces.unpin(host.netns(container)),
         lambda: _deactivate(host, container, mine),
+        lambda: hostnames.follow(host, [network.name for lease, network in mine if lease.active]),
         lambda: _wait_for_links([lease.link for lease, _network in mine]),
     ])
     if failures:

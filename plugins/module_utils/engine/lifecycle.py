@@ -14,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     bundle,
     compile,
     endpoints,
+    hostnames,
     leased,
     limits,
     observe,
@@ -48,7 +49,8 @@ def start(host: Host, record: ContainerRecord) -> None:
         teardown.clear(host, name)  # the run before ended without anybody to clean up
     get_ready(host)
     try:
-        _write_bundle(host, record, _connect(host, record))
+        _connect(host, record)
+        _write_bundle(host, record)
         _launch(host, name)
     except BaseException as first:
         also(first, finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)]))
@@ -78,19 +80,18 @@ def _forget_config(host: Host, name: str) -> None:
             os.unlink(os.path.join(folder, observe.CONFIG))
 
 
-def _connect(host: Host, record: ContainerRecord) -> t.List[str]:
-    """The container's addresses, with prefix lengths."""
+def _connect(host: Host, record: ContainerRecord) -> None:
     mode = record.spec.network_mode or BRIDGE
     if mode == CUSTOM:
         endpoints.prepare(host, record.spec.name)
-    if mode != BRIDGE:
-        return []
-    return [endpoint.lease.address for endpoint in endpoints.attach(host, record)]
+    if mode == BRIDGE:
+        endpoints.attach(host, record)
 
 
-def _write_bundle(host: Host, record: ContainerRecord, addresses: t.Sequence[str]) -> None:
+def _write_bundle(host: Host, record: ContainerRecord) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
-    compile.write_files(host.layout, record.spec, addresses)
+    hostnames.write(host, record.spec)
+    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()])
     _write_config(host, record)
 
 
@@ -163,12 +164,15 @@ def update(
     `former` are the leases that come back where a change is undone; `specs` say which limits may be in force.
     """
     if (record.spec.network_mode or BRIDGE) == BRIDGE:
-        if "networks" in options and found.running is not None:
+        if {"networks", "links"} & set(options) and found.running is not None:
             endpoints.rewire(host, record, former)
         elif endpoints.PORTS & set(options):
             endpoints.republish(host, record)
     if found.running is None:
         return
+    if hostnames.OPTIONS & set(options):
+        hostnames.write(host, record.spec)
+        hostnames.follow(host, endpoints.names(host, record.spec.name))
     group, changed = factory.from_paths(found.running.cgroups), limits.changed(record.spec, options, specs)
     if changed:
         group.apply(changed)

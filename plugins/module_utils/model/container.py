@@ -85,6 +85,11 @@ class ContainerSpec:
     publish_all_ports: t.Optional[bool] = None
     exposed_ports: t.Optional[Words] = None
     default_host_ip: t.Optional[str] = None
+    etc_hosts: t.Optional[t.Mapping[str, str]] = None
+    dns_servers: t.Optional[Words] = None
+    dns_opts: t.Optional[Words] = None
+    dns_search_domains: t.Optional[Words] = None
+    links: t.Optional[t.Tuple[t.Tuple[str, str], ...]] = None
     mounts: t.Optional[t.Tuple[mounts.Mount, ...]] = None
     memory: t.Optional[int] = None
     memory_swap: t.Optional[int] = None

@@ -105,13 +105,15 @@ class Lease:
     ports: t.Tuple[PortMapping, ...] = ()
     active: bool = False
     aliases: Words = ()         # further names of the container for its neighbours
+    links: t.Tuple[t.Tuple[str, str], ...] = ()     # (neighbour, a further name of it for this container)
 
     @property
     def ip(self) -> str:
         return self.address.partition("/")[0]
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return dict(dataclasses.asdict(self), ports=[dataclasses.asdict(port) for port in self.ports], aliases=list(self.aliases))
+        ports, links = [dataclasses.asdict(port) for port in self.ports], [list(link) for link in self.links]
+        return dict(dataclasses.asdict(self), ports=ports, aliases=list(self.aliases), links=links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +149,8 @@ def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
     """Raises KeyError, TypeError or ValueError where the record is not ours."""
     ports = tuple(PortMapping(**port) for port in value["ports"])
     kept = {key: value[key] for key in ("container", "address", "mac", "ifname", "link")}
-    return Lease(**kept, ports=ports, active=bool(value["active"]), aliases=tuple(value.get("aliases", ())))
+    return Lease(**kept, ports=ports, active=bool(value["active"]), aliases=tuple(value.get("aliases", ())),
+                 links=tuple((link[0], link[1]) for link in value.get("links", ())))
 
 
 def validated(network: Network) -> Network:

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
 
 # In this order: where systemd-resolved keeps the real servers that its stub on 127.0.0.53 asks, and the file itself.
 _RESOLVED = "run/systemd/resolve/resolv.conf"
@@ -38,6 +39,15 @@ def hosts(name: str, addresses: t.Sequence[str] = (), extra: t.Sequence[t.Tuple[
     return "\n".join(lines) + "\n"
 
 
+def neighbours(leases: t.Iterable[Lease], links: t.Sequence[t.Tuple[str, str]] = ()) -> str:
+    """A line for each container of a network that runs: its address, its name and aliases, and what `links` call it."""
+    lines = []
+    for lease in leases:
+        words = [lease.container, *lease.aliases, *(alias for target, alias in links if target == lease.container)]
+        lines.append("%s\t%s\n" % (lease.ip, " ".join(_word(word, "aliases") for word in dict.fromkeys(words))))
+    return "".join(lines)
+
+
 def _names(name: str) -> str:
     short = name.partition(".")[0]
     return _word(name, "hostname") if short == name else "%s %s" % (_word(name, "hostname"), short)
@@ -50,17 +60,18 @@ def _word(text: str, option: str) -> str:
 
 
 def resolv_conf(
-    host: str, *, servers: t.Sequence[str] = (), search: t.Sequence[str] = (), options: t.Sequence[str] = (), keep_loopback: bool = False,
+    host: str, *, servers: t.Optional[t.Sequence[str]] = None, search: t.Optional[t.Sequence[str]] = None,
+    options: t.Optional[t.Sequence[str]] = None, keep_loopback: bool = False,
 ) -> str:
     """The host's file, without the servers that only the host reaches unless `keep_loopback` (the container is in the host's network).
 
-    What is given replaces the host's. No public server is ever put in: if none is left, none is there.
+    What is given replaces the host's, an empty list by nothing. No public server is ever put in: if none is left, none is there.
     """
     found = _parse(host)
     kept = [server for server in found["nameserver"] if keep_loopback or not _is_loopback(server)]
-    lines = ["nameserver %s" % _word(server, "dns_servers") for server in servers or kept]
-    lines += _joined("search", [_word(word, "dns_search_domains") for word in search] or found["search"])
-    lines += _joined("options", [_word(word, "dns_opts") for word in options] or found["options"])
+    lines = ["nameserver %s" % _word(server, "dns_servers") for server in (kept if servers is None else servers)]
+    lines += _joined("search", [_word(word, "dns_search_domains") for word in (found["search"] if search is None else search)])
+    lines += _joined("options", [_word(word, "dns_opts") for word in (found["options"] if options is None else options)])
     return "".join(line + "\n" for line in lines)
 
 

@@ -37,6 +37,11 @@ VALUES: t.Dict[str, t.Any] = {
     "publish_all_ports": True,
     "exposed_ports": ("53/udp", "80/tcp"),
     "default_host_ip": "127.0.0.1",
+    "etc_hosts": {"db": "10.66.1.3"},
+    "dns_servers": ("192.0.2.53",),
+    "dns_opts": ("ndots:2",),
+    "dns_search_domains": ("a.example",),
+    "links": (("db", "database"),),
     "published_ports": (PortMapping(None, 8080, 80, "tcp"), PortMapping("127.0.0.1", None, 53, "udp")),
     "mounts": (
         Mount("volume", "data", "/data"),

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""/etc/hosts, /etc/hostname and /etc/resolv.conf of containers: written when one starts, kept true while it runs.
+
+Each is a file in the container's directory that is mounted over the image's, so it is rewritten in place. A container finds the others
+of its networks in its own /etc/hosts: no server has to run, and what is known is there before its first process is.
+Not here: the texts (network/resolver.py).
+"""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks, processes
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
+
+HOSTS, HOSTNAME, RESOLV_CONF = "hosts", "hostname", "resolv.conf"
+# What a change of changes in the files of a container that runs.
+OPTIONS = frozenset(("networks", "links", "etc_hosts", "dns_servers", "dns_opts", "dns_search_domains"))
+GATEWAY = "host-gateway"    # in etc_hosts: the host, as the container reaches it
+
+_OWN = "hosts.own"          # what a container's hosts file begins with, whoever its neighbours are
+_LARGEST = 1 << 20          # a container may write into its files
+
+
+def write(host: Host, spec: ContainerSpec) -> None:
+    """All of a container's own; `follow` adds its neighbours."""
+    mine, name = leased.of(host, spec.name), processes.hostname(spec)
+    active = [(lease, network) for lease, network in mine if lease.active]
+    closed = bool(active) and all(network.internal for _lease, network in active)
+    gateway = next((network.gateway for _lease, network in active if not network.internal), "127.0.0.1")
+    extra = [(word, gateway if address == GATEWAY else address) for word, address in sorted((spec.etc_hosts or {}).items())]
+    own = resolver.hosts(name, [lease.address for lease, _network in active], extra)
+    folder = host.layout.container(spec.name)
+    _rewrite(os.path.join(folder, _OWN), own)
+    if not active:
+        _rewrite(os.path.join(folder, HOSTS), own)
+    _rewrite(os.path.join(folder, HOSTNAME), resolver.hostname(name))
+    _rewrite(os.path.join(folder, RESOLV_CONF), _resolv_conf(spec, closed=closed))
+
+
+def _resolv_conf(spec: ContainerSpec, *, closed: bool) -> str:
+    """Where no network leads out, no server of the host is reached, and a name must fail at once instead of after a timeout."""
+    servers = () if closed and spec.dns_servers is None else spec.dns_servers
+    return resolver.resolv_conf(
+        resolver.host_resolv_conf(), servers=servers, search=spec.dns_search_domains, options=spec.dns_opts,
+        keep_loopback=spec.network_mode == HOST)
+
+
+def follow(host: Host, changed: t.Collection[str]) -> None:
+    """Every container that runs on one of the networks knows the others on its networks, and no longer who has gone."""
+    if not changed:
+        return
+    with host.locked("firewall", networks.LEASES):
+        known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in leased.listed(host)}
+        for container in sorted({lease.container for name in changed for lease in known.get(name, ())}):
+            _follow(host, container, known)
+
+
+def _follow(host: Host, container: str, known: t.Mapping[str, t.Sequence[Lease]]) -> None:
+    folder = host.layout.container(container)
+    text = _read(os.path.join(folder, _OWN))
+    if text is None:            # it is being started: it writes its own
+        return
+    for name in sorted(known):
+        mine = next((lease for lease in known[name] if lease.container == container), None)
+        if mine is not None:
+            text += resolver.neighbours(known[name], mine.links)
+    _rewrite(os.path.join(folder, HOSTS), text)
+
+
+def _read(path: str) -> t.Optional[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read(_LARGEST)
+    except FileNotFoundError:
+        return None
+
+
+def _rewrite(path: str, text: str) -> None:
+    """In place, in one write(2), filled with empty lines up to its former length: whoever reads meanwhile finds whole lines."""
+    if _read(path) == text:
+        return
+    content = text.encode("utf-8", "surrogateescape")
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(fd, 0o644)    # whatever the umask
+        missing = min(os.fstat(fd).st_size, _LARGEST) - len(content)
+        os.pwrite(fd, content + b"\n" * max(missing, 0), 0)
+        os.ftruncate(fd, len(content))
+    finally:
+        os.close(fd)
