@@ -24,8 +24,8 @@ options:
     description:
       - The name of the image, such as V(debian), V(registry.example/library/debian) or V(calvin=rhel-7.4-x86_64), which may be
         followed by a version as in V(debian:12).
+      - Needed, except for a C(.cockerimage) at O(path), which is called C(NAME[:VERSION].cockerimage).
     type: str
-    required: true
     aliases: [image]
   version:
     description:
@@ -43,7 +43,8 @@ options:
     default: present
   source:
     description:
-      - V(archive) is a root file system as C(.tar), C(.tar.gz), C(.tar.xz) or C(.tar.zst), at O(path).
+      - V(archive) is a file at O(path) that holds a root file system or images, see O(format). It may be compressed by gzip,
+        bzip2, xz or zstd.
       - V(directory) is a root file system below O(path) on the host. It is copied.
       - V(host) is a small root that is made of programs of the host and the libraries they need. It is meant for tests.
       - V(image) is the image O(from_image) under another name or version. Both share their layers, so it takes no time and
@@ -128,6 +129,31 @@ options:
     description:
       - Where the archive or the directory is.
     type: path
+  format:
+    description:
+      - What the archive at O(path) is.
+      - V(rootfs) is the tree of a root file system.
+      - V(cockerimage) is such a tree with what it hides of images that it is stacked on.
+      - V(docker-archive) is what C(docker save) writes. V(oci-archive) is an OCI layout, in an archive or in a directory.
+        The config, the history and the layers of the image are taken over; layers that the store has already are not unpacked again.
+      - V(auto) looks into the archive.
+    type: str
+    choices: [auto, rootfs, cockerimage, docker-archive, oci-archive]
+    default: auto
+  archive_image:
+    description:
+      - Which image is meant, where the archive holds several. One of its names, as V(app:1.0), or its digest.
+    type: str
+  platform:
+    description:
+      - For what the image shall be, as C(OS/ARCHITECTURE[/VARIANT]), where the archive holds it for several platforms. That of the
+        host if it is not set.
+    type: str
+  unpacked_limit:
+    description:
+      - How large the archive's content may become, such as V(20G), or V(unlimited). It guards against archives that are made to fill
+        up the disk. V(256G) if it is not set.
+    type: str
   remote_src:
     description:
       - Whether O(path) is on the managed host. If V(false), the archive is on the controller, and is sent to the host if
@@ -170,6 +196,26 @@ EXAMPLES = r"""
     name: debian:12
     source: archive
     path: files/debian-12.tar.xz
+    remote_src: false
+
+- name: An image that docker saved
+  cocker.engine.cocker_image:
+    name: app:1.0
+    source: archive
+    path: /srv/app.tar
+
+- name: One of several images in an OCI layout, for a certain platform
+  cocker.engine.cocker_image:
+    name: app:1.0
+    source: archive
+    path: /srv/images.oci.tar
+    archive_image: app:1.0
+    platform: linux/arm64
+
+- name: An image that another host exported, with the name and version that its file is called by
+  cocker.engine.cocker_image:
+    source: archive
+    path: files/debian:12.cockerimage
     remote_src: false
 
 - name: An image from a root that debootstrap made

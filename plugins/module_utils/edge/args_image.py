@@ -6,7 +6,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_im
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
 
 SPEC = Spec({
-    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "name": {"type": "str", "aliases": ["image"]},
     "version": {"type": "str", "aliases": ["tag"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
     "source": {"type": "str", "choices": ["archive", "directory", "host", "image"]},
@@ -15,6 +15,10 @@ SPEC = Spec({
     "archive_digest": {"type": "str"},
     "programs": {"type": "list", "elements": "str"},
     "force": {"type": "bool", "default": False},
+    "format": {"type": "str", "choices": ["auto", "rootfs", "cockerimage", "docker-archive", "oci-archive"], "default": "auto"},
+    "archive_image": {"type": "str"},
+    "platform": {"type": "str"},
+    "unpacked_limit": {"type": "str"},
     "from_image": {"type": "str"},
     "new_version": {"type": "str"},
     "config": {"type": "dict", "options": parse_image_config.OPTIONS},

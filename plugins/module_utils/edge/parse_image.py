@@ -6,12 +6,14 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
+from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, names, units, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
 ARCHIVE, DIRECTORY, HOST, IMAGE = "archive", "directory", "host", "image"
 _HEX = frozenset("0123456789abcdef")
+_NO_LIMIT = 1 << 62
+_OF_ARCHIVES = ("archive_image", "platform", "unpacked_limit")
 
 
 def wish(params: Params) -> ImageWish:
@@ -30,6 +32,10 @@ def wish(params: Params) -> ImageWish:
         from_image=None if params["from_image"] is None else reference(params["from_image"], "from_image"),
         new_version=_new_version(params["new_version"]),
         config=parse_image_config.config(params["config"]),
+        format=params["format"],
+        archive_image=params["archive_image"],
+        platform=None if params["platform"] is None else str(distribution.parse_platform(params["platform"])),
+        unpacked_limit=_limit(params["unpacked_limit"]),
     )
 
 
@@ -40,13 +46,30 @@ def reference(text: str, option: str) -> str:
 
 
 def _name_and_version(params: Params) -> t.Tuple[str, t.Optional[str]]:
-    ref = names.parse_image(params["name"], "name")
+    ref = names.parse_image(_name(params), "name")
     version = ref.version
     if params["version"] is not None:
         if version is not None:
             raise Invalid("version", "name has a version already (%s)" % version)
         version = names.image_version(params["version"], "version")
     return ref.name, None if version == versions.NONE else version
+
+
+def _name(params: Params) -> str:
+    """A .cockerimage is called NAME[:VERSION].cockerimage."""
+    if params["name"] is not None:
+        return str(params["name"])
+    found = names.in_file_name(params["path"] or "") if params["source"] == ARCHIVE else None
+    if found is None:
+        raise Invalid("name", "the image needs one; only a .cockerimage brings its own, by which its file is called")
+    return found if params["version"] is None else found.rpartition(":")[0] or found
+
+
+def _limit(given: t.Optional[str]) -> t.Optional[int]:
+    size = units.parse_size(given, "unpacked_limit") if given is not None else None
+    if size is not None and size != units.UNLIMITED and size < 1:
+        raise Invalid("unpacked_limit", "%s is no size above 0" % given)
+    return _NO_LIMIT if size == units.UNLIMITED else size
 
 
 def _new_version(given: t.Optional[str]) -> t.Optional[str]:
@@ -63,6 +86,11 @@ def _refuse_strangers(params: Params) -> None:
         raise Invalid("programs", "it needs source: host")
     if not params["remote_src"] and source != ARCHIVE:
         raise Invalid("remote_src", "only an archive is sent from the controller: it needs source: archive")
+    for option in _OF_ARCHIVES:
+        if params[option] is not None and source != ARCHIVE:
+            raise Invalid(option, "it needs source: archive")
+    if params["format"] != "auto" and source != ARCHIVE:
+        raise Invalid("format", "it needs source: archive")
     if params["new_version"] is not None and (source is not None or params["config"] is not None):
         raise Invalid("new_version", "it is for an image that is in the store: no source and no config goes with it")
     if (params["from_image"] is not None) != (source == IMAGE):

@@ -56,7 +56,7 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
         wanted = image_config.applied(have, wish.config) if wish.config or wish.source else have
         plan = image_config.plan(have, wanted)
         execute(plan, lambda action: Step(lambda: images.save(host.layout, wanted)), dry_run=host.dry_run)
-        if origin.path and not host.dry_run and wanted.provenance != origin:    # the same content at another place or time
+        if wish.path is not None and not host.dry_run and wanted.provenance != origin:    # the same content at another place or time
             images.save(host.layout, dataclasses.replace(wanted, provenance=origin))
     shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)
     asked = {"needed": False} if wish.path is None and wish.digest is not None else {}
@@ -70,7 +70,7 @@ def _compared(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> t.T
             raise NotFound("image", str(_ref(wish)), "it is not in the store and no source is given to make it from")
         return Provenance(""), Plan()
     if wish.path is None and wish.digest is not None:
-        origin = Provenance(wish.source, "sha256:%s" % wish.digest)
+        origin = Provenance(wish.source, "sha256:%s" % wish.digest, selection=wish.selection)
     else:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources  # not for a task that only removes
 
@@ -110,7 +110,7 @@ def _plan_present(wish: ImageWish, have: t.Optional[ImageRecord], origin: Proven
     if have is None:
         action = Action(IMPORT, str(_ref(wish)), details)
         return Plan(IMPORT, ("the image is not in the store",), (action,), {"exists": False}, after)
-    same = (have.provenance.source, have.provenance.digest) == (origin.source, origin.digest)
+    same = have.provenance.brings_the_same(origin)
     if same and not wish.force:
         return Plan()
     reason = "force was asked for" if same else "the content of the source is another one"
@@ -139,7 +139,8 @@ def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
         made = image_sources.fill(host, batch, wish, created=created)
         record = ImageRecord(
             name=wish.name, version=wish.version or versions.NONE, layers=tuple(layer.id for layer in made.layers), config=made.config,
-            created=made.created or created, provenance=dataclasses.replace(origin, digest=made.digest or origin.digest),
+            created=made.created or created,
+            provenance=dataclasses.replace(origin, digest=made.digest or origin.digest, content=made.content or origin.content),
             size=sum(layer.size for layer in made.layers), platform=made.platform, author=made.author, history=made.history,
         )
         images.save(host.layout, image_config.applied(record, wish.config))

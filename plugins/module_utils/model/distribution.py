@@ -160,16 +160,21 @@ class Index:
 
 
 def parse_document(raw: bytes, subject: str) -> Json:
-    """One JSON object without a key given twice. Raises Damaged."""
-    if len(raw) > LARGEST_DOCUMENT:
-        raise Damaged("read", subject, "it is larger than %d bytes" % LARGEST_DOCUMENT)
-    try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_once)
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise Damaged("read", subject, "it is no JSON: %s" % (str(error) or type(error).__name__)) from error
+    """One JSON object. Raises Damaged."""
+    value = parse_json(raw, subject)
     if not isinstance(value, dict):
         raise Damaged("read", subject, "it is no JSON object")
     return value
+
+
+def parse_json(raw: bytes, subject: str) -> t.Any:
+    """Of bounded size, without a key given twice and without what is no number. Raises Damaged."""
+    if len(raw) > LARGEST_DOCUMENT:
+        raise Damaged("read", subject, "it is larger than %d bytes" % LARGEST_DOCUMENT)
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_once)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Damaged("read", subject, "it is no JSON: %s" % (str(error) or type(error).__name__)) from error
 
 
 def _no_number(constant: str) -> t.NoReturn:
@@ -198,7 +203,7 @@ def parse_manifest(raw: bytes, media_type: str, subject: str) -> t.Union[Manifes
         return Index(kind, tuple(each for each in manifests if each.media_type in MANIFESTS))
     if kind not in MANIFESTS:
         raise Unsupported("read", subject, "%r is neither an image nor a list of images" % (kind,))
-    config = _descriptor(value.get("config"), "config", subject)
+    config = descriptor(value.get("config"), "config", subject)
     if config.media_type not in CONFIGS:
         raise Unsupported("read", subject, "it is no image of a container: its config is %s" % config.media_type)
     layers = _descriptors(value.get("layers"), _MOST_LAYERS, "layers", subject)
@@ -219,10 +224,11 @@ def _descriptors(value: t.Any, most: int, what: str, subject: str) -> t.List[Des
         raise Damaged("read", subject, "its %s are no list" % what)
     if len(value) > most:
         raise Damaged("read", subject, "it has %d %s, more than %d" % (len(value), what, most))
-    return [_descriptor(each, what, subject) for each in value]
+    return [descriptor(each, what, subject) for each in value]
 
 
-def _descriptor(value: t.Any, what: str, subject: str) -> Descriptor:
+def descriptor(value: t.Any, what: str, subject: str) -> Descriptor:
+    """Raises Damaged."""
     if not isinstance(value, dict):
         raise Damaged("read", subject, "what it has for %s is no object" % what)
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")

@@ -55,13 +55,21 @@ _CONFIG = (
 class Provenance:
     """Where the content came from: `digest` tells whether the same source would bring anything new.
 
-    `stamp` is size, mtime and inode of the file, so that one which nobody touched is not read again to find its digest.
+    `stamp` is size, mtime and inode of the file, so that one which nobody touched is not read again to find its digest. `selection`
+    says what of it was taken; `content`, where it is known, is the same for every source of the same image.
     """
 
     source: str
     digest: str = ""
     path: str = ""
     stamp: str = ""
+    selection: str = ""
+    content: str = ""
+
+    def brings_the_same(self, other: Provenance) -> bool:
+        if self.source != other.source:
+            return False
+        return (self.digest, self.selection) == (other.digest, other.selection) or bool(self.content) and self.content == other.content
 
 
 class Platform(t.NamedTuple):
@@ -136,7 +144,7 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ImageRecord:
         layers=_words(value["layers"]),
         config=config_from_json(value["config"]),
         created=_text(value["created"]),
-        provenance=Provenance(**{key: _text(origin.get(key, "")) for key in ("source", "digest", "path", "stamp")}),
+        provenance=Provenance(**{key: _text(origin.get(key, "")) for key in [field.name for field in dataclasses.fields(Provenance)]}),
         size=_number(value.get("size", 0)),
         platform=_platform(value.get("platform") or {}),
         author=_text(value.get("author", "")),

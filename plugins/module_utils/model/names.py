@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.versions import NONE
 
+COCKERIMAGE = ".cockerimage"
 _DIGITS = frozenset("0123456789")
 _FIRST = _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _REST = _FIRST | frozenset("_.=+-")
@@ -41,6 +42,15 @@ def parse_image(text: str, option: str = "image") -> ImageRef:
     if "@" in text:
         raise Invalid(option, "%r: an image is named by NAME[:VERSION], not by a digest" % text)
     return ImageRef(image_name(folder + slash + base, option), image_version(version, option) if colon else None)
+
+
+def in_file_name(path: str) -> t.Optional[str]:
+    """NAME[:VERSION] of a .cockerimage; what no file may be called is percent-encoded in it. None for other files."""
+    base = path.rpartition("/")[2]
+    if not base.endswith(COCKERIMAGE) or base == COCKERIMAGE:
+        return None
+    name, colon, version = base[:-len(COCKERIMAGE)].partition(":")
+    return (decode(name) or name) + colon + version
 
 
 def image_name(text: str, option: str) -> str:

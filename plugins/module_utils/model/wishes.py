@@ -41,6 +41,8 @@ class ImageWish:
     `path` is on the host. `digest` is the sha256 (hex) of an archive that is still on the controller: with it and no path
     the outcome says whether the archive is needed at all. `new_version` is what the version becomes, `_` for none.
     `config` are the fields of ImageConfig, and `author`, that are wanted otherwise than the source has them.
+    `archive_image` is the one that is meant of several in an archive, `platform` as OS/ARCHITECTURE[/VARIANT], `unpacked_limit` the bytes
+    that the archive may unpack to.
     """
 
     name: str
@@ -54,6 +56,16 @@ class ImageWish:
     from_image: t.Optional[str] = None
     new_version: t.Optional[str] = None
     config: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    format: str = "auto"
+    archive_image: t.Optional[str] = None
+    platform: t.Optional[str] = None
+    unpacked_limit: t.Optional[int] = None
+
+    @property
+    def selection(self) -> str:
+        """What of a source is taken; empty where nothing is said."""
+        said = (self.format if self.format != "auto" else "", self.archive_image or "", self.platform or "")
+        return " ".join(said).rstrip()
 
 
 @dataclasses.dataclass(frozen=True)

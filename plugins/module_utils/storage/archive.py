@@ -93,6 +93,10 @@ class Stream:
         self._start = min(self._end, start + most)
         return self._view[start:self._start]
 
+    def position(self) -> int:
+        """Of the next byte in a file that is read by nobody else."""
+        return os.lseek(self._fd, 0, os.SEEK_CUR) - (self._end - self._start)
+
     def skip(self, count: int) -> None:
         while count:
             count -= len(self.piece(count))

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, decompress, pipeline
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, decompress, pipeline, unpack
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
 
 SOURCE = "archive"
@@ -30,15 +30,18 @@ def digest(path: str) -> str:
         return _digest(fd)
 
 
-def import_archive(staging: Staging, path: str, *, created: str, limits: archive.Limits = archive.Limits()) -> Layer:  # noqa: B008 (frozen)
+def import_archive(
+    staging: Staging, path: str, *, created: str, limits: archive.Limits = archive.Limits(),  # noqa: B008 (frozen)
+    tree: t.Type[unpack.Tree] = unpack.Tree,
+) -> Layer:
     """Raises NotFound, Damaged, Unsupported, CockerError; whoever made `staging` removes it then."""
     with _opened(path) as fd:
         before = os.fstat(fd)
         kind = decompress.kind_of(os.pread(fd, _HEAD, 0))
         with contextlib.ExitStack() as stack:
-            tree, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(_opened(path)), kind, staging.diff, limits))
+            child, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(_opened(path)), kind, staging.diff, limits, tree))
             found = _digest(fd)
-            while not tree.is_ready(_SYNC_INTERVAL):
+            while not child.is_ready(_SYNC_INTERVAL):
                 fs.sync_filesystem(staging.path)        # the disk works while the archive is read, so little is left at the end
             unpacked = finish()
         after = os.fstat(fd)

@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
-from ansible_collections.cocker.engine.plugins.module_utils.storage import unpack
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, unpack
 from ansible_collections.cocker.engine.plugins.module_utils.storage.archive import Entry
 from ansible_collections.cocker.engine.plugins.module_utils.storage.snapshots import HIDES_ALL, MAY_HIDE
 
@@ -18,7 +18,48 @@ WHITEOUT, OPAQUE = b".wh.", b".wh..wh..opq"
 _BOOKKEEPING = b".wh..wh."      # of aufs itself
 
 
-class LayerTree(unpack.Tree):
+class DeviceTree(unpack.Tree):
+    """Whiteouts as overlayfs has them, devices 0:0, in a plain archive of a tree: they do not show, whatever the tree is stacked on."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self._hiding: t.Dict[bytes, None] = {}
+
+    def add(self, entry: Entry, data: t.Iterator[memoryview]) -> None:
+        super().add(entry, data)
+        if entry.kind == archive.CHARACTER and (entry.major, entry.minor) == (0, 0):
+            self._hiding[unpack.clean(entry.name).rpartition(b"/")[0]] = None
+
+    def finish(self) -> None:
+        for path in self._hiding:
+            self.mark(path, MAY_HIDE, b"")
+        super().finish()
+
+    def mark(self, path: bytes, attribute: str, value: bytes) -> None:
+        with self.directory(path) as fd:
+            if fd is not None:
+                os.setxattr(fd, attribute, value)
+
+
+class CockerTree(DeviceTree):
+    """Of a .cockerimage, too: directories that hide what is below them."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self._opaque: t.Dict[bytes, None] = {}
+
+    def add(self, entry: Entry, data: t.Iterator[memoryview]) -> None:
+        super().add(entry, data)
+        if entry.kind == archive.DIRECTORY and entry.xattrs.get(os.fsencode(HIDES_ALL)) == b"y":
+            self._opaque[unpack.clean(entry.name)] = None
+
+    def finish(self) -> None:
+        for path in self._opaque:
+            self.mark(path, HIDES_ALL, b"y")
+        super().finish()
+
+
+class LayerTree(DeviceTree):
     """Whiteouts count for the layers below only, wherever in the archive they stand: they are made when all else is there."""
 
     def __init__(self, root: str) -> None:
@@ -46,16 +87,13 @@ class LayerTree(unpack.Tree):
             super().add(entry, data)
 
     def finish(self) -> None:
-        hiding: t.Dict[bytes, None] = {}
+        # overlayfs shows whiteouts of a directory that is in one layer only, unless MAY_HIDE says that there was another (Linux 4.15).
         for path in self._hidden:
             folder, _slash, name = path.rpartition(b"/")
             if folder not in self._opaque and self._hide(folder, name):
-                hiding[folder] = None
+                self._hiding[folder] = None
         for path in self._opaque:
-            self._mark(path, HIDES_ALL, b"y")
-        for path in hiding:
-            # overlayfs shows whiteouts of a directory that is in one layer only, unless this says that there was another (Linux 4.15).
-            self._mark(path, MAY_HIDE, b"")
+            self.mark(path, HIDES_ALL, b"y")
         super().finish()
 
     def _hide(self, folder: bytes, name: bytes) -> bool:
@@ -72,11 +110,6 @@ class LayerTree(unpack.Tree):
             if stat.S_ISDIR(kind):
                 self._opaque[_joined(folder, name)] = None
             return False
-
-    def _mark(self, path: bytes, attribute: str, value: bytes) -> None:
-        with self.directory(path) as fd:
-            if fd is not None:
-                os.setxattr(fd, attribute, value)
 
 
 def _joined(folder: bytes, name: bytes) -> bytes:

@@ -76,6 +76,21 @@ def _feed(stack: contextlib.ExitStack, ours: contextlib.ExitStack, job: Job) -> 
         os.close(writer)
 
 
+def decompressed(stack: contextlib.ExitStack, source: int, kind: str) -> t.Tuple[int, t.Callable[[], object]]:
+    """For this process to read: a descriptor, and what raises Damaged at the end if it was not whole."""
+    if not decompress.has_own(kind):
+        inner = stack.enter_context(contextlib.ExitStack())
+        return inner.enter_context(decompress.program(source)), inner.close
+    reader, writer = os.pipe()
+    stack.callback(os.close, reader)
+    try:
+        decompress.widen(reader)
+        child = confine.Child(lambda: decompress.decompress(kind, source, writer), "/", op="decompress", closing=(reader,))
+        return reader, stack.enter_context(child).result
+    finally:
+        os.close(writer)
+
+
 def _unpack(stream: int, job: Job) -> t.Tuple[int, int, str]:
     found = hashlib.sha256()
     reader = archive.Reader(stream, job.limits, found.update if job.with_digest else len)
