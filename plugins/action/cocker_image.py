@@ -14,6 +14,8 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import names
+
 MODULE = "cocker.engine.cocker_image"
 CHUNK = 1 << 20
 
@@ -45,6 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _send(self, arguments: Variables, task_vars: t.Optional[Variables]) -> Result:
         archive = self._find(arguments.pop("path"))
         arguments["archive_digest"] = sha256(archive)
+        arguments.update(named_by_file(archive, arguments))
         answer = self._ask(arguments, task_vars)
         if answer.get("failed") or self._task.check_mode or not answer.get("needed"):
             return without_question(answer)
@@ -70,6 +73,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._transfer_file(archive, copy)
         self._fixup_perms2((directory, copy))
         return str(copy)
+
+
+def named_by_file(path: str, arguments: Variables) -> Variables:
+    """What the name of a .cockerimage says is lost in the copy's."""
+    found = names.in_file_name(path)
+    if found is None:
+        return {}
+    said: Variables = {"format": arguments.get("format", "cockerimage")}
+    if not arguments.get("name") and not arguments.get("image"):
+        has_version = arguments.get("version") or arguments.get("tag")
+        said["name"] = found.partition(":")[0] if has_version else found
+    return said
 
 
 def sha256(path: str) -> str:

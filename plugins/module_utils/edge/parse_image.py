@@ -62,7 +62,7 @@ def _name(params: Params) -> str:
     found = names.in_file_name(params["path"] or "") if params["source"] == ARCHIVE else None
     if found is None:
         raise Invalid("name", "the image needs one; only a .cockerimage brings its own, by which its file is called")
-    return found if params["version"] is None else found.rpartition(":")[0] or found
+    return found if params["version"] is None else found.partition(":")[0]
 
 
 def _limit(given: t.Optional[str]) -> t.Optional[int]:

@@ -187,11 +187,11 @@ def _index(reader: archive.Reader, *, keep: bool = False) -> t.Dict[str, _Member
     for entry in reader:
         name = os.fsdecode(unpack.clean(entry.name))
         if entry.kind == archive.FILE and entry.sparse is None:
-            content = None
+            content, offset = None, 0 if keep else reader.stream.position()
             if keep and entry.size <= LARGEST_DOCUMENT and kept + entry.size <= _KEPT:
                 content = b"".join(bytes(piece) for piece in reader.data())
                 kept += len(content)
-            found[name] = _Member(entry.size, reader.stream.position(), content)
+            found[name] = _Member(entry.size, offset, content)
         elif entry.kind == archive.SYMLINK:
             found[name] = _Member(0, link=posixpath.normpath(posixpath.join(posixpath.dirname(name), os.fsdecode(entry.link))))
         elif entry.kind == archive.HARD_LINK:
