@@ -125,6 +125,7 @@ author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
   - module: cocker.engine.cocker_container_exec
+  - module: cocker.engine.cocker_container_template
 """
 
 EXAMPLES = r"""

@@ -52,16 +52,20 @@ class _Origin:
 def ensure(host: Host, wish: CopyWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect. With `needed` in the result nothing has been done."""
     with host.locked("container", wish.container):
-        found = observe.container(host, wish.container)
-        with rootview.opened(host, found) as root:
-            looked = _look(found, root.fd, wish)
-        plan = _plan(wish, looked)
-        inside = wish.container_path if wish.direction == FROM_CONTAINER else looked.path
-        result = {"container_path": inside, "skipped": list(looked.skipped)}
-        if looked.needed:
-            return outcome(plan, {**result, "needed": list(looked.needed)})
-        execute(plan, lambda _action: Step(lambda: _carry_out(host, found, wish, looked)), dry_run=host.dry_run)
-        return outcome(plan, {**result, **({"text": looked.text} if looked.text else {})})
+        return copied(host, observe.container(host, wish.container), wish)
+
+
+def copied(host: Host, found: ContainerState, wish: CopyWish) -> Outcome:
+    """Under the container's lock."""
+    with rootview.opened(host, found) as root:
+        looked = _look(found, root.fd, wish)
+    plan = _plan(wish, looked)
+    inside = wish.container_path if wish.direction == FROM_CONTAINER else looked.path
+    result = {"container_path": inside, "skipped": list(looked.skipped)}
+    if looked.needed:
+        return outcome(plan, {**result, "needed": list(looked.needed)})
+    execute(plan, lambda _action: Step(lambda: _carry_out(host, found, wish, looked)), dry_run=host.dry_run)
+    return outcome(plan, {**result, **({"text": looked.text} if looked.text else {})})
 
 
 def _look(found: ContainerState, root: int, wish: CopyWish) -> Looked:
@@ -112,12 +116,12 @@ def _held(root: int, wish: CopyWish) -> t.Iterator[Place]:
     """Where the files come from."""
     from_container = wish.direction == FROM_CONTAINER
     path = wish.container_path if from_container else wish.path or ""
-    with _anchored(root if from_container else None, path, follow=wish.follow if from_container else wish.local_follow) as place:
+    with anchored(root if from_container else None, path, follow=wish.follow if from_container else wish.local_follow) as place:
         yield place
 
 
 @contextlib.contextmanager
-def _anchored(root: t.Optional[int], path: str, *, follow: bool, make: t.Optional[int] = None) -> t.Iterator[Place]:
+def anchored(root: t.Optional[int], path: str, *, follow: bool, make: t.Optional[int] = None) -> t.Iterator[Place]:
     """Below the container's root, or the host's; NotFound where a directory on the way is missing."""
     own = rootpath.open_root("/") if root is None else -1
     try:
@@ -148,7 +152,7 @@ def _is_directory(root: int, wish: CopyWish, path: str) -> bool:
         return True
     into_container = wish.direction != FROM_CONTAINER
     try:
-        with _anchored(root if into_container else None, path, follow=into_container) as place:
+        with anchored(root if into_container else None, path, follow=into_container) as place:
             found = placing.look(place)
             return found is not None and found.kind == filetree.DIRECTORY
     except NotFound:
@@ -165,7 +169,7 @@ def _target(root: int, wish: CopyWish, path: str, *, make: t.Optional[int]) -> t
         place = None
         try:
             place = stack.enter_context(
-                _anchored(root if into_container else None, path, follow=into_container and wish.follow, make=make))
+                anchored(root if into_container else None, path, follow=into_container and wish.follow, make=make))
         except NotFound:
             if make is not None:
                 raise
@@ -180,7 +184,7 @@ def _refuse_closed(root: t.Optional[int], path: str, place: t.Optional[Place]) -
         return
     above = path.rstrip("/").rpartition("/")[0]
     while above:
-        with contextlib.suppress(NotFound), _anchored(root, above + "/.", follow=True) as found:
+        with contextlib.suppress(NotFound), anchored(root, above + "/.", follow=True) as found:
             placing.refuse_closed(found.dir_fd, path)
             return
         above = above.rpartition("/")[0]

@@ -105,6 +105,21 @@ def _differs(want: Entry, have: Entry, same_content: t.Callable[[Entry, Entry], 
     return want.kind == FILE and (want.size != have.size or not same_content(want, have))
 
 
+def settled(change: Change) -> Entry:
+    """With what is not managed: it stays as it is, and what is new gets the usual mode."""
+    want, have = change.want, change.have
+    if not change.writes:
+        return want
+    if have is None or have.kind != want.kind:
+        return dataclasses.replace(want, mode=NEW_MODES[want.kind] if want.mode is None else want.mode)
+    return dataclasses.replace(
+        want,
+        mode=have.mode if want.mode is None else want.mode,
+        uid=have.uid if want.uid is None else want.uid,
+        gid=have.gid if want.gid is None else want.gid,
+    )
+
+
 def shown(entry: t.Optional[Entry]) -> t.Optional[t.Dict[str, t.Any]]:
     """For the diff."""
     if entry is None:

@@ -132,3 +132,18 @@ class CopyWish:
     directory_mode: t.Optional[int] = None
     owner: t.Optional[str] = None
     group: t.Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateWish:
+    """`instance` None writes over the template. `mapping` None is read from `mapping_file` on the host."""
+
+    container: str
+    template: str
+    instance: t.Optional[str] = None
+    mapping: t.Optional[t.Mapping[bytes, bytes]] = None
+    mapping_file: t.Optional[str] = None
+    strict: bool = False
+    mode: t.Optional[int] = None
+    owner: t.Optional[str] = None
+    group: t.Optional[str] = None

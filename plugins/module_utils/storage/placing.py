@@ -270,19 +270,15 @@ class Placing:
 
     def _describe(self, fd: int) -> None:
         """Owner first: a change of owner clears set-id bits. By the descriptor's path, as one that only looks takes no fchmod."""
-        want, path = self._change.want, mounts.path_of(fd)
+        want, path = filetree.settled(self._change), mounts.path_of(fd)
         facts = os.fstat(fd)
         if stat.S_ISLNK(facts.st_mode):
             return
         uid, gid = (-1 if wanted in (None, found) else wanted for wanted, found in ((want.uid, facts.st_uid), (want.gid, facts.st_gid)))
         if (uid, gid) != (-1, -1):
             os.chown(path, t.cast(int, uid), t.cast(int, gid))
-        mode = want.mode
-        if mode is None and self._change.writes:
-            have = self._change.have
-            mode = have.mode if have is not None and have.kind == want.kind else filetree.NEW_MODES[want.kind]
-        if mode is not None and mode != stat.S_IMODE(os.fstat(fd).st_mode):
-            os.chmod(path, mode)
+        if want.mode is not None and want.mode != stat.S_IMODE(os.fstat(fd).st_mode):
+            os.chmod(path, want.mode)
 
 
 def refuse_mount(place: Place, entry: filetree.Entry) -> None:
