@@ -8,12 +8,13 @@ module: cocker_image
 short_description: Manage the images of a host
 version_added: 0.1.0
 description:
-  - Brings images into the store of the host, from an archive, a directory, the host's own programs or another image, gives them
-    other versions, says how they are run, and removes them.
+  - Brings images into the store of the host, from an archive, a directory, a registry, the host's own programs or another image,
+    gives them other versions, says how they are run, and removes them.
   - An image is made again when its source has another content than the image came from.
 extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common
+  - cocker.engine._registry
 attributes:
   idempotent:
     support: partial
@@ -49,8 +50,10 @@ options:
       - V(host) is a small root that is made of programs of the host and the libraries they need. It is meant for tests.
       - V(image) is the image O(from_image) under another name or version. Both share their layers, so it takes no time and
         no space, whatever the size.
+      - V(registry) is a registry that speaks the OCI distribution protocol. Layers that the store has are not fetched again, and every
+        digest is verified on the way.
     type: str
-    choices: [archive, directory, host, image]
+    choices: [archive, directory, host, image, registry]
   from_image:
     description:
       - With O(source=image), the image that is copied. Without a version it is the largest there is.
@@ -146,13 +149,14 @@ options:
     type: str
   platform:
     description:
-      - For what the image shall be, as C(OS/ARCHITECTURE[/VARIANT]), where the archive holds it for several platforms. That of the
-        host if it is not set.
+      - For what the image shall be, as C(OS/ARCHITECTURE[/VARIANT]), where the archive or the registry has it for several platforms.
+        That of the host if it is not set.
+      - A single image in a registry has to be for it, if it is set.
     type: str
   unpacked_limit:
     description:
-      - How large the archive's content may become, such as V(20G), or V(unlimited). It guards against archives that are made to fill
-        up the disk. V(256G) if it is not set.
+      - How large the content of the archive or of the image in the registry may become, such as V(20G), or V(unlimited). It guards
+        against what is made to fill up the disk. V(256G) if it is not set.
     type: str
   remote_src:
     description:
@@ -170,6 +174,21 @@ options:
       - With O(source=host), the programs that the image holds, by name or path, instead of a small set that is always the same.
     type: list
     elements: str
+  reference:
+    description:
+      - With O(source=registry), where the image is, as C(HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]). The tag is C(latest) if there is none.
+      - If the option is not set, it is O(name) with O(version), which then has to begin with a registry.
+    type: str
+  pull:
+    description:
+      - With O(source=registry), when the registry is asked.
+      - V(missing) asks if the store has no image of this name and version.
+      - V(always) asks each time for the digest, and fetches the image if it is another one than that of the store.
+      - V(newer) does the same, but is content with the image of the store if the registry does not answer.
+      - V(never) fails if the store does not have the image.
+    type: str
+    choices: [always, missing, never, newer]
+    default: missing
   force:
     description:
       - Whether to make the image from O(source) even if it exists.
@@ -252,6 +271,26 @@ EXAMPLES = r"""
     name: debian:trixie
     new_version: "13"
 
+- name: An image from a registry, if the store does not have it
+  cocker.engine.cocker_image:
+    name: registry.example/library/debian:12
+    source: registry
+
+- name: An image that follows its tag in a registry, under a name of its own
+  cocker.engine.cocker_image:
+    name: web:stable
+    source: registry
+    reference: registry.example:5000/team/web:stable
+    pull: always
+    ca_path: /etc/ssl/company.pem
+
+- name: Exactly this content, for another architecture
+  cocker.engine.cocker_image:
+    name: web:arm
+    source: registry
+    reference: registry.example/team/web@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    platform: linux/arm64
+
 - name: Fail early if an image is missing
   cocker.engine.cocker_image:
     name: debian:12
@@ -276,6 +315,22 @@ image:
     Os: linux
     RepoTags: ["debian:12"]
     Size: 195035136
+digest:
+  description:
+    - With O(source=registry), the digest of what the tag names in the registry. Of several platforms it is that of the list.
+  returned: when O(source=registry) and the image came, or would come, from a registry
+  type: str
+  sample: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+layers_fetched:
+  description: How many layers the store did not have.
+  returned: when an image was fetched from a registry
+  type: int
+  sample: 2
+bytes_fetched:
+  description: The size of what was fetched, as it is in the registry.
+  returned: when an image was fetched from a registry
+  type: int
+  sample: 31457280
 actions:
   description: What was done, or would be done in check mode, in this order.
   returned: success

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config
+from ansible_collections.cocker.engine.plugins.module_utils.edge.args_registry import ACCESS
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
 
 SPEC = Spec({
     "name": {"type": "str", "aliases": ["image"]},
     "version": {"type": "str", "aliases": ["tag"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "source": {"type": "str", "choices": ["archive", "directory", "host", "image"]},
+    "source": {"type": "str", "choices": ["archive", "directory", "host", "image", "registry"]},
     "path": {"type": "path"},
     "remote_src": {"type": "bool", "default": True},
     "archive_digest": {"type": "str"},
     "programs": {"type": "list", "elements": "str"},
+    "reference": {"type": "str"},
+    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
     "force": {"type": "bool", "default": False},
     "format": {"type": "str", "choices": ["auto", "rootfs", "cockerimage", "docker-archive", "oci-archive"], "default": "auto"},
     "archive_image": {"type": "str"},
@@ -22,4 +25,5 @@ SPEC = Spec({
     "from_image": {"type": "str"},
     "new_version": {"type": "str"},
     "config": {"type": "dict", "options": parse_image_config.OPTIONS},
+    **ACCESS,
 })

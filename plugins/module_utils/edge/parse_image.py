@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, parse_registry, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, names, units, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Pull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
-ARCHIVE, DIRECTORY, HOST, IMAGE = "archive", "directory", "host", "image"
+ARCHIVE, DIRECTORY, HOST, IMAGE, REGISTRY = "archive", "directory", "host", "image", "registry"
 _HEX = frozenset("0123456789abcdef")
 _NO_LIMIT = 1 << 62
-_OF_ARCHIVES = ("archive_image", "platform", "unpacked_limit")
+_OF_SOURCES = {"archive_image": (ARCHIVE,), "platform": (ARCHIVE, REGISTRY), "unpacked_limit": (ARCHIVE, REGISTRY)}
 
 
 def wish(params: Params) -> ImageWish:
@@ -36,6 +37,7 @@ def wish(params: Params) -> ImageWish:
         archive_image=params["archive_image"],
         platform=None if params["platform"] is None else str(distribution.parse_platform(params["platform"])),
         unpacked_limit=_limit(params["unpacked_limit"]),
+        pull=_pull(params, name, version),
     )
 
 
@@ -86,9 +88,9 @@ def _refuse_strangers(params: Params) -> None:
         raise Invalid("programs", "it needs source: host")
     if not params["remote_src"] and source != ARCHIVE:
         raise Invalid("remote_src", "only an archive is sent from the controller: it needs source: archive")
-    for option in _OF_ARCHIVES:
-        if params[option] is not None and source != ARCHIVE:
-            raise Invalid(option, "it needs source: archive")
+    for option, sources in _OF_SOURCES.items():
+        if params[option] is not None and source not in sources:
+            raise Invalid(option, "it needs source: %s" % " or ".join(sources))
     if params["format"] != "auto" and source != ARCHIVE:
         raise Invalid("format", "it needs source: archive")
     if params["new_version"] is not None and (source is not None or params["config"] is not None):
@@ -103,6 +105,25 @@ def _refuse_strangers(params: Params) -> None:
         raise Invalid("path", "it needs source: archive or source: directory")
     if not params["remote_src"] and has_path:
         raise Invalid("remote_src", "an archive on the controller is sent by the action plugin of this module, which has not run")
+
+
+def _pull(params: Params, name: str, version: t.Optional[str]) -> t.Optional[Pull]:
+    """Without a reference the image is called in the registry as it is in the store."""
+    if params["state"] != PRESENT:
+        return None
+    if params["source"] != REGISTRY:
+        if params["reference"] is not None:
+            raise Invalid("reference", "it needs source: registry")
+        return None
+    if params["reference"] is not None:
+        remote = distribution.parse_remote(params["reference"], "reference")
+    else:
+        try:
+            remote = distribution.parse_remote(name if version is None else "%s:%s" % (name, version), "name")
+        except Invalid as error:
+            raise Invalid("name", error.reason, hint="or say in reference where the image is") from None
+    platform = distribution.parse_platform(params["platform"]) if params["platform"] is not None else None
+    return Pull(remote, params["pull"], platform, parse_registry.access(params))
 
 
 def _digest(params: Params) -> t.Optional[str]:

@@ -11,7 +11,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layers impor
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """`layers` bottom first; `config` and what follows is what the source says. `digest` and `content` where it knows them better."""
+    """`layers` bottom first; `config` and what follows is what the source says. `digest` and `content` where it knows them better.
+
+    `told` are values for the task's result.
+    """
 
     layers: t.Tuple[Layer, ...]
     config: ImageConfig = ImageConfig()
@@ -21,3 +24,4 @@ class Made:
     platform: Platform = Platform()
     author: str = ""
     history: t.Tuple[HistoryStep, ...] = ()
+    told: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)

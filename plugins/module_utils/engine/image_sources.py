@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 from ansible_collections.cocker.engine.plugins.module_utils.storage import hostfiles, hostimage, importdir
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Batch
 
-DIRECTORY, HOST = "directory", "host"
+DIRECTORY, HOST, REGISTRY = "directory", "host", "registry"
 
 
 def observe(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
@@ -57,6 +57,18 @@ def _fill_host(_host: Host, batch: Batch, wish: ImageWish, created: str) -> Made
     return Made((layer,), hostimage.CONFIG, digest=layer.digest)
 
 
+def _observe_registry(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_registry  # HTTP and TLS: for this source only
+
+    return image_registry.observe(host, wish, former)
+
+
+def _fill_registry(host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_registry
+
+    return image_registry.fill(host, batch, wish, created)
+
+
 _Observe = t.Callable[[Host, ImageWish, t.Optional[Provenance]], Provenance]
 _Fill = t.Callable[[Host, Batch, ImageWish, str], Made]
 # One row a source; what brings it into the store has a file of its own.
@@ -64,4 +76,5 @@ _SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {
     image_archive.SOURCE: (image_archive.observe, image_archive.fill),
     DIRECTORY: (_observe_directory, _fill_directory),
     HOST: (_observe_host, _fill_host),
+    REGISTRY: (_observe_registry, _fill_registry),
 }

@@ -50,17 +50,19 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
     origin, plan = _compared(host, wish, have)
     if plan.actions and wish.path is None and wish.digest is not None:   # the archive is on the controller, and is needed here
         return outcome(plan, {"image": inspect.image(have) if have else None, "needed": True})
+    told: t.Dict[str, t.Any] = {"digest": origin.registry_digest} if origin.registry_digest else {}
     if plan.actions or have is None:
-        execute(plan, lambda action: Step(lambda: _import(host, wish, origin)), dry_run=host.dry_run)
+        execute(plan, lambda action: Step(lambda: told.update(_import(host, wish, origin))), dry_run=host.dry_run)
     else:
         wanted = image_config.applied(have, wish.config) if wish.config or wish.source else have
         plan = image_config.plan(have, wanted)
         execute(plan, lambda action: Step(lambda: images.save(host.layout, wanted)), dry_run=host.dry_run)
-        if wish.path is not None and not host.dry_run and wanted.provenance != origin:    # the same content at another place or time
+        is_elsewhere = (wish.path is not None or wish.pull is not None) and wanted.provenance != origin
+        if is_elsewhere and not host.dry_run:    # the same content at another place or time
             images.save(host.layout, dataclasses.replace(wanted, provenance=origin))
     shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)
     asked = {"needed": False} if wish.path is None and wish.digest is not None else {}
-    return outcome(plan, {"image": inspect.image(shown) if shown else None, **asked})
+    return outcome(plan, {"image": inspect.image(shown) if shown else None, **asked, **told})
 
 
 def _compared(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> t.Tuple[Provenance, Plan]:
@@ -129,8 +131,8 @@ def _ref(wish: ImageWish) -> names.ImageRef:
     return names.ImageRef(wish.name, wish.version)
 
 
-def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
-    """All or nothing. The layer of a former content goes when no container has it any more."""
+def _import(host: Host, wish: ImageWish, origin: Provenance) -> t.Mapping[str, t.Any]:
+    """All or nothing; what the source tells. The layer of a former content goes when no container has it any more."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources
     from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
 
@@ -145,6 +147,7 @@ def _import(host: Host, wish: ImageWish, origin: Provenance) -> None:
         )
         images.save(host.layout, image_config.applied(record, wish.config))
     image_use.collect(host)
+    return made.told
 
 
 def _remove(host: Host, wish: ImageWish) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerState,
     DeviceRate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
@@ -244,12 +244,20 @@ def volume(name: str, created: str, labels: t.Mapping[str, str], data: str) -> S
     }
 
 
+def _repo_digests(origin: Provenance) -> t.List[str]:
+    """What the registry that an image came from calls it, for ever."""
+    if not origin.registry_digest:
+        return []
+    folder, slash, last = origin.path.partition("@")[0].rpartition("/")
+    return ["%s%s%s@%s" % (folder, slash, last.partition(":")[0], origin.registry_digest)]
+
+
 def image(record: ImageRecord) -> Shown:
     origin = record.provenance
     return {
         "Id": "sha256:" + record.id,
         "RepoTags": [str(record.ref)],
-        "RepoDigests": [],
+        "RepoDigests": _repo_digests(origin),
         "Created": record.created,
         "Size": record.size,
         "Os": "linux",

@@ -71,6 +71,11 @@ class Provenance:
             return False
         return (self.digest, self.selection) == (other.digest, other.selection) or bool(self.content) and self.content == other.content
 
+    @property
+    def registry_digest(self) -> str:
+        """What the registry that it came from calls it: of several platforms that of the list. Empty for other sources."""
+        return self.stamp.partition(" ")[0] if self.source == "registry" else ""
+
 
 class Platform(t.NamedTuple):
     """What an image's programs are for, in OCI's words; an empty architecture is not known."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Remote
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform
+
 PRESENT, ABSENT = "present", "absent"
+NEVER, MISSING, NEWER, ALWAYS = "never", "missing", "newer", "always"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,4 +33,16 @@ class LoginWish:
     state: str = PRESENT
     verify: bool = True
     reauthorize: bool = False
+    access: Access = Access()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pull:
+    """`platform` None is the host's. `policy` says when the registry is asked: never, where the image is missing, or each time, where
+    with `newer` the store's image is good enough if the registry does not answer.
+    """
+
+    remote: Remote
+    policy: str = MISSING
+    platform: t.Optional[Platform] = None
     access: Access = Access()

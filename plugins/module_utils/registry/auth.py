@@ -64,8 +64,14 @@ class Authorizer:
                 return          # another thread has been here
             fresh = self._basic() if challenge.scheme == "basic" else "Bearer " + self._token(challenge, scope)
             if fresh == used:
-                raise Denied("log in to", self._registry.host, "it does not accept user %s with this password" % self._user())
+                raise self.refusal()
             self._headers[scope] = fresh
+
+    def refusal(self) -> Denied:
+        """What to say when it is still 401 after all that we could answer."""
+        if self._credentials is None:
+            return Denied("log in to", self._registry.host, "nobody may do this without a password", hint="give one with cocker_login")
+        return Denied("log in to", self._registry.host, "user %s with this password may not do this" % self._user())
 
     def _user(self) -> str:
         return self._credentials.username if self._credentials else "(nobody)"

@@ -26,22 +26,21 @@ from ansible_collections.cocker.engine.plugins.module_utils.registry.transport i
 _CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)\Z")
 
-Sink = t.Callable[[bytes], object]
 Source = t.Callable[[], t.Iterable[bytes]]
 
 
-def fetch(client: Client, blob: Descriptor, sink: Sink) -> None:
-    """Every byte once, in order. What was sunk is worth nothing unless this returns. Raises Damaged, NotFound, Denied, Unreachable."""
+def pieces(client: Client, blob: Descriptor) -> t.Iterator[bytes]:
+    """Every byte once, in order; worth nothing unless it comes to its end. Raises Damaged, NotFound, Denied, Unreachable."""
     algorithm, _colon, digits = blob.digest.partition(":")
     found, have, failures = hashlib.new(algorithm), 0, 0
-    while have < blob.size or failures == 0 and blob.size == 0:
+    while True:
         start = have
         try:
             with _open(client, blob, have) as response:
                 for piece in _pieces(response, blob, have):
                     found.update(piece)
                     have += len(piece)
-                    sink(piece)
+                    yield piece
             break
         except (OSError, http.client.HTTPException) as error:
             failures = 1 if have > start else failures + 1      # one that gets on is not given up
@@ -82,12 +81,10 @@ def _pieces(response: Response, blob: Descriptor, have: int) -> t.Iterator[bytes
 
 
 def document(client: Client, blob: Descriptor, most: int) -> bytes:
-    """A small one as a whole. Raises as fetch() does."""
+    """A small one as a whole. Raises as pieces() does."""
     if blob.size > most:
         raise Damaged("fetch", blob.digest, "it is larger than %d bytes" % most)
-    pieces: t.List[bytes] = []
-    fetch(client, blob, pieces.append)
-    return b"".join(pieces)
+    return b"".join(pieces(client, blob))
 
 
 def is_there(client: Client, digest: str) -> bool:

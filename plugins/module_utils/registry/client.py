@@ -71,20 +71,20 @@ class Client:
     ) -> Response:
         """The answer, after logging in where that was asked for; 401 and 403 become Denied, what never came Unreachable."""
         used = self._authorizer.header(url, scope)
-        for _time in range(2):
+        for is_last in (False, True):
             sent = {**(headers or {}), **({"Authorization": used} if used else {})}
             response = self.transport.request(method, url, headers=sent, body=body, attempts=attempts)
             if response.status != 401:
                 return response
             with response:
                 challenges = response.headers.get_all("WWW-Authenticate") or []
-                is_its_own = origin_of(response.url) == self.origin
-            if not is_its_own:
+            if is_last:
+                raise self._authorizer.refusal()
+            if origin_of(response.url) != self.origin:
                 break
             self._authorizer.answer(challenges, scope=scope, used=used)
             used = self._authorizer.header(url, scope)
-        raise Denied("ask", self.remote.host, "it does not let us %s %s" % (method, urllib.parse.urlsplit(url).path),
-                     hint="log in with cocker_login as somebody who may")
+        raise Denied("ask", str(origin_of(response.url)), "it wants a password, and is not the registry that ours is for")
 
     def ping(self) -> None:
         """Whether the registry is one, and takes our credentials. Raises Denied, Unreachable."""

@@ -42,13 +42,30 @@ def file_pieces(fd: int, *, offset: int = 0, size: t.Optional[int] = None) -> t.
         size = size - len(piece) if size is not None else None
 
 
+class Contents(t.NamedTuple):
+    """What lies in a staging, ready to be committed."""
+
+    size: int
+    entries: int
+    diff_id: str
+    blob: Blob
+
+
 def import_layer(
     staging: Staging, pieces: t.Iterable[bytes], *, created: str, source: str, expected: Expected = Expected(),
     limits: archive.Limits = archive.Limits(),  # noqa: B008
 ) -> Layer:
+    """Unpacks and commits. Raises as unpack_layer() does."""
+    found = unpack_layer(staging, pieces, expected=expected, limits=limits)
+    return staging.commit(created=created, source=source, **found._asdict())
+
+
+def unpack_layer(
+    staging: Staging, pieces: t.Iterable[bytes], *, expected: Expected = Expected(), limits: archive.Limits = archive.Limits(),  # noqa: B008
+) -> Contents:
     """`pieces` of the layer's tar, plain or compressed by gzip, zstd, xz or bzip2 (its first bytes tell), read once, in constant memory.
 
-    The layer is committed with its `diff_id` and `blob`. Raises Damaged, Unsupported, CockerError; whoever made `staging` removes it then.
+    Raises Damaged, Unsupported, CockerError, and what `pieces` raises; whoever made `staging` removes it then.
     """
     with contextlib.ExitStack() as stack:
         pump = _Pump(iter(pieces), expected)
@@ -70,8 +87,7 @@ def import_layer(
             raise Damaged("import", "layer", "its unpacking ended before its data")
     if expected.diff_id and unpacked.digest != expected.diff_id:
         raise Damaged("import", "layer", "its uncompressed digest is %s, %s was announced" % (unpacked.digest, expected.diff_id))
-    return staging.commit(
-        created=created, size=unpacked.size, entries=unpacked.entries, source=source, diff_id=unpacked.digest, blob=pump.blob())
+    return Contents(unpacked.size, unpacked.entries, unpacked.digest, pump.blob())
 
 
 class _Pump:

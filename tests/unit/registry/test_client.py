@@ -28,10 +28,9 @@ def client(server: Server) -> Client:
 
 
 def fetch(*script: Answer, blob: Descriptor = BLOB) -> t.Tuple[bytes, t.List[t.Optional[str]]]:
-    pieces: t.List[bytes] = []
     with serving(*script) as server:
-        blobs.fetch(client(server), blob, pieces.append)
-        return b"".join(pieces), [each.headers.get("Range") for each in server.asked]
+        content = b"".join(blobs.pieces(client(server), blob))
+        return content, [each.headers.get("Range") for each in server.asked]
 
 
 def part(start: int, content: bytes = CONTENT, cut: t.Optional[int] = None) -> Answer:
