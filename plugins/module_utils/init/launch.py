@@ -31,7 +31,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     sync,
     sysctls,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
 ANSWERS, REQUESTS = 3, 4
@@ -135,14 +135,14 @@ def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: st
         raise Conflict("start", name, "it runs already")
     mounts, syscalls = rootfs.prepare(bundle), _filter(bundle.seccomp, cache, filters)
     os.makedirs(state_dir, mode=0o700, exist_ok=True)
-    cgroup = _make_cgroup(name, bundle, layout)
+    cgroup, anchor = _make_cgroup(name, bundle, layout)
     plan = child.Plan(
         bundle=bundle, folder=folder, mounts=mounts, view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
         new_spaces=child.new_spaces(bundle), syscalls=syscalls,
     )
     return supervisor.Order(
         name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, cgroup=cgroup, plan=plan,
-        init=reaper.confinement(bundle, syscalls) if bundle.settings.init else None,
+        init=reaper.confinement(bundle, syscalls) if bundle.settings.init else None, anchor=anchor,
     )
 
 
@@ -158,16 +158,19 @@ def _filter(profile: t.Optional[oci.Object], cache: str, filters: Filters) -> t.
     return filters[key]
 
 
-def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> Cgroup:
+def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, t.Optional[scope.Anchor]]:
+    anchor = scope.begin(name, layout) if scope.is_used(layout) else None
     cgroup = factory.open_cgroup(name, layout=layout)
-    cgroup.create()
     try:
+        cgroup.create()
         if bundle.resources:
             cgroup.apply(bundle.resources)
     except BaseException:
         cgroup.remove()
+        if anchor is not None:
+            scope.end(anchor)
         raise
-    return cgroup
+    return cgroup, anchor
 
 
 def _open_links(order: supervisor.Order) -> child.Links:
@@ -204,7 +207,8 @@ def _start_all(orders: t.Sequence[supervisor.Order], lineage: Lineage) -> t.Dict
         heard, report = os.pipe()
         acknowledged, acknowledge = os.pipe()
         foreign = [heard, acknowledge, ANSWERS, REQUESTS] + [fd for other in running for fd in (other, running[other].acknowledge)]
-        pid = os.fork()
+        pid = _fork_supervisor(order)
+        order = order._replace(anchor=None)     # it has done its part, and its number may soon be another's
         if pid == 0:
             for fd in foreign:
                 os.close(fd)
@@ -214,6 +218,18 @@ def _start_all(orders: t.Sequence[supervisor.Order], lineage: Lineage) -> t.Dict
         asked.listener.close()
         running[heard] = Pending(order, pid, acknowledge)
     return running
+
+
+def _fork_supervisor(order: supervisor.Order) -> int:
+    """Beside the container in its scope, and so outside of its limits; elsewhere it stays where the task is."""
+    if order.anchor is None:
+        return os.fork()
+    seat = os.open(order.anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    pid = supervisor.fork_member(seat)
+    os.close(seat)
+    if pid:
+        scope.end(order.anchor)
+    return pid
 
 
 def _supervise(

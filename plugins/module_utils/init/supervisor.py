@@ -21,6 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import c
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Unsupported, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import MESSAGE, PID
 
@@ -30,7 +31,10 @@ _PIECE = 1 << 16
 
 
 class Order(t.NamedTuple):
-    """One container to start, read and checked, its cgroup made. `reap` runs when it has ended by itself."""
+    """One container to start, read and checked, its cgroup made. `reap` runs when it has ended by itself.
+
+    `anchor` holds the scope open until the supervisor is in it, where systemd runs the host.
+    """
 
     name: str
     folder: str
@@ -40,6 +44,7 @@ class Order(t.NamedTuple):
     cgroup: Cgroup
     plan: child.Plan
     init: t.Optional[reaper.Confinement]
+    anchor: t.Optional[scope.Anchor] = None
 
 
 class Streams(t.NamedTuple):
@@ -86,7 +91,7 @@ def supervise(order: Order, links: child.Links, desk: control.Desk, *, home: int
 def _fork(order: Order, links: child.Links, *, home: int, theirs: t.Sequence[int]) -> int:
     """The child is the first process of a new pid namespace; we stay in ours."""
     call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
-    pid = _fork_member(links.unified)
+    pid = fork_member(links.unified)
     if pid == 0:
         signal.set_wakeup_fd(-1)
         for fd in theirs:
@@ -98,7 +103,7 @@ def _fork(order: Order, links: child.Links, *, home: int, theirs: t.Sequence[int
     return pid
 
 
-def _fork_member(unified: int) -> int:
+def fork_member(unified: int) -> int:
     """fork(2), into the v2 cgroup: moving there later waits 5 to 10 ms for a lock. Before Linux 5.7 that is how it is."""
     if unified < 0:
         return os.fork()
@@ -127,6 +132,8 @@ def undo(order: Order) -> None:
     with tolerate(errno.ENOENT, errno.ENODEV):
         order.cgroup.kill()
     order.cgroup.remove()
+    if order.anchor is not None:
+        scope.end(order.anchor)
     state.remove(order.state_dir)
     with tolerate(errno.ENOENT, errno.ENOTEMPTY):
         os.rmdir(order.state_dir)

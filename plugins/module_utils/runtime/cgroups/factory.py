@@ -7,16 +7,22 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import PARENT, UNIFIED, Cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.v1 import HierarchyV1
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.v2 import HierarchyV2
 
 
 def open_cgroup(name: str, *, parent: str = PARENT, layout: t.Optional[cgroupfs.Layout] = None) -> Cgroup:
-    """The cgroup /<parent>/<name> below the root of every hierarchy; it need not exist. Raises Invalid, Unsupported."""
+    """The cgroup /<parent>/<name> below the root of every hierarchy; it need not exist. Raises Invalid, Unsupported.
+
+    Where systemd runs the host, the default parent is a scope of its own (scope.py).
+    """
     parts = [cgroupfs.check_name(part, option="cgroup_parent") for part in parent.strip("/").split("/")]
     parts.append(cgroupfs.check_name(name))
     found = cgroupfs.layout() if layout is None else layout
+    if parent == PARENT and scope.is_used(found):
+        parts = scope.parts(name)
     paths = {
         controller: "/".join([point, *parts]) for controller, point in found.controllers.items() if point != found.unified
     }
