@@ -15,6 +15,11 @@ options:
       - Not set, the image's own command is used. An empty list is no command at all.
       - A number may be written as it is. Booleans and numbers with a fraction must be quoted.
     type: raw
+  command_handling:
+    description:
+      - V(correct), what O(command) and O(entrypoint) say here. It is accepted for tasks written for C(community.docker.docker_container).
+    type: str
+    choices: [correct]
   entrypoint:
     description:
       - Replaces the image's entry point; written as O(command) is. An empty list removes it.
@@ -32,10 +37,29 @@ options:
       - Values must be strings. Numbers and booleans must be quoted, so that they are the text that was typed.
       - The value V(null) unsets a variable that the image sets.
     type: dict
+  env_file:
+    description:
+      - Files of the managed host with environment variables, V(NAME=VALUE) on each line. The value is what follows, as it stands.
+        Empty lines and those that begin with V(#) are passed over.
+      - What a later file says wins, and O(env) wins over all of them.
+      - Their content is compared and kept. A file that moves makes no difference, one whose content changes does.
+    type: list
+    elements: path
+    aliases: [env_files]
   user:
     description:
       - Who runs the command, V(USER) or V(USER:GROUP). Each is a name that the container knows, or a number.
       - Numbers must be quoted where YAML would change them, such as in V("0100").
+    type: str
+  groups:
+    description:
+      - Groups that the processes of the container are in besides those of O(user), each a name that the container knows, or a number.
+    type: list
+    elements: str
+    aliases: [group_add]
+  umask:
+    description:
+      - The permissions that files made by the command do not get, an octal number. Not set, it is V(0022).
     type: str
   working_dir:
     description:
@@ -47,6 +71,10 @@ options:
       - The container's host name. Not set, it is the container's name.
     type: str
     aliases: [host]
+  domainname:
+    description:
+      - The container's NIS domain name.
+    type: str
   stop_signal:
     description:
       - The signal that asks the container to end, a name such as V(SIGQUIT) or V(QUIT), or a number.

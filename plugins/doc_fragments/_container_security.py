@@ -21,7 +21,10 @@ options:
   security_opts:
     description:
       - V(no-new-privileges) (or V(no-new-privileges:true)) forbids to gain privileges by executing a program.
-      - V(seccomp=unconfined) switches the filter for system calls off.
+      - V(seccomp=unconfined) switches the filter for system calls off. V(seccomp=PATH) takes it from a file of the managed host, a
+        profile in the form of the OCI runtime specification or in the one of Docker and Podman. Its content is compared and kept.
+        V(seccomp=default) is the engine's own filter, as if nothing was said.
+      - V(apparmor=unconfined) and V(label=disable) say what holds in any case, as the engine sets no AppArmor profile and no SELinux label.
       - V(systempaths=unconfined) shows what is otherwise masked or read-only in C(/proc) and C(/sys).
     type: list
     elements: str
@@ -33,6 +36,42 @@ options:
     type: list
     elements: str
     aliases: [device]
+  device_cgroup_rules:
+    description:
+      - Devices that the container may use when it has a node of them, each as V(KIND MAJOR:MINOR PERMISSIONS) such as V(c 42:* rwm).
+        The kind is V(c), V(b) or V(a) for both, a number may be V(*).
+      - Changes while the container runs.
+    type: list
+    elements: str
+    aliases: [device_cgroup_rule]
+  privileged:
+    description:
+      - Whether the container has every capability and every device of the host, no filter for system calls, and nothing in C(/proc) and
+        C(/sys) hidden from it. This is next to being root on the host.
+    type: bool
+  ipc_mode:
+    description:
+      - Whose System V and POSIX shared memory, semaphores and queues the container has.
+      - V(private), which is also V(shareable), means its own, V(host) those of the host, V(container:NAME) those of a container that runs.
+    type: str
+    aliases: [ipc]
+  uts:
+    description:
+      - V(host) gives the container the host's name in place of one of its own.
+    type: str
+    choices: [host, private]
+    aliases: [uts_mode]
+  cgroupns_mode:
+    description:
+      - V(private) shows the container its own cgroup as the root of all, V(host) where it is on the host.
+      - Not set, it is V(private).
+    type: str
+    choices: [host, private]
+    aliases: [cgroupns]
+  shm_size:
+    description:
+      - How much C(/dev/shm) holds, a number of bytes or one with a unit V(K), V(M), V(G) or V(T). Not set, it is V(64M).
+    type: str
   read_only:
     description:
       - Whether the container's root is read-only. Volumes and O(tmpfs) are not.

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - cocker.engine._container_mounts
   - cocker.engine._container_resources
   - cocker.engine._container_security
+  - cocker.engine._container_ported
   - cocker.engine._container_supervision
 attributes:
   idempotent:

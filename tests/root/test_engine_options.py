@@ -62,6 +62,21 @@ def throttle(v1, v2):
     return look
 
 
+def allowed(rule):
+    def look(engine):
+        groups = engine.find("web")["Cocker"]["Cgroups"]
+        if "devices" not in groups:     # a program of cgroup v2 does not show its rules
+            return None
+        with open(groups["devices"] + "/devices.list") as file:
+            return rule in file.read().splitlines()
+    return look
+
+
+def same_space(engine, kind):
+    pid = engine.state("web")["Pid"]
+    return engine.lab.run(lambda: os.readlink("/proc/%d/ns/%s" % (pid, kind)) == os.readlink("/proc/self/ns/%s" % kind))
+
+
 def mine(network="cocker0"):
     return lambda engine: engine.find("web")["NetworkSettings"]["Networks"].get(network, {}).get("IPAddress")
 
@@ -115,6 +130,18 @@ OPTIONS = [
      "NoNewPrivs: 1 Seccomp: 2", ("seccomp=unconfined",), "NoNewPrivs: 0 Seccomp: 0", "restart", "NoNewPrivs: 0 Seccomp: 2"),
     ("devices", (Device("/dev/null", "/dev/mine", "r"),), inside("stat -c %t:%T /dev/mine 2>/dev/null; true"), "1:3",
      (Device("/dev/zero", "/dev/mine", "rw"),), "1:5", "restart", ""),
+    ("groups", ("extra", "77"), inside("grep ^Groups /proc/1/status | tr '\\t' ' '"), "Groups: 77 2000", ("5",), "Groups: 5", "restart",
+     "Groups:"),
+    ("umask", 0o77, inside("grep ^Umask /proc/1/status | cut -f2"), "0077", 0, "0000", "restart", "0022"),
+    ("domainname", "example.org", inside("cat /proc/sys/kernel/domainname"), "example.org", "example.com", "example.com", "restart", "(none)"),
+    ("shm_size", 1 << 20, inside("grep ' /dev/shm ' /proc/mounts | grep -o 'size=[0-9k]*'"), "size=1024k", 2 << 20, "size=2048k", "restart",
+     "size=65536k"),
+    ("privileged", True, inside("touch /sys/x 2>&1 | grep -c Read-only; grep ^Seccomp: /proc/1/status | cut -f2; grep -c ' /proc/sys ' /proc/mounts; true"),
+     "0\n0\n0", False, "1\n2\n1", "restart", "1\n2\n1"),
+    ("device_cgroup_rules", ("c 42:* rw",), allowed("c 42:* rw"), True, ("b 8:1 r",), False, "update", False),
+    ("ipc_mode", "host", lambda engine: same_space(engine, "ipc"), True, "private", False, "restart", False),
+    ("uts", "host", lambda engine: same_space(engine, "uts"), True, "private", False, "restart", False),
+    ("cgroupns_mode", "host", lambda engine: same_space(engine, "cgroup"), True, "private", False, "restart", False),
     ("labels", {"a": "b"}, lambda engine: engine.find("web")["Config"]["Labels"], {"a": "b", "of": "image"}, {"of": "mine"},
      {"of": "mine"}, "update", {"of": "image"}),
     ("stop_timeout", 3, lambda engine: engine.find("web")["Config"]["StopTimeout"], 3, 4, 4, "update", 10),
@@ -163,6 +190,32 @@ def test_capabilities_are_added_and_dropped(engine):
     assert effective() == 0
     engine.start()
     assert effective() == usual
+
+
+def test_a_seccomp_profile_of_ones_own(engine):
+    forbid = 'seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
+    engine.start(security_opts=(forbid,))
+    assert engine.read("web", "mkdir /new 2>&1; true") == "mkdir: can't create directory '/new': Operation not permitted"
+    assert not engine.start(security_opts=(forbid,)).changed
+
+
+def test_a_privileged_container_has_the_hosts_devices(engine):
+    engine.start(privileged=True)
+    assert engine.read("web", "stat -c %%t:%%T %s" % DISK) == "%x:%x" % (os.major(os.stat(DISK).st_rdev), os.minor(os.stat(DISK).st_rdev))
+    assert not engine.start(privileged=True).changed
+
+
+def test_shared_memory_of_another_container(engine):
+    engine.start("other")
+    engine.start(ipc_mode="container:other")
+    engine.read("other", "echo seen > /dev/shm/x")
+    assert engine.read("web", "cat /dev/shm/x; readlink /proc/1/ns/ipc") == "seen\n" + engine.read("other", "readlink /proc/1/ns/ipc")
+    assert not engine.start(ipc_mode="container:other").changed
+    engine.ensure("other", state="stopped")
+    with pytest.raises(Exception, match="container other, whose System V IPC it shares, is not running"):
+        engine.start(ipc_mode="container:other", restart=True)
+    with pytest.raises(Exception, match="it does not exist"):
+        engine.start(ipc_mode="container:none")
 
 
 def test_volumes_and_host_paths_are_mounted(engine, tmp_path):

@@ -27,12 +27,17 @@ LIFECYCLE: Options = {
 
 PROCESS: Options = {
     "command": {"type": "raw"},
+    "command_handling": {"type": "str", "choices": ["correct"]},
     "entrypoint": {"type": "raw"},
     "init": {"type": "bool"},
     "env": {"type": "dict"},
+    "env_file": {"type": "list", "elements": "path", "aliases": ["env_files"]},
     "user": {"type": "str"},
+    "groups": {"type": "list", "elements": "str", "aliases": ["group_add"]},
+    "umask": {"type": "str"},
     "working_dir": {"type": "str", "aliases": ["workdir"]},
     "hostname": {"type": "str", "aliases": ["host"]},
+    "domainname": {"type": "str"},
     "stop_timeout": {"type": "int"},
     "stop_signal": {"type": "str"},
 }
@@ -102,6 +107,12 @@ SECURITY: Options = {
     "cap_drop": {"type": "list", "elements": "str"},
     "security_opts": {"type": "list", "elements": "str", "aliases": ["security_opt"]},
     "devices": {"type": "list", "elements": "str", "aliases": ["device"]},
+    "device_cgroup_rules": {"type": "list", "elements": "str", "aliases": ["device_cgroup_rule"]},
+    "privileged": {"type": "bool"},
+    "ipc_mode": {"type": "str", "aliases": ["ipc"]},
+    "uts": {"type": "str", "choices": ["host", "private"], "aliases": ["uts_mode"]},
+    "cgroupns_mode": {"type": "str", "choices": ["host", "private"], "aliases": ["cgroupns"]},
+    "shm_size": {"type": "str"},
     "read_only": {"type": "bool"},
     "sysctls": {"type": "dict", "aliases": ["sysctl"]},
 }
@@ -111,8 +122,30 @@ SUPERVISION: Options = {
     "log_options": {"type": "dict", "aliases": ["log_opt"]},
 }
 
+# What docker_container and podman_container tell about a daemon or a program that is not here. Accepted, so that their tasks run.
+_FOREIGN: Option = {"type": "raw", "no_log": False}
+PORTED: Options = {
+    "docker_host": dict(_FOREIGN, aliases=["docker_url"]),
+    "tls_hostname": _FOREIGN,
+    "api_version": dict(_FOREIGN, aliases=["docker_api_version"]),
+    "timeout": dict(_FOREIGN, aliases=["time_out"]),
+    "ca_path": dict(_FOREIGN, aliases=["ca_cert", "cacert_path", "tls_ca_cert"]),
+    "client_cert": dict(_FOREIGN, aliases=["cert_path", "tls_client_cert"]),
+    "client_key": dict(_FOREIGN, aliases=["key_path", "tls_client_key"]),
+    "tls": _FOREIGN,
+    "validate_certs": dict(_FOREIGN, aliases=["tls_verify"]),
+    "use_ssh_client": _FOREIGN,
+    "debug": _FOREIGN,
+    "executable": _FOREIGN,
+    "cmd_args": _FOREIGN,
+    "runtime": _FOREIGN,
+    "networks_cli_compatible": _FOREIGN,
+    "container_default_behavior": _FOREIGN,
+    "removal_wait_timeout": _FOREIGN,
+}
+
 SPEC = Spec(
-    {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY, **SUPERVISION},
+    {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY, **SUPERVISION, **PORTED},
     rules={
         "mutually_exclusive": [("image", "images"), ("cpus", "cpu_quota"), ("cpus", "cpu_period"), ("publish_scope", "default_host_ip")],
     },

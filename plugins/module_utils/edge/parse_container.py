@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The options of cocker_container, read: each alone first, then those that depend on each other.
 
-Not here: networks and ports (parse_container_network.py), limits (parse_limits.py), security (parse_security.py);
-whether images, networks and volumes exist (engine/containers.py).
+Not here: networks and ports (parse_container_network.py), the process (parse_process.py), limits (parse_limits.py), security
+(parse_security.py); whether images, networks and volumes exist (engine/containers.py).
 """
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import (
     parse_container_network,
     parse_image,
     parse_limits,
+    parse_process,
     parse_security,
     parse_supervision,
     values,
 )
+from ansible_collections.cocker.engine.plugins.module_utils.edge.args_container import PORTED
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PAUSED, PRESENT, STARTED, ContainerWish
-
-HOSTNAME_LENGTH = 64  # sethostname(2)
-_HOSTNAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
 
 
 def wish(params: Params) -> ContainerWish:
@@ -37,7 +36,14 @@ def wish(params: Params) -> ContainerWish:
         repin=params["repin"],
         on_change=params["on_change"],
         kill_signal=_kill_signal(params),
+        warnings=tuple(_warnings(params)),
     )
+
+
+def _warnings(params: Params) -> t.Iterator[str]:
+    said = sorted(name for name in PORTED if params[name] is not None)
+    if said:
+        yield "%s: not needed and passed over, there is no daemon here that it could be about" % ", ".join(said)
 
 
 def _state(params: Params) -> str:
@@ -64,19 +70,11 @@ def _spec(params: Params) -> ContainerSpec:
     return ContainerSpec(
         name=names.object_name(params["name"], "name"),
         images=_images(params),
-        command=values.words(params["command"], "command"),
-        entrypoint=values.words(params["entrypoint"], "entrypoint"),
-        init=params["init"],
-        env=values.environment(params["env"]),
-        user=values.user(params["user"]),
-        working_dir=values.absolute(params["working_dir"], "working_dir"),
-        hostname=_hostname(params["hostname"]),
         mounts=_mounts(params),
         labels=values.labels(params["labels"]),
-        stop_timeout=values.at_least(params["stop_timeout"], 0, "stop_timeout"),
-        stop_signal=None if params["stop_signal"] is None else units.parse_signal(params["stop_signal"], "stop_signal"),
         **parse_container_network.network(params, is_partial=is_partial(params)),
         **parse_container_names.names(params),
+        **parse_process.process(params),
         **parse_limits.limits(params),
         **parse_security.security(params),
         **parse_supervision.supervision(params),
@@ -92,16 +90,6 @@ def _images(params: Params) -> t.Optional[values.Words]:
     if not given:
         raise Invalid(option, "at least one image is needed for a root file system")
     return tuple(parse_image.reference(each, option) for each in given)
-
-
-def _hostname(value: t.Optional[str]) -> t.Optional[str]:
-    if value is None:
-        return None
-    labels = value.split(".")
-    fits = 0 < len(value) <= HOSTNAME_LENGTH and set(value) <= _HOSTNAME_LETTERS
-    if not fits or any(not label or label.startswith("-") or label.endswith("-") for label in labels):
-        raise Invalid("hostname", "%r is not a host name: up to %d letters, digits, dots and inner hyphens" % (value, HOSTNAME_LENGTH))
-    return value
 
 
 def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:

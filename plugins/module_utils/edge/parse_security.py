@@ -9,10 +9,13 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, Device
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CONTAINER, HOST, Device
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 ALL = "ALL"
+PRIVATE = "private"
+LARGEST_PROFILE = 1 << 20
 CAPABILITIES = frozenset((  # capabilities(7)
     "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
     "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN",
@@ -27,6 +30,11 @@ SECURITY_OPTS = {  # as people write it -> as it is kept; None is what holds any
     "no-new-privileges=true": NO_NEW_PRIVILEGES,
     "no-new-privileges=false": None,
     "seccomp=unconfined": "seccomp=unconfined",
+    "seccomp=default": None,
+    "seccomp=builtin": None,
+    "apparmor=unconfined": None,
+    "label=disable": None,
+    "unmask=ALL": "systempaths=unconfined",
     "systempaths=unconfined": "systempaths=unconfined",
 }
 
@@ -44,6 +52,12 @@ def security(params: Params) -> t.Dict[str, t.Any]:
         "cap_drop": _capabilities(params["cap_drop"], "cap_drop"),
         "security_opts": _security_opts(params["security_opts"]),
         "devices": _devices(params["devices"]),
+        "device_cgroup_rules": _device_rules(params["device_cgroup_rules"]),
+        "privileged": params["privileged"],
+        "ipc_mode": _ipc_mode(params["ipc_mode"]),
+        "uts": params["uts"],
+        "cgroupns_mode": params["cgroupns_mode"],
+        "shm_size": _shm_size(params["shm_size"]),
         "read_only": params["read_only"],
         "sysctls": _sysctls(params["sysctls"], params["network_mode"]),
     }
@@ -68,13 +82,61 @@ def _security_opts(given: t.Optional[t.Sequence[str]]) -> t.Optional[values.Word
         return None
     chosen: t.Dict[str, t.Optional[str]] = {}
     for value in given:
-        word = value.strip().replace(":", "=", 1)
-        if word not in SECURITY_OPTS:
-            raise Invalid("security_opts", "%r is not one of %s" % (value, ", ".join(sorted(SECURITY_OPTS))))
-        key, kept = word.partition("=")[0], SECURITY_OPTS[word]
+        word = value.strip() if "=" in value.partition(":")[0] else value.strip().replace(":", "=", 1)
+        key, _equals, argument = word.partition("=")
+        if word not in SECURITY_OPTS and not (key == "seccomp" and argument[:1] in ("/", "{")):
+            accepted = ", ".join([*sorted(SECURITY_OPTS), "seccomp=/PATH/OF/A/PROFILE"])
+            raise Invalid("security_opts", "%r is not one of %s" % (value, accepted))
+        kept = SECURITY_OPTS[word] if word in SECURITY_OPTS else "seccomp=" + _profile(argument)
         if chosen.setdefault(key, kept) != kept:
             raise Invalid("security_opts", "%s is both switched on and off" % key)
     return tuple(sorted(kept for kept in chosen.values() if kept))
+
+
+def _profile(argument: str) -> str:
+    """What is in it counts, not where it is: it is kept whole, as JSON in one form."""
+    import json  # most tasks have none
+
+    text = values.read_file(argument, "security_opts", largest=LARGEST_PROFILE) if argument.startswith("/") else argument
+    try:
+        profile = json.loads(text)
+    except ValueError as error:
+        raise Invalid("security_opts", "the seccomp profile %s is not JSON: %s" % (argument[:80], error)) from None
+    if not isinstance(profile, dict) or not isinstance(profile.get("defaultAction"), str):
+        raise Invalid("security_opts", "the seccomp profile %s names no defaultAction" % argument[:80])
+    return json.dumps(profile, sort_keys=True)
+
+
+def _device_rules(given: t.Optional[t.Sequence[str]]) -> t.Optional[values.Words]:
+    return None if given is None else tuple(sorted({_device_rule(value) for value in given}))
+
+
+def _device_rule(value: str) -> str:
+    kind, numbers, access = (*value.split(), "", "", "")[:3]
+    major, colon, minor = numbers.partition(":")
+    good = kind in ("a", "b", "c") and colon and all(number == "*" or (number.isascii() and number.isdigit()) for number in (major, minor))
+    if not good or len(value.split()) != 3 or not set(access) <= set("rwm") or len(set(access)) != len(access):
+        hint = "such as `c 42:* rwm`: a kind (a, b, c), MAJOR:MINOR each a number or *, letters of rwm"
+        raise Invalid("device_cgroup_rules", "%r is not a rule" % value, hint=hint)
+    return "%s %s %s" % (kind, numbers, "".join(letter for letter in "rwm" if letter in access))
+
+
+def _ipc_mode(value: t.Optional[str]) -> t.Optional[str]:
+    if value is None or value in ("", PRIVATE, "shareable", HOST):
+        return PRIVATE if value in ("", "shareable") else value
+    kind, colon, name = value.partition(":")
+    if kind + colon != CONTAINER:
+        raise Invalid("ipc_mode", "%r is not one of private, shareable, host, container:NAME" % value)
+    return CONTAINER + names.object_name(name, "ipc_mode")
+
+
+def _shm_size(value: t.Optional[str]) -> t.Optional[int]:
+    if value is None:
+        return None
+    size = units.parse_size(value, "shm_size")
+    if size < 1:
+        raise Invalid("shm_size", "%r is not a size above 0" % value)
+    return size
 
 
 def _devices(given: t.Optional[t.Sequence[str]]) -> t.Optional[t.Tuple[Device, ...]]:

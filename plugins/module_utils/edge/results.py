@@ -14,14 +14,16 @@ Result = t.Dict[str, t.Any]
 _REPLACEMENT = "\ufffd"
 
 
-def ensured(outcome: Outcome, _wish: object) -> Result:
+def ensured(outcome: Outcome, wish: object) -> Result:
     """`changed`, `actions`, `plan` and `diff` of the one plan, and the module's own values beside them."""
+    warnings = getattr(wish, "warnings", ())
     return {
         **outcome.result,
         "changed": outcome.changed,
         "actions": outcome.actions,
         "plan": outcome.plan,
         "diff": outcome.diff,
+        **({"warnings": list(warnings)} if warnings else {}),
     }
 
 

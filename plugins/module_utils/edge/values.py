@@ -96,6 +96,23 @@ def _scalar(value: t.Any) -> t.Optional[str]:
     return str(value) if isinstance(value, (str, int, float)) else None
 
 
+def read_file(path: str, option: str, *, largest: int) -> str:
+    """A small text file of the host. Raises Invalid that names the option."""
+    if not path.startswith("/"):
+        raise Invalid(option, "%r is not an absolute path" % path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise Invalid(option, "%s: %s" % (path, error.strerror), hint="it has to be a file of the managed host") from error
+    if len(content) > largest:
+        raise Invalid(option, "%s has more than %d bytes" % (path, largest))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid(option, "%s is not UTF-8 text" % path) from None
+
+
 def at_least(value: t.Optional[int], least: int, option: str) -> t.Optional[int]:
     if value is not None and value < least:
         raise Invalid(option, "%d is less than %d, the smallest that is accepted" % (value, least))

@@ -5,6 +5,7 @@ Not here: the OCI form (runtime/spec.py), the files that a container finds at /e
 """
 from __future__ import annotations
 
+import json
 import os
 import stat
 import typing as t
@@ -19,20 +20,20 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     Device,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, seccomp_given, spec as runtime
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 _GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
-_NO_NEW_PRIVILEGES, _NO_SECCOMP, _NO_MASKS = "no-new-privileges", "seccomp=unconfined", "systempaths=unconfined"
+_NO_NEW_PRIVILEGES, _NO_MASKS = "no-new-privileges", "systempaths=unconfined"
+_SECCOMP, _NO_SECCOMP = "seccomp=", "seccomp=unconfined"
 
 
 def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     """Reads the host's devices. Raises Invalid for one that is not there."""
     spec, layout = record.spec, host.layout
-    said, security = processes.process(spec, record.config), set(spec.security_opts or ())
+    said = processes.process(spec, record.config)
     bundle = layout.container(spec.name)
-    hidden: t.Optional[t.Tuple[str, ...]] = () if _NO_MASKS in security else None
     return runtime.RuntimeWish(
         name=host.kernel_name(spec.name),
         lower=lower(layout, record),
@@ -43,22 +44,22 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         env=processes.pairs(said.env),
         cwd=said.cwd,
         user=said.user,
+        groups=spec.groups or (),
+        umask=spec.umask,
         hostname=said.hostname,
+        domainname=spec.domainname or "",
         read_only=bool(spec.read_only),
-        mounts=_mounts(layout, spec, sharing.owner(host, spec).name),
+        mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec)),
         network=sharing.network(host, spec),
         resources=limits.resources(spec),
-        capabilities=runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ()),
-        no_new_privileges=_NO_NEW_PRIVILEGES in security,
-        seccomp=runtime.UNCONFINED if _NO_SECCOMP in security else runtime.DEFAULT,
-        devices=tuple(_device(device) for device in spec.devices or ()),
+        shared=sharing.namespaces(host, spec),
+        shm_size=spec.shm_size or defaults.SHM_SIZE,
         sysctls=spec.sysctls or {},
         oom_score_adj=spec.oom_score_adj,
         ulimits=tuple(runtime.UlimitWish(limit.name, limit.soft, limit.hard) for limit in spec.ulimits or ()),
         stop_signal=said.stop_signal,
         stop_timeout=spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
-        masked_paths=hidden,
-        readonly_paths=hidden,
+        **_security(spec),
         **supervision.settings(record),
     )
 
@@ -68,7 +69,7 @@ def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     return tuple(snapshots.lower_dirs(layout, [pin.layers for pin in record.pins]))
 
 
-def _mounts(layout: Layout, spec: ContainerSpec, files_of: str) -> t.Tuple[runtime.MountWish, ...]:
+def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> t.Tuple[runtime.MountWish, ...]:
     wished = [_mount(layout, mount) for mount in spec.mounts or ()]
     taken = {mount.destination for mount in wished}
     folders = {path: layout.container(spec.name if path == "/etc/hostname" else files_of) for path in _GENERATED}
@@ -76,6 +77,8 @@ def _mounts(layout: Layout, spec: ContainerSpec, files_of: str) -> t.Tuple[runti
         runtime.MountWish(runtime.BIND, path, os.path.join(folders[path], path.rpartition("/")[2]), recursive=False)
         for path in _GENERATED if path not in taken
     ]
+    if shm and "/dev/shm" not in taken:
+        ours.append(runtime.MountWish(runtime.BIND, "/dev/shm", shm, recursive=False))
     return (*ours, *wished)
 
 
@@ -84,6 +87,65 @@ def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
     propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
     return runtime.MountWish(
         mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode)
+
+
+def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:
+    """What its processes may do."""
+    security = set(spec.security_opts or ())
+    capabilities = runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ())
+    hidden: t.Optional[t.Tuple[str, ...]] = () if _NO_MASKS in security else None
+    return {
+        "capabilities": capabilities,
+        "privileged": bool(spec.privileged),
+        "no_new_privileges": _NO_NEW_PRIVILEGES in security,
+        "seccomp": _seccomp(security, capabilities),
+        "devices": tuple(_devices(spec)),
+        "device_rules": tuple(_device_rule(rule) for rule in spec.device_cgroup_rules or ()),
+        "masked_paths": hidden,
+        "readonly_paths": hidden,
+    }
+
+
+def _seccomp(security: t.Collection[str], capabilities: t.Sequence[str]) -> t.Union[str, None, t.Mapping[str, t.Any]]:
+    if _NO_SECCOMP in security:
+        return runtime.UNCONFINED
+    given = [word[len(_SECCOMP):] for word in security if word.startswith(_SECCOMP)]
+    if not given:
+        return runtime.DEFAULT
+    host = os.uname()
+    kernel = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in host.release.split("-")[0].split(".")[:2])
+    return seccomp_given.profile(json.loads(given[0]), capabilities=capabilities, machine=host.machine, kernel=(kernel[0], kernel[1]))
+
+
+def _device_rule(text: str) -> t.Dict[str, t.Any]:
+    """From the form of devices.allow, in which they are kept; `*` is -1."""
+    kind, numbers, access = text.split(" ")
+    major, minor = (-1 if number == "*" else int(number) for number in numbers.split(":"))
+    return {"allow": True, "type": kind, "major": major, "minor": minor, "access": access}
+
+
+def _devices(spec: ContainerSpec) -> t.Iterator[runtime.DeviceWish]:
+    """Those that are named, and for a privileged container the host's."""
+    named = {device.target: device for device in spec.devices or ()}
+    if spec.privileged:
+        for path in _host_devices("/dev"):
+            named.setdefault(path, Device(path, path))
+    for target in sorted(named):
+        yield _device(named[target])
+
+
+def _host_devices(top: str) -> t.Iterator[str]:
+    """Without what every container has of its own."""
+    own = {"/dev/" + name for name in (*(device[0] for device in defaults.DEVICES), "console", "ptmx", "pts", "shm", "mqueue")}
+    with os.scandir(top) as entries:
+        for entry in sorted(entries, key=lambda each: each.name):
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if entry.path in own or entry.is_symlink():
+                continue
+            if stat.S_ISDIR(mode):
+                yield from _host_devices(entry.path)
+            elif stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                yield entry.path
 
 
 def _device(device: Device) -> runtime.DeviceWish:

@@ -22,6 +22,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 Shown = t.Dict[str, t.Any]
+SHM_SIZE = 64 << 20
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -102,6 +103,7 @@ def _state(state: ContainerState) -> Shown:
 def _config(spec: ContainerSpec, process: Process, image: str) -> Shown:
     return {
         "Hostname": process.hostname,
+        "Domainname": spec.domainname or "",
         "User": process.user,
         "Env": list(process.env),
         "Cmd": list(process.command) or None,
@@ -124,6 +126,30 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "PublishAllPorts": bool(spec.publish_all_ports),
         "Init": process.init,
         "ReadonlyRootfs": bool(spec.read_only),
+        **_limits(spec),
+        "Privileged": bool(spec.privileged),
+        "GroupAdd": list(spec.groups or ()),
+        "IpcMode": spec.ipc_mode or "private",
+        "UTSMode": spec.uts or "",
+        "CgroupnsMode": spec.cgroupns_mode or "private",
+        "ShmSize": spec.shm_size or SHM_SIZE,
+        "DeviceCgroupRules": list(spec.device_cgroup_rules or ()),
+        "CapAdd": list(spec.capabilities or ()),
+        "CapDrop": list(spec.cap_drop or ()),
+        "SecurityOpt": list(spec.security_opts or ()),
+        "Sysctls": dict(spec.sysctls or {}),
+        "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in spec.ulimits or ()],
+        "Devices": [
+            {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions}
+            for device in spec.devices or ()
+        ],
+        "LogConfig": {"Type": spec.log_driver or logdriver.JSON_FILE, "Config": dict(spec.log_options or {})},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+    }
+
+
+def _limits(spec: ContainerSpec) -> Shown:
+    return {
         "Memory": max(spec.memory or 0, 0),
         "MemorySwap": spec.memory_swap or 0,
         "MemoryReservation": max(spec.memory_reservation or 0, 0),
@@ -139,17 +165,6 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "BlkioWeight": spec.blkio_weight or 0,
         **{key: [{"Path": each.path, "Rate": each.rate} for each in rates or ()] for key, rates in _throttles(spec)},
         "PidsLimit": spec.pids_limit,
-        "CapAdd": list(spec.capabilities or ()),
-        "CapDrop": list(spec.cap_drop or ()),
-        "SecurityOpt": list(spec.security_opts or ()),
-        "Sysctls": dict(spec.sysctls or {}),
-        "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in spec.ulimits or ()],
-        "Devices": [
-            {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions}
-            for device in spec.devices or ()
-        ],
-        "LogConfig": {"Type": spec.log_driver or logdriver.JSON_FILE, "Config": dict(spec.log_options or {})},
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
     }
 
 

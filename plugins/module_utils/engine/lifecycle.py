@@ -176,6 +176,8 @@ def update(
     group, changed = factory.from_paths(found.running.cgroups), limits.changed(record.spec, options, specs)
     if changed:
         group.apply(changed)
+    if "device_cgroup_rules" in options:
+        group.apply({"devices": spec.device_rules(compile.runtime_wish(host, record))})
     if limits.OOM_SCORE in options:
         for pid in group.procs():
             process.set_oom_score(record.spec.oom_score_adj or 0, pid)

@@ -21,6 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 
 OPTION = "network_mode"
+_OWN = ("private", "shareable")
 
 
 def owner(host: Host, spec: ContainerSpec) -> ContainerSpec:
@@ -56,8 +57,37 @@ def network(host: Host, spec: ContainerSpec) -> t.Optional[str]:
     return None if found is None else "/proc/%d/ns/net" % (found.running.pid if found.running else 0)
 
 
+def namespaces(host: Host, spec: ContainerSpec) -> t.Dict[str, str]:
+    """Those besides the network that are not the container's own: HOST, or the path of another container's."""
+    modes = {"ipc": spec.ipc_mode, "uts": spec.uts, "cgroup": spec.cgroupns_mode}
+    return {kind: _shared(host, spec, kind, mode) for kind, mode in modes.items() if mode not in (None, "", *_OWN)}
+
+
+def shm(host: Host, spec: ContainerSpec) -> str:
+    """The host path of the POSIX shared memory that belongs to the System V one that is shared; empty for its own."""
+    path = namespaces(host, spec).get("ipc", "")
+    return "/dev/shm" if path == runtime.HOST else path.replace("/ns/ipc", "/root/dev/shm")
+
+
+def _shared(host: Host, spec: ContainerSpec, kind: str, mode: t.Optional[str]) -> str:
+    if mode == HOST:
+        return runtime.HOST
+    name = str(mode)[len(CONTAINER):]
+    if name == spec.name:
+        raise Invalid(kind + "_mode", "%s is the container itself" % mode)
+    found = observe.container(host, name)
+    if found.record is None:
+        raise NotFound("container", name, "%s_mode of %s names it, and it does not exist" % (kind, spec.name))
+    return "/proc/%d/ns/%s" % (found.running.pid if found.running else 0, kind)
+
+
 def require_running(host: Host, spec: ContainerSpec) -> None:
     """For a container that is to start. Raises Conflict."""
+    if spec.ipc_mode and spec.ipc_mode.startswith(CONTAINER):
+        other = observe.container(host, spec.ipc_mode[len(CONTAINER):])
+        if other.record is not None and not other.is_running:
+            reason = "container %s, whose System V IPC it shares, is not running" % other.name
+            raise Conflict("start container", spec.name, reason, hint="start that one first")
     found = _owner(host, spec)
     if found is not None and not found.is_running:
         reason = "container %s, whose network it shares, is not running" % found.name

@@ -77,8 +77,11 @@ class ContainerSpec:
     init: t.Optional[bool] = None
     env: t.Optional[t.Mapping[str, t.Optional[str]]] = None
     user: t.Optional[str] = None
+    groups: t.Optional[Words] = None
+    umask: t.Optional[int] = None
     working_dir: t.Optional[str] = None
     hostname: t.Optional[str] = None
+    domainname: t.Optional[str] = None
     network_mode: t.Optional[str] = None
     networks: t.Optional[t.Tuple[Attachment, ...]] = None
     published_ports: t.Optional[t.Tuple[PortMapping, ...]] = None
@@ -113,6 +116,12 @@ class ContainerSpec:
     cap_drop: t.Optional[Words] = None
     security_opts: t.Optional[Words] = None
     devices: t.Optional[t.Tuple[Device, ...]] = None
+    device_cgroup_rules: t.Optional[Words] = None
+    privileged: t.Optional[bool] = None
+    ipc_mode: t.Optional[str] = None
+    uts: t.Optional[str] = None
+    cgroupns_mode: t.Optional[str] = None
+    shm_size: t.Optional[int] = None
     read_only: t.Optional[bool] = None
     sysctls: t.Optional[t.Mapping[str, str]] = None
     ulimits: t.Optional[t.Tuple[Ulimit, ...]] = None

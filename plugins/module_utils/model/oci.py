@@ -21,6 +21,7 @@ RLIMITS = (
     "RTTIME", "SIGPENDING", "STACK",
 )
 INFINITY = -1
+_USERS = ("cocker.user", "cocker.groups")
 HIGHEST_ID = 2**32 - 2          # 2^32 - 1 means "leave it" to chown and setresuid
 DEFAULT_STOP_TIMEOUT = 10
 
@@ -68,7 +69,10 @@ class Capabilities(t.NamedTuple):
 
 
 class Process(t.NamedTuple):
-    """`user` is `name|uid[:group|gid]`, looked up in the image at each start; where it is empty, the numbers hold."""
+    """`user` is `name|uid[:group|gid]`, looked up in the image at each start; where it is empty, the numbers hold.
+
+    `group_names` are names or numbers of groups besides, looked up in the same way.
+    """
 
     args: Words
     env: Words
@@ -82,6 +86,7 @@ class Process(t.NamedTuple):
     rlimits: t.Tuple[Rlimit, ...] = ()
     no_new_privileges: bool = False
     oom_score_adj: t.Optional[int] = None
+    group_names: Words = ()
 
 
 class Settings(t.NamedTuple):
@@ -201,8 +206,8 @@ def parse(config: t.Any) -> Bundle:
     root = top.object("root")
     path, read_only = root.text("path", "rootfs"), root.flag("readonly")
     root.finish()
-    settings, user = _settings(top.pairs("annotations"))
-    process = _process(top.object("process"), user=user, init=settings.init)
+    settings, user, groups = _settings(top.pairs("annotations"))
+    process = _process(top.object("process"), user=user, init=settings.init)._replace(group_names=groups)
     mounts = tuple(_mount(item) for item in top.objects("mounts"))
     hostname, domainname = top.text("hostname"), top.text("domainname")
     linux = top.object("linux")
@@ -331,12 +336,13 @@ def _choice(value: _Object, key: str, choices: t.Sequence[str], *, default: str)
     return found
 
 
-def _settings(annotations: t.Mapping[str, str]) -> t.Tuple[Settings, str]:
+def _settings(annotations: t.Mapping[str, str]) -> t.Tuple[Settings, str, Words]:
     """Annotations of others are not ours to judge; an unknown one of ours is refused."""
     for key in annotations:
-        if key.startswith("cocker.") and key != "cocker.user" and key[len("cocker."):] not in _SETTINGS:
+        if key.startswith("cocker.") and key not in _USERS and key[len("cocker."):] not in _SETTINGS:
             raise Unsupported("config.json", "annotations[%s]" % key, "no such setting")
-    return settings(annotations), annotations.get("cocker.user", "")
+    user, groups = (annotations.get(key, "") for key in _USERS)
+    return settings(annotations), user, tuple(groups.split(",")) if groups else ()
 
 
 def settings(annotations: t.Mapping[str, str]) -> Settings:

@@ -23,7 +23,7 @@ class ContainerWish:
     """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all.
 
     `kill_signal` is sent in place of the stop signal, whoever stops the container and why.
-    `repin`: images without a version are resolved again.
+    `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
     """
 
     spec: ContainerSpec
@@ -33,6 +33,7 @@ class ContainerWish:
     repin: bool = False
     on_change: str = "apply"
     kill_signal: t.Optional[int] = None
+    warnings: t.Tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

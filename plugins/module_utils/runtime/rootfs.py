@@ -11,9 +11,9 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, namespaces, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, mount_options
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
@@ -58,18 +58,35 @@ def hold_sources(placed: t.Sequence[Placed]) -> t.List[Placed]:
 
 
 def _held(item: Placed) -> Placed:
-    source = item.mount.source
+    source, tree = item.mount.source, -1
+    pid, root, inside = source[len("/proc/"):].partition("/root/") if source.startswith("/proc/") else ("", "", "")
+    if root and pid.isdigit():
+        return item._replace(tree=_foreign_tree(pid, "/" + inside))
     try:
         # Not through automounts or links below: the administrator named the path, so links in it are followed.
         found = os.stat(source)
     except OSError as error:
         raise NotFound("mount source", source, os.strerror(error.errno or errno.EIO)) from error
-    tree = -1
     if not libc.is_missing("open_tree") and not libc.is_missing("mount_setattr"):
         fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
         tree = mounts.open_tree(fd, clone=True, recursive=item.options.recursive)
         os.close(fd)
     return item._replace(tree=tree, is_directory=stat.S_ISDIR(found.st_mode))
+
+
+def _foreign_tree(pid: str, path: str) -> int:
+    """A directory that another container has mounted: a mount can be cloned only from inside its own namespace (open_tree(2))."""
+    if libc.is_missing("open_tree") or libc.is_missing("mount_setattr"):
+        raise Unsupported("mount source", path, "this kernel cannot hand a mount of one container to another (Linux 5.12)")
+    try:
+        space = namespaces.open_of(pid, "mount")
+    except OSError as error:
+        raise NotFound("mount source", path, "the container that has it is gone") from error
+    try:
+        with namespaces.entered(space, "mount"):
+            return mounts.open_tree(path, clone=True)
+    finally:
+        os.close(space)
 
 
 def mount_root(bundle: oci.Bundle, folder: str) -> int:

@@ -64,6 +64,7 @@ class RuntimeWish:
     """`args` None with `init` is a container of sessions and services only. `lower` is topmost first; no `upper`: read-only root.
 
     `network` is the path of a network namespace, HOST, or None for one of its own with only loopback.
+    `shared` maps other kinds of namespaces to HOST or a path; `device_rules` are OCI's, on top of the usual ones and those of `devices`.
     `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
     """
 
@@ -76,7 +77,10 @@ class RuntimeWish:
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     cwd: str = "/"
     user: str = ""
+    groups: t.Tuple[str, ...] = ()
+    umask: t.Optional[int] = None
     hostname: str = ""
+    domainname: str = ""
     read_only: bool = False
     mounts: t.Tuple[MountWish, ...] = ()
     network: t.Optional[str] = None
@@ -86,6 +90,8 @@ class RuntimeWish:
     seccomp: t.Union[str, None, t.Mapping[str, t.Any]] = DEFAULT
     privileged: bool = False
     devices: t.Tuple[DeviceWish, ...] = ()
+    device_rules: t.Tuple[t.Mapping[str, t.Any], ...] = ()
+    shared: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     sysctls: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     ulimits: t.Tuple[UlimitWish, ...] = ()
     oom_score_adj: t.Optional[int] = None
@@ -117,7 +123,8 @@ def _capabilities(names: t.Sequence[str]) -> t.Set[str]:
 def compile_config(wish: RuntimeWish) -> Json:
     """Raises Invalid that names the option; what it returns, oci.parse takes."""
     names = tuple(sorted(caps.NAMES)) if wish.privileged else tuple(caps.parse(name) for name in wish.capabilities)
-    kinds = ["pid", "mount", "ipc", "uts", "cgroup"] + ([] if wish.network == HOST else ["network"])
+    shared = {**wish.shared, **({"network": wish.network} if wish.network else {})}
+    kinds = [kind for kind in ("pid", "mount", "ipc", "uts", "cgroup", "network") if shared.get(kind) != HOST]
     sysctls.check(wish.sysctls, private=kinds)
     config: Json = {
         "ociVersion": OCI_VERSION,
@@ -127,8 +134,10 @@ def compile_config(wish: RuntimeWish) -> Json:
         "annotations": _annotations(wish),
         "linux": _linux(wish, names, kinds),
     }
-    if wish.hostname:
-        config["hostname"] = wish.hostname
+    if "uts" in kinds:
+        config.update({key: value for key, value in (("hostname", wish.hostname), ("domainname", wish.domainname)) if value})
+    elif wish.domainname:
+        raise Invalid("domainname", "it would be set on the host, whose name the container has (uts: host)")
     oci.parse(config)
     return config
 
@@ -146,6 +155,8 @@ def _process(wish: RuntimeWish, names: t.Sequence[str]) -> Json:
         process["args"] = list(wish.args)
     if wish.ulimits:
         process["rlimits"] = [_rlimit(limit) for limit in wish.ulimits]
+    if wish.umask is not None:
+        process["user"]["umask"] = wish.umask
     if wish.oom_score_adj is not None:
         process["oomScoreAdj"] = wish.oom_score_adj
     return process
@@ -218,19 +229,19 @@ def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
         found["cocker.log.fields"] = json.dumps(dict(wish.log_fields), sort_keys=True)
     if wish.user:
         found["cocker.user"] = wish.user
+    if wish.groups:
+        found["cocker.groups"] = ",".join(wish.groups)
     return found
 
 
 def _linux(wish: RuntimeWish, names: t.Sequence[str], kinds: t.Sequence[str]) -> Json:
-    spaces: t.List[t.Dict[str, str]] = [{"type": kind} for kind in kinds]
-    if wish.network not in (None, HOST):
-        spaces[-1]["path"] = str(wish.network)
+    paths = {**wish.shared, "network": wish.network or ""}
+    spaces = [{"type": kind, "path": paths[kind]} if paths.get(kind) else {"type": kind} for kind in kinds]
     shared = any("slave" in mount.propagation for mount in wish.mounts)
-    rules = defaults.ALL_DEVICES if wish.privileged else defaults.DEVICE_RULES
     linux: Json = {
         "namespaces": spaces,
         "cgroupsPath": "/cocker/" + wish.name,
-        "resources": dict(wish.resources, devices=[dict(rule) for rule in rules] + [_rule(device) for device in wish.devices]),
+        "resources": dict(wish.resources, devices=device_rules(wish)),
         "rootfsPropagation": "rslave" if shared else "rprivate",
         "maskedPaths": list(_paths(wish.masked_paths, defaults.MASKED_PATHS, wish)),
         "readonlyPaths": list(_paths(wish.readonly_paths, defaults.READONLY_PATHS, wish)),
@@ -259,6 +270,13 @@ def _seccomp(wish: RuntimeWish, names: t.Sequence[str]) -> t.Optional[Json]:
             raise Invalid("security_opts", "seccomp: %r is neither default nor a profile" % wish.seccomp)
         return seccomp_profile.default_profile(names)
     return dict(wish.seccomp)
+
+
+def device_rules(wish: RuntimeWish) -> t.List[Json]:
+    """All of OCI's linux.resources.devices."""
+    if wish.privileged:
+        return [dict(rule) for rule in defaults.ALL_DEVICES]
+    return [dict(rule) for rule in (*defaults.DEVICE_RULES, *[_rule(device) for device in wish.devices], *wish.device_rules)]
 
 
 def _rule(device: DeviceWish) -> Json:

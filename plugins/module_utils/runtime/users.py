@@ -34,7 +34,15 @@ class _Account(t.NamedTuple):
 
 def find(root_fd: int, process: oci.Process, *, user: str = "") -> User:
     """Reads the files below the root. Raises Invalid, NotFound, Damaged."""
-    wanted = user or process.user
+    found = _find(root_fd, process, user or process.user)
+    if not process.group_names:
+        return found
+    group = _read(root_fd, "/etc/group")
+    more = {_group(name, group) for name in process.group_names}
+    return found._replace(groups=tuple(sorted(more.union(found.groups))))
+
+
+def _find(root_fd: int, process: oci.Process, wanted: str) -> User:
     if wanted:
         return resolve(wanted, passwd=_read(root_fd, "/etc/passwd"), group=_read(root_fd, "/etc/group"))
     try:
