@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.image_made im
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.image_wishes import COCKERIMAGE, OCI, ROOTFS
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import (
     archive,
@@ -25,7 +26,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import (
     layertree,
     members,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.storage.imagefile import COCKERIMAGE, OCI, ROOTFS
 
 SOURCE = "archive"
 AUTO = "auto"

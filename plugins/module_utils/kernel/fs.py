@@ -51,6 +51,10 @@ def temporary_name(name: str) -> str:
     return ".%s%s%d-%s" % (name[:50], _TEMPORARY, os.getpid(), os.urandom(6).hex())
 
 
+def is_temporary_of(path: str, target: str) -> bool:
+    return os.path.basename(path).startswith(".%s%s" % (os.path.basename(target)[:50], _TEMPORARY))
+
+
 def abandoned(folder: str) -> t.List[str]:
     """Temporary files of write_atomic() whose writer was killed. Empty for a folder that does not exist."""
     found: t.List[str] = []

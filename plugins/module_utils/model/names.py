@@ -44,6 +44,11 @@ def parse_image(text: str, option: str = "image") -> ImageRef:
     return ImageRef(image_name(folder + slash + base, option), image_version(version, option) if colon else None)
 
 
+def file_name(ref: ImageRef) -> str:
+    """What a .cockerimage is called."""
+    return encode(ref.name) + (":" + ref.version if ref.version is not None else "") + COCKERIMAGE
+
+
 def in_file_name(path: str) -> t.Optional[str]:
     """NAME[:VERSION] of a .cockerimage; what no file may be called is percent-encoded in it. None for other files."""
     base = path.rpartition("/")[2]

@@ -14,16 +14,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import distrib
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Descriptor
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform
+from ansible_collections.cocker.engine.plugins.module_utils.model.image_wishes import DOCKER, OCI
 from ansible_collections.cocker.engine.plugins.module_utils.storage import importlayer, members
 from ansible_collections.cocker.engine.plugins.module_utils.storage.members import Members
-
-ROOTFS, COCKERIMAGE, DOCKER, OCI = "rootfs", "cockerimage", "docker-archive", "oci-archive"
 
 _MANIFEST, _INDEX, _LAYOUT = "manifest.json", "index.json", "oci-layout"
 # What the first member of an archive of images is called; a root file system has none of these at its top.
 _TOPS = re.compile(r"(manifest\.json|repositories|oci-layout|index\.json|blobs(/.*)?|(sha256:)?[0-9a-f]{64}(\.json|\.tar|/.*)?)\Z")
 _NAMED = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json|\.tar)?\Z")
-_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _MOST_IMAGES = 1024
 _MOST_NAMES = 32
 _OPTION = "archive_image"
@@ -145,7 +144,7 @@ def _annotated(entry: t.Mapping[str, t.Any]) -> t.Tuple[str, ...]:
     annotations = entry.get("annotations")
     if not isinstance(annotations, dict):
         return ()
-    return tuple(str(annotations[name]) for name in _NAMES if isinstance(annotations.get(name), str))
+    return tuple(str(annotations[name]) for name in NAME_ANNOTATIONS if isinstance(annotations.get(name), str))
 
 
 def _chosen(names: t.Sequence[t.Tuple[str, ...]], wanted: t.Optional[str]) -> int:

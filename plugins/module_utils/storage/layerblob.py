@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.storage import compress, layers, layertar
 from ansible_collections.cocker.engine.plugins.module_utils.storage.decompress import PLAIN
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Blob, Layer
@@ -26,9 +27,9 @@ def write(layout: Layout, layer: Layer, out: compress.Write, *, kind: str) -> Wr
 
     The same layer gives the same bytes. Remembers the digests in the layer's record. Raises Damaged, Unsupported, CockerError.
     """
-    blob = _Counted(out)
+    blob = Counted(out)
     with compress.into(kind, blob.write) as compressed:
-        tar = _Counted(compressed) if kind != PLAIN else blob
+        tar = Counted(compressed) if kind != PLAIN else blob
         layertar.write(layout.diff(layer.id), tar.write)
     layers.remember(layout, layer.id, {_form(PLAIN): tar.blob(), _form(kind): blob.blob()})
     return Written(tar.blob().digest, blob.blob())
@@ -45,11 +46,19 @@ def describe(layout: Layout, layer: Layer, *, kind: str) -> Written:
     return find(layer, kind=kind) or write(layout, layer, len, kind=kind)
 
 
+def check(written: Written, known: Written, layer: Layer) -> None:
+    """Raises Damaged where the layer is not what it was when its digests were computed."""
+    if written != known:
+        raise Damaged("write", "layer %s" % layer.id, "it is not what it was when its digest %s was computed" % known.blob.digest)
+
+
 def _form(kind: str) -> str:
     return layers.PLAIN_FORM if kind == PLAIN else "%s:%s" % (layers.PLAIN_FORM, compress.form(kind))
 
 
-class _Counted:
+class Counted:
+    """Passes on, and knows afterwards what it was."""
+
     def __init__(self, out: compress.Write) -> None:
         self._out = out
         self._found = hashlib.sha256()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A layer's tree becomes a tar archive that any engine reads: the same tree gives the same bytes.
+"""A layer's tree, or what a stack of layers shows, becomes a tar archive that any engine reads: the same tree gives the same bytes.
 
-Sorted by name, POSIX headers, extended ones only where a value needs it, overlayfs's whiteouts as `.wh.` entries.
+Sorted by name, POSIX headers, extended ones only where a value needs it, overlayfs's whiteouts in the form that the reader knows.
 Not here: the way in (layertree.py), compression and digests (layerblob.py).
 """
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, tarheader, treecopy
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, stackwalk, tarheader, treecopy
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layertree import OPAQUE, WHITEOUT
 from ansible_collections.cocker.engine.plugins.module_utils.storage.snapshots import HIDES_ALL
 
@@ -31,6 +31,10 @@ _KINDS = (
 _ELSEWHERE = ("trusted.overlay.redirect", "trusted.overlay.metacopy")
 
 
+# How the archive says what of the layers below is hidden: by OCI's `.wh.` entries; by devices and attributes, as on the disk; not at all
+OCI, DEVICES, NOTHING = "oci", "devices", "nothing"
+
+
 class Total(t.NamedTuple):
     """`size` is the sum of the files' sizes, as unpacking counts it."""
 
@@ -43,21 +47,34 @@ def write(top: str, out: Write) -> Total:
 
     Sockets are left out: no archive holds them.
     """
-    writer = _Writer(out)
+    seen = (stackwalk.Seen(visit, _hides_all(visit)) for visit in treecopy.walk(top) if visit.event != treecopy.LEAVE)
+    return _write(top, seen, _Writer(out, OCI))
+
+
+def write_stack(tops: t.Sequence[str], out: Write, *, hidden: str) -> Total:
+    """What the layers (topmost first) show together, as write() does with one."""
+    return _write(tops[0], stackwalk.walk(tops), _Writer(out, hidden))
+
+
+def _write(top: str, seen: t.Iterable[stackwalk.Seen], writer: _Writer) -> Total:
     try:
         writer.top(top)
-        for visit in treecopy.walk(top):
-            if visit.event != treecopy.LEAVE:
-                writer.take(visit)
+        for visit, hides_all in seen:
+            writer.take(visit, hides_all)
     except OSError as error:
         raise CockerError("write", top, "%s: %s" % (error.filename, error.strerror)) from error
-    out(_END)
+    writer.out(_END)
     return Total(writer.entries, writer.size)
 
 
+def _hides_all(visit: treecopy.Visit) -> bool:
+    return stat.S_ISDIR(visit.facts.st_mode) and fs.find_xattr(_path(visit), HIDES_ALL) == b"y"
+
+
 class _Writer:
-    def __init__(self, out: Write) -> None:
-        self._out = out
+    def __init__(self, out: Write, hidden: str) -> None:
+        self.out = out
+        self._hidden = hidden
         self._linked: t.Dict[t.Tuple[int, int], bytes] = {}
         self._buffer = memoryview(bytearray(_CHUNK))
         self.entries = self.size = 0
@@ -65,21 +82,22 @@ class _Writer:
     def top(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            self._directory(b"./", os.fstat(fd), fs.xattrs(fd))
+            xattrs = fs.xattrs(fd)
+            self._directory(b"./", os.fstat(fd), xattrs, hides_all=xattrs.get(HIDES_ALL) == b"y")
         finally:
             os.close(fd)
 
-    def take(self, visit: treecopy.Visit) -> None:
+    def take(self, visit: treecopy.Visit, hides_all: bool) -> None:
         facts, mode = visit.facts, visit.facts.st_mode
-        if visit.name.startswith(WHITEOUT):
+        if visit.name.startswith(WHITEOUT) and self._hidden == OCI:
             raise Unsupported("write", os.fsdecode(visit.path), "a name that begins with .wh. would hide another one")
         if stat.S_ISSOCK(mode):
             return
-        if stat.S_ISCHR(mode) and facts.st_rdev == 0:
+        if stackwalk.is_whiteout(facts):
             folder, slash, name = visit.path.rpartition(b"/")
-            self._whiteout(folder + slash + WHITEOUT + name)
+            self._whiteout(visit.path, folder + slash + WHITEOUT + name)
         elif stat.S_ISDIR(mode):
-            self._with_attributes(visit, lambda fd: self._directory(visit.path + b"/", facts, fs.xattrs(fd)))
+            self._with_attributes(visit, lambda fd: self._directory(visit.path + b"/", facts, fs.xattrs(fd), hides_all=hides_all))
         elif not self._link(visit):
             self._node(visit)
 
@@ -92,14 +110,20 @@ class _Writer:
         finally:
             os.close(fd)
 
-    def _directory(self, path: bytes, facts: os.stat_result, xattrs: t.Mapping[str, bytes]) -> None:
-        self._header(path, archive.DIRECTORY, facts, xattrs=xattrs)
-        if xattrs.get(HIDES_ALL) == b"y":
-            self._whiteout((path if path != b"./" else b"") + OPAQUE)
+    def _directory(self, path: bytes, facts: os.stat_result, xattrs: t.Mapping[str, bytes], *, hides_all: bool) -> None:
+        mark = [(b"SCHILY.xattr." + os.fsencode(HIDES_ALL), b"y")] if hides_all and self._hidden == DEVICES else []
+        self._header(path, archive.DIRECTORY, facts, xattrs=xattrs, said=mark)
+        if hides_all and self._hidden == OCI:
+            self._whiteout(b"", (path if path != b"./" else b"") + OPAQUE)
 
-    def _whiteout(self, path: bytes) -> None:
-        self._out(tarheader.build(path, kind=archive.FILE, mode=0o600))
-        self.entries += 1
+    def _whiteout(self, device: bytes, name: bytes) -> None:
+        """Owner, mode and time of it mean nothing, so they are always the same."""
+        if self._hidden == OCI:
+            self.out(tarheader.build(name, kind=archive.FILE, mode=0o600))
+            self.entries += 1
+        elif self._hidden == DEVICES:
+            self.out(tarheader.build(device, kind=archive.CHARACTER))
+            self.entries += 1
 
     def _link(self, visit: treecopy.Visit) -> bool:
         """A second name of what was written before."""
@@ -136,7 +160,7 @@ class _Writer:
         said = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.name", path),
                 (b"GNU.sparse.realsize", b"%d" % facts.st_size)]
         self._header(folder + slash + b"GNUSparseFile.0/" + name, archive.FILE, facts, size=len(text) + stored, xattrs=xattrs, said=said)
-        self._out(text)
+        self.out(text)
         self._data(path, fd, sparse)
 
     def _data(self, path: bytes, fd: int, segments: tarheader.SparseMap) -> None:
@@ -147,10 +171,10 @@ class _Writer:
                 count = os.preadv(fd, [self._buffer[:min(length, _CHUNK)]], offset)
                 if not count:
                     raise Damaged("write", os.fsdecode(path), "it became shorter while it was read")
-                self._out(self._buffer[:count])
+                self.out(self._buffer[:count])
                 offset, length = offset + count, length - count
         if stored % tarheader.BLOCK:
-            self._out(bytes(-stored % tarheader.BLOCK))
+            self.out(bytes(-stored % tarheader.BLOCK))
 
     def _header(
         self, path: bytes, kind: bytes, facts: os.stat_result, *, size: int = 0, link: bytes = b"", xattrs: t.Mapping[str, bytes] = {},
@@ -163,7 +187,7 @@ class _Writer:
         pairs = list(said)
         pairs += [(b"SCHILY.xattr." + os.fsencode(name), value) for name, value in sorted(treecopy.kept(xattrs).items())]
         device = kind in (archive.CHARACTER, archive.BLOCK_DEVICE)
-        self._out(tarheader.build(
+        self.out(tarheader.build(
             path, kind=kind, mode=stat.S_IMODE(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid, size=size, mtime=facts.st_mtime_ns,
             link=link, major=os.major(facts.st_rdev) if device else 0, minor=os.minor(facts.st_rdev) if device else 0, pairs=pairs,
         ))
@@ -171,7 +195,11 @@ class _Writer:
 
 def _attributes_of(visit: treecopy.Visit) -> t.Mapping[str, bytes]:
     """Of what is not opened; these calls have no form with a directory, but /proc gives its descriptor a name."""
-    return fs.xattrs(b"/proc/self/fd/%d/%s" % (visit.dir_fd, visit.name))
+    return fs.xattrs(_path(visit))
+
+
+def _path(visit: treecopy.Visit) -> bytes:
+    return b"/proc/self/fd/%d/%s" % (visit.dir_fd, visit.name)
 
 
 def _segments(fd: int, facts: os.stat_result) -> t.Optional[tarheader.SparseMap]:

@@ -93,7 +93,7 @@ def walk(top: str, *, cross_mounts: bool = False) -> t.Iterator[Visit]:
                 yield Visit(LEAVE, path, b".", fd, facts)
                 levels.pop()
                 if levels:
-                    fd = _swap(fd, _climb(fd, levels[-1][1], path))
+                    fd = _swap(fd, climb(fd, levels[-1][1], path))
                 continue
             name = left.pop()
             here = path + b"/" + name if path else name
@@ -131,7 +131,8 @@ def _enter(fd: int, name: bytes, cross_mounts: bool) -> t.Tuple[int, bool]:
     return below, not cross_mounts and os.fstat(below).st_dev != os.fstat(fd).st_dev
 
 
-def _climb(fd: int, above: os.stat_result, path: bytes) -> int:
+def climb(fd: int, above: os.stat_result, path: bytes) -> int:
+    """The directory that this one is in, which must still be the one it was."""
     parent = os.open("..", _DIRECTORY, dir_fd=fd)
     if not os.path.samestat(os.fstat(parent), above):
         os.close(parent)
@@ -172,7 +173,7 @@ class _Copier:
         elif visit.event == LEAVE:
             describe(self._fd, facts, kept(fs.xattrs(visit.dir_fd)))
             if self._trail:
-                self._fd = _swap(self._fd, _climb(self._fd, self._trail.pop(), visit.path))
+                self._fd = _swap(self._fd, climb(self._fd, self._trail.pop(), visit.path))
         elif not stat.S_ISSOCK(facts.st_mode):
             self.entries += 1
             if not self._link(visit):
