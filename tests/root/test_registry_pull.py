@@ -9,15 +9,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import images, login
+from ansible_collections.cocker.engine.plugins.module_utils.engine import login
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
-from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import parse_platform, parse_remote
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Denied, NotFound, Unreachable
-from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import LoginWish, Pull
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import LoginWish
 from ansible_collections.cocker.engine.tests.root import netlab, ocilayout, registrylab
 from ansible_collections.cocker.engine.tests.root.registrylab import LINE, PLAIN, SAFE, TOKENS, Registries
+from ansible_collections.cocker.engine.tests.root.registrystore import Store, push
 
 pytestmark = pytest.mark.root
 
@@ -35,44 +33,6 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Registrie
         name = layout.save(*[ocilayout.on(layout.image([BASE, {"arch": text.encode()}], architecture=text), text) for text in ("amd64", "arm64", "riscv64")])
         push(found, name, "public/list:1", "--all")
         yield found
-
-
-def push(registries: Registries, source: str, name: str, *more: str, to: str = PLAIN) -> None:
-    registries.skopeo("copy", "--quiet", "--dest-tls-verify=false", *more, source, "docker://%s/%s" % (to, name))
-
-
-class Store:
-    def __init__(self, registries: Registries, home: pathlib.Path) -> None:
-        self.registries, self.home, self.layout = registries, str(home), Layout(str(home))
-
-    def pull(self, reference: str, name: str = "app", *, check: bool = False, force: bool = False, pause: bool = False, platform: str = "", **said: t.Any) -> t.Any:
-        remote = parse_remote(reference, "reference")
-        access = said.pop("access", None) or self.registries.access(remote.host)
-        wanted = Pull(remote, access=access, platform=parse_platform(platform) if platform else None, **said)
-
-        def run() -> t.Any:
-            if not pause:
-                from ansible_collections.cocker.engine.plugins.module_utils.registry import transport
-                transport._FIRST_PAUSE = 0.001
-            return images.ensure(open_host(self.home, dry_run=check), ImageWish(name, "1", source="registry", force=force, pull=wanted))
-
-        return self.registries.lab.run(run)
-
-    def tree(self, name: str = "app") -> t.Dict[str, bytes]:
-        """The files of the image, the topmost of each name; what is hidden is there as whiteout, and so is not a file."""
-        record = json.loads(pathlib.Path(self.layout.image(name, "1")).read_text())
-        found: t.Dict[str, bytes] = {}
-        for layer in record["layers"]:
-            top = pathlib.Path(self.layout.diff(layer))
-            for path in top.rglob("*"):
-                if path.is_char_device():
-                    found.pop(str(path.relative_to(top)))
-                elif path.is_file():
-                    found[str(path.relative_to(top))] = path.read_bytes()
-        return found
-
-    def left(self) -> t.List[str]:
-        return [*os.listdir(self.layout.images), *os.listdir(self.layout.layers)] if os.path.isdir(self.layout.layers) else []
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How registries are reached, the same for every module that asks one; and the options of cocker_login."""
+"""How registries are reached, the same for every module that asks one; and the options of cocker_login and cocker_image_push."""
 from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
@@ -19,5 +19,13 @@ LOGIN = Spec({
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
     "verify": {"type": "bool", "default": True},
     "reauthorize": {"type": "bool", "default": False, "aliases": ["reauth"]},
+    **ACCESS,
+})
+
+PUSH = Spec({
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "version": {"type": "str", "aliases": ["tag"]},
+    "reference": {"type": "str"},
+    "format": {"type": "str", "choices": ["docker", "oci"], "default": "oci"},
     **ACCESS,
 })

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The options that say how registries are reached, and those of cocker_login, read."""
+"""The options that say how registries are reached, and those of cocker_login and cocker_image_push, read."""
 from __future__ import annotations
+
+import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
+from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import PRESENT, Access, LoginWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import PRESENT, Access, LoginWish, PushWish
 
 _LONGEST = 3600
 
@@ -47,6 +49,36 @@ def login(params: Params) -> LoginWish:
         reauthorize=params["reauthorize"],
         access=access(params),
     )
+
+
+def push(params: Params) -> PushWish:
+    """Raises Invalid."""
+    image = image_ref(params)
+    return PushWish(image, _target(params["reference"], image), params["format"], access(params))
+
+
+def image_ref(params: Params) -> names.ImageRef:
+    """Of an image that is in the store: without a version the largest is meant. Raises Invalid."""
+    ref = names.parse_image(params["name"], "name")
+    if params["version"] is None:
+        return ref
+    if ref.version is not None:
+        raise Invalid("version", "name has a version already (%s)" % ref.version)
+    return ref._replace(version=names.image_version(params["version"], "version"))
+
+
+def _target(reference: t.Optional[str], image: names.ImageRef) -> distribution.Remote:
+    """Where it goes; without a reference it is called there as it is here."""
+    if reference is not None:
+        remote = distribution.parse_remote(reference, "reference")
+        if remote.digest is not None:
+            raise Invalid("reference", "%s: an image is pushed to a tag, its digest follows from its content" % reference)
+        return remote
+    try:
+        name = image.name if image.version in (None, versions.NONE) else str(image)
+        return distribution.parse_remote(name, "name")
+    except Invalid as error:
+        raise Invalid("name", error.reason, hint="or say in reference where the image goes") from None
 
 
 def registry(text: str, option: str) -> str:

@@ -7,8 +7,10 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Remote
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform
+from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
 
 PRESENT, ABSENT = "present", "absent"
+OCI, DOCKER = "oci", "docker"
 NEVER, MISSING, NEWER, ALWAYS = "never", "missing", "newer", "always"
 
 
@@ -33,6 +35,16 @@ class LoginWish:
     state: str = PRESENT
     verify: bool = True
     reauthorize: bool = False
+    access: Access = Access()
+
+
+@dataclasses.dataclass(frozen=True)
+class PushWish:
+    """An image of the store under a tag of a registry; `format` is oci or docker."""
+
+    image: ImageRef
+    remote: Remote
+    format: str = OCI
     access: Access = Access()
 
 

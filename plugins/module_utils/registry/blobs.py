@@ -87,11 +87,20 @@ def document(client: Client, blob: Descriptor, most: int) -> bytes:
     return b"".join(pieces(client, blob))
 
 
-def is_there(client: Client, digest: str) -> bool:
-    with client.ask("HEAD", client.url("blobs/" + digest), scope=client.scope(PUSH)) as response:
+def is_there(client: Client, digest: str, *, to_push: bool = True) -> bool:
+    with client.ask("HEAD", client.url("blobs/" + digest), scope=client.scope(PUSH if to_push else PULL)) as response:
         if response.status in (200, 404):
             return response.status == 200
         raise client.failure("look for", digest, response)
+
+
+def first_bytes(client: Client, digest: str, count: int) -> bytes:
+    """Enough to tell how it is compressed. Not verified."""
+    headers = {"Range": "bytes=0-%d" % (count - 1)}
+    with client.ask("GET", client.url("blobs/" + digest), scope=client.scope(PULL), headers=headers) as response:
+        if response.status not in (200, 206):
+            raise client.failure("fetch", digest, response)
+        return response.read(count)
 
 
 def mount(client: Client, digest: str, source: str) -> bool:

@@ -5,6 +5,7 @@ What it returns was checked against its digest. Not here: what is done with it (
 """
 from __future__ import annotations
 
+import copy
 import hashlib
 import http.client
 import json
@@ -55,6 +56,12 @@ class Client:
         self.transport = transport
         self.base = "%s://%s/v2/" % (scheme, remote.host)
         self._authorizer = Authorizer(self.origin, transport, credentials)
+
+    def beside(self, repository: str) -> Client:
+        """The same registry and login, another repository."""
+        other = copy.copy(self)
+        other.remote = Remote(self.remote.host, repository)
+        return other
 
     @property
     def origin(self) -> Origin:

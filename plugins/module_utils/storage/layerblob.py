@@ -22,16 +22,18 @@ class Written(t.NamedTuple):
     blob: Blob
 
 
-def write(layout: Layout, layer: Layer, out: compress.Write, *, kind: str) -> Written:
+def write(layout: Layout, layer: Layer, out: compress.Write, *, kind: str, remember: bool = True) -> Written:
     """Calls `out` with the blob in pieces, each valid during the call only; `kind` is one of compress.KINDS.
 
-    The same layer gives the same bytes. Remembers the digests in the layer's record. Raises Damaged, Unsupported, CockerError.
+    The same layer gives the same bytes. Remembers the digests in the layer's record, unless nothing may change.
+    Raises Damaged, Unsupported, CockerError.
     """
     blob = Counted(out)
     with compress.into(kind, blob.write) as compressed:
         tar = Counted(compressed) if kind != PLAIN else blob
         layertar.write(layout.diff(layer.id), tar.write)
-    layers.remember(layout, layer.id, {_form(PLAIN): tar.blob(), _form(kind): blob.blob()})
+    if remember:
+        layers.remember(layout, layer.id, {_form(PLAIN): tar.blob(), _form(kind): blob.blob()})
     return Written(tar.blob().digest, blob.blob())
 
 
