@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
@@ -110,3 +111,40 @@ def test_looking_makes_no_store(cocker, tmp_path):
     for words in (["ps", "-a"], ["images"], ["networks"], ["volumes"], ["info"]):
         assert cocker("--home", home, *words)[0] == 0
     assert not os.path.exists(home)
+
+
+def test_a_container_is_frozen_signalled_and_waited_for(cocker):
+    script = "trap 'echo caught; exit 7' USR1; echo ready; while :; do sleep 0.05; done"
+    cocker("run", "--name", "web", "--network", "none", "box", "sh", "-c", script)
+    assert cocker("pause", "web") == (0, "web\n", "")
+    assert "(Paused)" in cocker("ps")[1]
+    assert cocker("unpause", "web") == (0, "web\n", "")
+    assert poll.until(lambda: "ready" in cocker("logs", "web")[1], timeout=10)
+    assert cocker("kill", "-s", "USR1", "web") == (0, "web\n", "")
+    assert cocker("wait", "web") == (0, "7\n", "")
+    assert cocker("logs", "-f", "web") == (0, "ready\ncaught\n", "")
+    assert cocker("logs", "-n", "1", "web") == (0, "caught\n", "")
+    assert cocker("kill", "web")[0] == 1
+
+
+def test_this_time_only_it_has_less_time_to_stop(cocker):
+    cocker("run", "--name", "web", "--network", "none", "--stop-timeout", "60", "box", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    assert cocker("stop", "-t", "0", "web") == (0, "web\n", "")
+    assert json.loads(cocker("inspect", "web")[1])[0]["Config"]["StopTimeout"] == 60
+
+
+def test_files_go_in_and_out(cocker, tmp_path):
+    cocker("create", "--name", "web", "--network", "none", "box", "sleep", "1000")
+    (tmp_path / "a").write_text("content\n")
+    assert cocker("cp", str(tmp_path / "a"), "web:/etc/a") == (0, "", "")
+    assert cocker("cp", "web:/etc/a", str(tmp_path / "b")) == (0, "", "")
+    assert (tmp_path / "b").read_text() == "content\n"
+    assert cocker("cp", "x", "y")[0] == 2
+
+
+def test_images_come_get_names_and_go(cocker, tmp_path):
+    (tmp_path / "root" / "etc").mkdir(parents=True)
+    assert cocker("import", str(tmp_path / "root"), "mine:1.0") == (0, "mine:1.0\n", "")
+    assert cocker("tag", "mine:1.0", "mine:2.0") == (0, "mine:2.0\n", "")
+    assert "mine    2.0" in cocker("images")[1]
+    assert cocker("rmi", "mine:1.0", "mine:2.0", "mine:3.0")[:2] == (1, "mine:1.0\nmine:2.0\n")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""start, stop, restart, rm, exec: on containers that exist. Each name is printed when it is done; one failure does not hide the others.
+"""start, stop, restart, kill, pause, unpause, wait, rm, exec: on containers that exist.
+
+Each name is printed when it is done; one failure does not hide the others.
 
 A task without images manages only what it says: what these commands do, and nothing else, is what a playbook's task would do.
 """
@@ -11,11 +13,11 @@ import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
-from ansible_collections.cocker.engine.plugins.module_utils.model import names, wishes
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, units, wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound
 
-Wishes = t.Callable[[str], wishes.ContainerWish]
+Wishes = t.Callable[[str, argparse.Namespace], wishes.ContainerWish]
 
 
 def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) -> int:
@@ -36,12 +38,48 @@ def _ensured(wish: Wishes) -> t.Callable[[Context, argparse.Namespace], int]:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 
         checked = [names.object_name(name, "NAME") for name in said.names]
-        return each(context, checked, lambda name: t.cast("None", containers.ensure(context.acting(), wish(name))))
+        return each(context, checked, lambda name: t.cast("None", containers.ensure(context.acting(), wish(name, said))))
     return run
+
+
+def _stopped(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
+    return wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED, stop_within=said.time)
 
 
 def _shape_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _shape_stop(parser: argparse.ArgumentParser) -> None:
+    help = "seconds from the stop signal to SIGKILL, this time, instead of the container's own"
+    parser.add_argument("-t", "--time", type=int, metavar="SECONDS", help=help)
+    _shape_names(parser)
+
+
+def _shape_kill(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-s", "--signal", default="KILL", metavar="SIGNAL", help="a name or a number")
+    _shape_names(parser)
+
+
+def _kill(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals
+
+    number = units.parse_signal(said.signal, "--signal")
+    return each(context, said.names, lambda name: signals.send(context.acting(), name, number))
+
+
+def _wait(context: Context, said: argparse.Namespace) -> int:
+    """Docker's: one exit code a line."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals
+
+    code = OK
+    for name in said.names:
+        try:
+            context.say(str(signals.wait(context.looking(), name)))
+        except CockerError as error:
+            context.complain(str(error))
+            code = FAILED
+    return code
 
 
 def _shape_rm(parser: argparse.ArgumentParser) -> None:
@@ -92,9 +130,13 @@ def _exec(context: Context, said: argparse.Namespace) -> int:
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
-    "start": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
-    "stop": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED))),
-    "restart": (_shape_names, _ensured(lambda name: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED, restart=True))),
+    "start": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
+    "stop": (_shape_stop, _ensured(lambda name, said: _stopped(name, said))),
+    "restart": (_shape_stop, _ensured(lambda name, said: dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True))),
+    "kill": (_shape_kill, _kill),
+    "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED))),
+    "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
+    "wait": (_shape_names, _wait),
     "rm": (_shape_rm, _remove),
     "exec": (_shape_exec, _exec),
 }

@@ -45,13 +45,31 @@ def _create(name: str) -> t.Tuple[Shape, Run]:
     return create.COMMANDS[name]
 
 
+def _store(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import store
+
+    return store.COMMANDS[name]
+
+
+def _follow(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import follow
+
+    return follow.COMMANDS[name]
+
+
+def _transfer(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import transfer
+
+    return transfer.COMMANDS[name]
+
+
 def _complete(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import completion
 
     return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
 
 
-LOOK, CONTAINERS, OBJECTS, SHELL = "Look", "Containers", "Images, networks, volumes", "Shell"
+LOOK, CONTAINERS, IMAGES, SHELL = "Look", "Containers", "Images", "Shell"
 
 COMMANDS: t.Dict[str, Command] = {
     "ps": Command(LOOK, "List containers", _look),
@@ -65,8 +83,19 @@ COMMANDS: t.Dict[str, Command] = {
     "start": Command(CONTAINERS, "Start containers", _act),
     "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act),
     "restart": Command(CONTAINERS, "Stop containers and start them", _act),
+    "kill": Command(CONTAINERS, "Send a signal, SIGKILL by default", _act),
+    "pause": Command(CONTAINERS, "Freeze all processes of containers", _act),
+    "unpause": Command(CONTAINERS, "Let them go on", _act),
+    "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act),
     "rm": Command(CONTAINERS, "Remove containers", _act),
     "exec": Command(CONTAINERS, "Run a command in a container", _act),
+    "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
+    "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
+    "pull": Command(IMAGES, "Get an image from a registry", _store),
+    "import": Command(IMAGES, "Make an image from an archive or a directory", _store),
+    "tag": Command(IMAGES, "Give an image another name", _store),
+    "rmi": Command(IMAGES, "Remove images", _store),
+    "login": Command(IMAGES, "Keep the credentials of a registry", _store),
     "completion": Command(SHELL, "Print the completion script for bash, zsh or fish", _complete),
 }
 

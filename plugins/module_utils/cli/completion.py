@@ -35,8 +35,8 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 WORDS = "words"
 
 # Commands whose words are names of containers, and of images.
-_CONTAINERS = frozenset(("start", "stop", "restart", "rm", "exec", "inspect"))
-_IMAGES = frozenset(("create", "run", "inspect"))
+_CONTAINERS = frozenset(("start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "exec", "logs", "inspect"))
+_IMAGES = frozenset(("create", "run", "tag", "rmi", "inspect"))
 
 
 def _shape(parser: argparse.ArgumentParser) -> None:

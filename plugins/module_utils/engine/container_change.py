@@ -43,7 +43,7 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     kinds = {action.kind for action in plan.actions}
     if container_states.REMOVE in kinds:
         record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
-        return Change(host, have, plan, record, kill_signal=wish.kill_signal)  # how it is stopped is the task's to say
+        return Change(host, have, plan, record, wish=wish)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
     resets = bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds)
     record = _record(host, spec, have.record, anew=resets or wish.repin)
@@ -52,7 +52,7 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
     made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
-    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record, kill_signal=wish.kill_signal)
+    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record, wish=wish)
 
 
 def _republishes(have: ContainerState, plan: Plan) -> bool:
@@ -74,10 +74,10 @@ class Change:
     """The actions of one plan, bound to what was observed (`have`) and what is to be recorded."""
 
     def __init__(
-        self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord], *, kill_signal: t.Optional[int] = None
+        self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord], *, wish: ContainerWish
     ) -> None:
         self._host, self._have, self._record = host, have, record
-        self.plan, self._kill_signal = plan, kill_signal
+        self.plan, self._wish = plan, wish
         self._kinds = [action.kind for action in plan.actions]
         keeps = {container_plan.CONFIGURE, container_plan.UPDATE} & set(self._kinds)
         self._leases = leased.of(host, have.name) if keeps else []
@@ -171,7 +171,7 @@ class Change:
         host, have = self._host, self._have
 
         def stop() -> None:
-            lifecycle.stop(host, have, self._record, kill_signal=self._kill_signal)
+            lifecycle.stop(host, have, self._record, kill_signal=self._wish.kill_signal, within=self._wish.stop_within)
 
         def start_former() -> None:
             if have.record is not None and not observe.container(host, have.name).is_running:

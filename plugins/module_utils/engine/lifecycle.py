@@ -115,15 +115,19 @@ def _launch(host: Host, name: str) -> None:
 
 
 def stop(
-    host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] = None, *, kill_signal: t.Optional[int] = None
+    host: Host, found: ContainerState, wanted: t.Optional[ContainerRecord] = None,
+    *, kill_signal: t.Optional[int] = None, within: t.Optional[int] = None,
 ) -> None:
-    """The stop signal, the stop timeout, SIGKILL, as `wanted` has them; then nothing of the run is left but its record."""
+    """The stop signal, the stop timeout, SIGKILL, as `wanted` has them; then nothing of the run is left but its record.
+
+    `kill_signal` and `within` (seconds) take their places.
+    """
     running, record = found.running, wanted or found.record
     if running is None or record is None:
         return
     _announce(host, found.name)
     identity = process.Identity(running.pid, running.start_time)
-    timeout = record.spec.stop_timeout if record.spec.stop_timeout is not None else STOP_TIMEOUT
+    timeout = next(each for each in (within, record.spec.stop_timeout, STOP_TIMEOUT) if each is not None)
     process.signal(identity, kill_signal or stop_signal(record.spec, record.config.stop_signal or None))
     if found.status == PAUSED:
         factory.from_paths(running.cgroups).thaw()  # with the signal waiting for it

@@ -22,8 +22,8 @@ ABSENT, PRESENT, STARTED, PAUSED, STOPPED, HEALTHY = "absent", "present", "start
 class ContainerWish:
     """`on_change` forbids what a change may cost: `apply` anything, `live_only` no restart, `fail` no change at all.
 
-    `kill_signal` is sent in place of the stop signal, whoever stops the container and why.
-    `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
+    `kill_signal` is sent in place of the stop signal, whoever stops the container and why; `stop_within` takes the place of its
+    stop timeout, in seconds. `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
     """
 
     spec: ContainerSpec
@@ -34,6 +34,7 @@ class ContainerWish:
     on_change: str = "apply"
     kill_signal: t.Optional[int] = None
     warnings: t.Tuple[str, ...] = ()
+    stop_within: t.Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Options as AnsibleModule would hand them to a parser of edge/: what a command line says, and every default beside it."""
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
+
+Params = t.Dict[str, t.Any]
+
+
+def params(spec: Spec, **said: t.Any) -> Params:
+    return {**{name: option.get("default") for name, option in spec.options.items()}, **said}

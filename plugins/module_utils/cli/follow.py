@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""logs: what a container wrote, and what it goes on to write. Not here: reading the log (engine/logs.py)."""
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.engine import logs, observe
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+_INTERVAL = 0.2  # seconds between two looks
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
+    parser.add_argument("-n", "--tail", type=int, metavar="LINES", help="only the last ones")
+    parser.add_argument("--since", metavar="TIME", help="RFC 3339, or how long ago: 90s, 10m, 2h, 1d")
+    parser.add_argument("-t", "--timestamps", action="store_true")
+    parser.add_argument("name", metavar="NAME")
+
+
+def _logs(context: Context, said: argparse.Namespace) -> int:
+    host = context.looking()
+    found = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
+    _write(found, said.timestamps)
+    seen = Seen(found)
+    while said.follow:
+        running = observe.container(host, said.name).is_running
+        found = seen.new(logs.read(host, said.name, since=seen.time or None))
+        _write(found, said.timestamps)
+        if not running and not found:
+            break
+        time.sleep(_INTERVAL)
+    return OK
+
+
+def since(text: t.Optional[str], now: float) -> t.Optional[str]:
+    """Pure. As the log has it. Raises Invalid."""
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and unit in _SPANS:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - int(number) * _SPANS[unit]))
+    try:
+        time.strptime(text[:10], "%Y-%m-%d")
+    except ValueError:
+        raise Invalid("--since", "%r is neither a time such as 2026-01-31T12:00:00 nor a span such as 90s, 10m, 2h or 1d" % text) from None
+    return text
+
+
+class Seen:
+    """Lines that were written at once have the same time: how many of the last one were shown already."""
+
+    def __init__(self, shown: t.Sequence[logs.Line]) -> None:
+        self.time, self._count = "", 0
+        self._note(shown)
+
+    def new(self, found: t.Sequence[logs.Line]) -> t.List[logs.Line]:
+        """Of those since `time`, what was not there before."""
+        old = self._count if self.time else 0
+        fresh = [line for line in found if line.time > self.time] if self.time else list(found)
+        again = [line for line in found if line.time == self.time][old:] if self.time else []
+        self._note([*again, *fresh])
+        return [*again, *fresh]
+
+    def _note(self, shown: t.Sequence[logs.Line]) -> None:
+        if shown:
+            last = shown[-1].time
+            self._count = sum(line.time == last for line in shown) + (self._count if last == self.time else 0)
+            self.time = last
+
+
+def _write(lines: t.Iterable[logs.Line], timestamps: bool) -> None:
+    for line in lines:
+        stream = sys.stderr if line.stream == "stderr" else sys.stdout
+        stream.buffer.write(b"%s %s" % (line.time.encode(), line.content) if timestamps else line.content)
+        stream.flush()
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "logs": (_shape, _logs),
+}

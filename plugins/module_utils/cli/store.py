@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""pull, import, tag, rmi, login: what changes the store of images. Each says what it did, as a task's actions would."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_image, parse_image
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+
+def _image(context: Context, **said: t.Any) -> Outcome:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import images
+
+    return images.ensure(context.acting(), parse_image.wish(asked.params(args_image.SPEC, **said)))
+
+
+def _tell(context: Context, outcome: Outcome) -> int:
+    """The image's full name, and on stderr that nothing was to be done."""
+    image = outcome.result.get("image")
+    if not outcome.changed:
+        context.complain("nothing to do: it is so already")
+    if image:
+        context.say(image["RepoTags"][0])
+    return OK
+
+
+def _shape_pull(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="of several in one reference; this host's own by default")
+    parser.add_argument("--pull", choices=["always", "missing", "never", "newer"], default="newer")
+    parser.add_argument("--as", dest="name", metavar="NAME[:VERSION]", help="its name here, instead of the registry's")
+    parser.add_argument("--insecure", action="store_true", help="take any certificate, or none")
+    parser.add_argument("reference", metavar="HOST/NAME[:TAG]")
+
+
+def _pull(context: Context, said: argparse.Namespace) -> int:
+    options: t.Dict[str, t.Any] = {"source": "registry", "name": said.name or said.reference, "pull": said.pull, "platform": said.platform}
+    if said.name:
+        options["reference"] = said.reference
+    if said.insecure:
+        options["validate_certs"] = False
+    return _tell(context, _image(context, **options))
+
+
+def _shape_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=["auto", "rootfs", "cockerimage", "docker-archive", "oci-archive"], default="auto")
+    parser.add_argument("--force", action="store_true", help="replace an image of that name, whatever is in it")
+    parser.add_argument("path", metavar="ARCHIVE|DIRECTORY")
+    parser.add_argument("name", metavar="NAME[:VERSION]", nargs="?", help="may be left out for a .cockerimage, whose file name says it")
+
+
+def _import(context: Context, said: argparse.Namespace) -> int:
+    path = os.path.abspath(said.path)
+    source = "directory" if os.path.isdir(path) else "archive"
+    return _tell(context, _image(context, source=source, name=said.name, path=path, format=said.format, force=said.force))
+
+
+def _shape_tag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("name", metavar="NAME[:VERSION]")
+
+
+def _tag(context: Context, said: argparse.Namespace) -> int:
+    return _tell(context, _image(context, source="image", from_image=said.image, name=said.name))
+
+
+def _shape_rmi(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="IMAGE")
+
+
+def _rmi(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import act
+    from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
+
+    def remove(name: str) -> None:
+        if not _image(context, name=name, state="absent").changed:
+            raise NotFound("remove image", name, "it is not in the store")
+
+    return act.each(context, said.names, remove)
+
+
+def _shape_login(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-u", "--username", required=True)
+    parser.add_argument("--password-stdin", action="store_true", help="read it from standard input instead of the terminal")
+    parser.add_argument("registry", metavar="HOST[:PORT]")
+
+
+def _login(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_registry, parse_registry
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import login
+
+    params = asked.params(args_registry.LOGIN, registry_url=said.registry, username=said.username, password=_password(said))
+    outcome = login.ensure(context.acting(), parse_registry.login(params))
+    context.say("Login succeeded" if outcome.changed else "Already logged in")
+    return OK
+
+
+def _password(said: argparse.Namespace) -> str:
+    """Never an argument: those are seen by everybody on the host."""
+    if said.password_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        raise Invalid("--password-stdin", "it is needed where there is no terminal to ask at")
+    import getpass
+
+    return getpass.getpass()
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "pull": (_shape_pull, _pull),
+    "import": (_shape_import, _import),
+    "tag": (_shape_tag, _tag),
+    "rmi": (_shape_rmi, _rmi),
+    "login": (_shape_login, _login),
+}
