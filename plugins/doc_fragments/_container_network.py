@@ -37,6 +37,10 @@ options:
         description:
           - The container's address on this network. Not set, a free one is chosen when the container is made, and kept.
         type: str
+      ipv6_address:
+        description:
+          - The container's IPv6 address, on a network that has IPv6. Not set, a free one is chosen and kept.
+        type: str
       mac_address:
         description:
           - The MAC address of its interface. Not set, it follows from the IP address.
@@ -52,6 +56,12 @@ options:
       - Short for O(networks[].ipv4_address).
     type: str
     aliases: [ip, vip]
+  ipv6_address:
+    description:
+      - The container's IPv6 address, where it is on one network only.
+      - Short for O(networks[].ipv6_address).
+    type: str
+    aliases: [ip6]
   mac_address:
     description:
       - The MAC address of the container's interface, where it is on one network only.
@@ -61,7 +71,8 @@ options:
     description:
       - Ports of the host that lead to the container, each as V(CONTAINER), V(HOST:CONTAINER) or
         V(ADDRESS:HOST:CONTAINER), where the ports may be ranges of equal length, followed by V(/udp) where it is not TCP.
-      - Without a host port, a free one is chosen when the container starts. Without an address, every address of the host leads there.
+      - Without a host port, a free one is chosen when the container starts. Without an address, every address of the host leads there,
+        the IPv6 ones too where the container has IPv6. V(::1) alone cannot lead to a container.
       - Must be quoted. YAML reads V(22:22) without quotes as the number 1342, so numbers are refused.
       - Needs O(network_mode=bridge).
     type: list

@@ -8,7 +8,8 @@ module: cocker_network
 short_description: Manage networks that containers are on
 version_added: 0.1.0
 description:
-  - Makes bridges of the host with an IPv4 subnet, whose containers reach each other and, translated to the host's address, the outside.
+  - Makes bridges of the host with an IPv4 subnet and, where it is wanted, an IPv6 one, whose containers reach each other and, translated
+    to the host's address, the outside. With macvlan and ipvlan containers are neighbours of the hosts on one of the host's links.
   - Addresses, firewall rules and links are the engine's own. Nothing that others made on the host is touched.
   - The network V(cocker0) with the subnet V(10.166.88.0/24) is made when a container needs it and it does not exist.
 extends_documentation_fragment:
@@ -31,20 +32,50 @@ options:
     default: present
   driver:
     description:
-      - What kind of network it is. There is one kind.
+      - V(bridge) is a bridge of its own with the host as gateway, and what a network is where nothing is said.
+      - V(macvlan) and V(ipvlan) put containers on a link of the host, named by O(driver_options). Their addresses are those of the
+        network beyond that link, whose gateway is not the host; the host itself cannot reach them; ports cannot be published. The kernel
+        must have the driver; one that has not is refused.
     type: str
-    choices: [bridge]
+    choices: [bridge, ipvlan, macvlan]
+  driver_options:
+    description:
+      - V(bridge_name) names the bridge. V(mtu), V(icc) and V(isolate) are the options of those names.
+      - V(parent) is the link of the host for macvlan and ipvlan, and V(mode) how containers share it. For macvlan V(bridge) (the default),
+        V(private), V(vepa), V(passthru), for ipvlan V(l2) (the default), V(l3), V(l3s).
+      - V(com.docker.network.bridge.name), V(com.docker.network.driver.mtu), V(com.docker.network.bridge.enable_icc), V(macvlan_mode) and
+        V(ipvlan_mode) are accepted, too. Any other is refused.
+    type: dict
+  enable_ipv6:
+    description:
+      - Gives the network an IPv6 subnet where O(ipam_config) names none. It is a unique local one that follows from the network's name.
+      - Containers get an address of it beside the IPv4 one. The host then forwards IPv6; links of the host that listen to router
+        advertisements go on doing so.
+    type: bool
+  uplink:
+    description:
+      - The link of the host by which the network's containers reach the outside. What the host would send by another link is dropped.
+      - Left out, it is any. Published ports are reached by all links.
+    type: str
+    aliases: [host_eth]
+  force:
+    description:
+      - Changes what cannot be changed while containers are on the network (subnet, gateway, driver, the name of the bridge). Those that run
+        are connected anew and get other addresses, where theirs do not fit. An address that a container asks for must fit.
+    type: bool
+    default: false
   ipam_config:
     description:
-      - The addresses of the network, as a list of one entry.
-      - Not set or empty, a free subnet is chosen when the network is made, and kept.
-      - The subnet and the gateway of a network that containers are on cannot be changed.
+      - The addresses of the network, as a list of one entry for IPv4 and one for IPv6.
+      - Without an entry for IPv4, a free subnet is chosen when the network is made, and kept.
+      - The subnet and the gateway of a network that containers are on cannot be changed, except with O(force).
     type: list
     elements: dict
     suboptions:
       subnet:
         description:
-          - The subnet with its prefix length, such as V(10.66.1.0/24). A subnet that overlaps a route of the host is refused.
+          - The subnet with its prefix length, such as V(10.66.1.0/24) or V(fd00:66:1::/64). A subnet that overlaps a route of the host
+            is refused.
         type: str
       gateway:
         description:
@@ -108,6 +139,25 @@ EXAMPLES = r"""
     mtu: 1400
     labels:
       tier: data
+
+- name: A network with IPv4 and IPv6 that leaves by one link of the host only
+  cocker.engine.cocker_network:
+    name: dual
+    ipam_config:
+      - subnet: 10.66.4.0/24
+      - subnet: fd00:66:4::/64
+    uplink: eth0
+
+- name: A network on the office's own, next to its other machines
+  cocker.engine.cocker_network:
+    name: office
+    driver: macvlan
+    driver_options:
+      parent: eth0
+    ipam_config:
+      - subnet: 192.0.2.0/24
+        gateway: 192.0.2.1
+        iprange: 192.0.2.192/27
 
 - name: Remove a network that no container is on
   cocker.engine.cocker_network:

@@ -39,7 +39,7 @@ def wish(name: str, **said: t.Any) -> ContainerWish:
     """A container that dies at once when it is stopped, so that no test waits for a grace period."""
     options = {key: said.pop(key) for key in WISH if key in said}
     if "published_ports" in said and said["published_ports"] is not None:
-        said["published_ports"] = ports.normalise(said["published_ports"])
+        said["published_ports"] = ports.normalise(said["published_ports"], ipv6=True)
     if said.get("images"):
         said.setdefault("stop_signal", int(signal.SIGKILL))
     return ContainerWish(ContainerSpec(name, **said), **options)

@@ -50,11 +50,13 @@ NETWORK: Options = {
         "options": {
             "name": {"type": "str", "required": True},
             "ipv4_address": {"type": "str"},
+            "ipv6_address": {"type": "str"},
             "mac_address": {"type": "str"},
             "aliases": {"type": "list", "elements": "str"},
         },
     },
     "ipv4_address": {"type": "str", "aliases": ["ip", "vip"]},
+    "ipv6_address": {"type": "str", "aliases": ["ip6"]},
     "mac_address": {"type": "str"},
     "published_ports": {"type": "list", "elements": "raw", "aliases": ["port_mapping", "ports", "publish", "published"]},
     "publish_all_ports": {"type": "bool", "aliases": ["publish_all"]},

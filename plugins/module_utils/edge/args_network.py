@@ -7,7 +7,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spe
 SPEC = Spec({
     "name": {"type": "str", "required": True, "aliases": ["network_name"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "driver": {"type": "str", "choices": ["bridge"]},
+    "driver": {"type": "str", "choices": ["bridge", "ipvlan", "macvlan"]},
+    "driver_options": {"type": "dict"},
+    "enable_ipv6": {"type": "bool"},
+    "force": {"type": "bool", "default": False},
+    "uplink": {"type": "str", "aliases": ["host_eth"]},
     "ipam_config": {
         "type": "list",
         "elements": "dict",

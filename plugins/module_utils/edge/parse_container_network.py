@@ -5,6 +5,7 @@ Not here: whether the networks exist and addresses are free (engine/endpoints.py
 """
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import typing as t
 
@@ -52,45 +53,47 @@ def _mode(value: t.Optional[str]) -> t.Tuple[t.Optional[str], t.Optional[str]]:
 def _networks(params: Params, named: t.Optional[str], *, is_partial: bool) -> t.Optional[Attachments]:
     given = params["networks"]
     if given is None and named is not None:
-        given = [{"name": named, "ipv4_address": None, "mac_address": None, "aliases": None}]
+        given = [{"name": named, "ipv4_address": None, "ipv6_address": None, "mac_address": None, "aliases": None}]
     elif named is not None and named not in [each["name"] for each in given]:
         raise Invalid("network_mode", "%s is not one of networks" % named)
-    address = parse_network.address(params["ipv4_address"], "ipv4_address")
-    mac = mac_address(params["mac_address"], "mac_address")
+    own = {
+        "ipv4_address": parse_network.address(params["ipv4_address"], "ipv4_address"),
+        "ipv6_address": parse_network.address6(params["ipv6_address"], "ipv6_address"),
+        "mac_address": mac_address(params["mac_address"], "mac_address"),
+    }
+    said = {option: value for option, value in own.items() if value is not None}
     if given is None:
-        return None if address is None and mac is None else _default_network(address, mac, is_partial=is_partial)
+        return _default_network(said, is_partial=is_partial) if said else None
     attachments = tuple(_attachment(each) for each in given)
     for index, attachment in enumerate(attachments):
         if attachment.name in [earlier.name for earlier in attachments[:index]]:
             raise Invalid("networks", "%s is listed twice" % attachment.name)
-    if address is None and mac is None:
-        return attachments
-    return (_only(attachments, address, mac),)
+    return (_only(attachments, said),) if said else attachments
 
 
 def _attachment(each: Params) -> Attachment:
     return Attachment(
         name=names.object_name(each["name"], "networks.name"),
         ipv4_address=parse_network.address(each["ipv4_address"], "networks.ipv4_address"),
+        ipv6_address=parse_network.address6(each["ipv6_address"], "networks.ipv6_address"),
         mac_address=mac_address(each["mac_address"], "networks.mac_address"),
         aliases=None if each["aliases"] is None else tuple(sorted({alias(word, "networks.aliases") for word in each["aliases"]})),
     )
 
 
-def _only(attachments: Attachments, address: t.Optional[str], mac: t.Optional[str]) -> Attachment:
-    for option, value, nested in (("ipv4_address", address, "ipv4_address"), ("mac_address", mac, "mac_address")):
-        if value is not None and (len(attachments) != 1 or getattr(attachments[0], nested) not in (None, value)):
+def _only(attachments: Attachments, said: t.Mapping[str, t.Any]) -> Attachment:
+    for option, value in said.items():
+        if len(attachments) != 1 or getattr(attachments[0], option) not in (None, value):
             raise Invalid(option, "it is for a container on one network; with more, give each its own in networks")
-    only = attachments[0]
-    return Attachment(only.name, address or only.ipv4_address, mac or only.mac_address, only.aliases)
+    return dataclasses.replace(attachments[0], **said)
 
 
-def _default_network(address: t.Optional[str], mac: t.Optional[str], *, is_partial: bool) -> Attachments:
+def _default_network(said: t.Mapping[str, t.Any], *, is_partial: bool) -> Attachments:
     if is_partial:
-        option, value = ("mac_address", mac) if address is None else ("ipv4_address", address)
-        hint = "networks: [{name: NAME, %s: %s}]" % (option, value)
+        option = next(iter(said))
+        hint = "networks: [{name: NAME, %s: %s}]" % (option, said[option])
         raise Invalid(option, "a task without images keeps what it does not say, so it must name the network too", hint=hint)
-    return (Attachment(DEFAULT_NETWORK, address, mac),)
+    return (Attachment(DEFAULT_NETWORK, **said),)
 
 
 def mac_address(value: t.Optional[str], option: str) -> t.Optional[str]:
@@ -132,12 +135,12 @@ def _published_ports(given: t.Optional[t.Sequence[t.Any]], host_ip: t.Optional[s
     for value in given:
         if isinstance(value, int) and not isinstance(value, bool):
             raise Invalid(ports.OPTION, "%d is a number, and a string is accepted" % value, hint=_NUMBER)
-    return ports.normalise(given, default_ip=host_ip or None)
+    return ports.normalise(given, default_ip=host_ip or None, ipv6=True)
 
 
 def _refuse_without_bridge(params: Params, mode: t.Optional[str]) -> None:
     if mode in (None, BRIDGE):
         return
-    for option in ("networks", "ipv4_address", "mac_address", "published_ports", "publish_all_ports"):
+    for option in ("networks", "ipv4_address", "ipv6_address", "mac_address", "published_ports", "publish_all_ports"):
         if params[option]:
             raise Invalid(option, "it needs network_mode: bridge; with %s the engine gives the container no address" % mode)

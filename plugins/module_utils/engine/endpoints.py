@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import hostna
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model import names as kernel_names
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
@@ -25,7 +25,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
     NetworkSpec,
     complete,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, leases, routes
 
 PORTS = publishing.OPTIONS
@@ -44,12 +44,21 @@ def check(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     known = {network.name: network for network in leased.listed(host)}
     if DEFAULT_NETWORK not in known:
         known[DEFAULT_NETWORK] = complete(NetworkSpec(DEFAULT_NETWORK))
-    for attachment in attachments:
-        network = known.get(attachment.name) or leased.get(host, attachment.name)
+    found = [known.get(attachment.name) or leased.get(host, attachment.name) for attachment in attachments]
+    _refuse_ports(published, found)
+    for network, attachment in zip(found, attachments):
         _lease(network, leased.users(host, network.name), spec.name, attachment)
     if ports and published:
         publishing.refuse_published(published, publishing.by_others(host, except_container=spec.name))
         firewall.refuse_used(published)
+
+
+def _refuse_ports(published: Ports, found: t.Sequence[Network]) -> None:
+    if published and not any(network.has_bridge for network in found):
+        raise Invalid(OPTION, "it needs a network with driver bridge; on the others a container is reached at its own address")
+    for port in published:
+        if ipv6.is_ipv6(port.host_ip or "") and not any(network.subnet6 for network in found):
+            raise Invalid(OPTION, "%s names an IPv6 address of the host, and the container has only IPv4" % port)
 
 
 def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
@@ -74,15 +83,17 @@ def rewire(host: Host, record: ContainerRecord, former: leased.Pairs) -> None:
     spec = record.spec
     found = [networks.ensure_up(host, attachment.name) for attachment in spec.attachments()]
     before = {network.name: lease for lease, network in leased.of(host, spec.name) if lease.active}
-    again = {network.name: lease.ip for lease, network in former}
+    again = {network.name: lease for lease, network in former}
     endpoints = _take(host, record, found, _places([network.name for network in found], before), again)
     kept = {each.network.name for each in endpoints if _same_link(each.lease, before.get(each.network.name))}
-    endpoint.detach([lease.link for name, lease in sorted(before.items()) if name not in kept])
+    gone = [(network, lease) for lease, network in leased.of(host, spec.name) if network.name in before and network.name not in kept]
+    endpoint.take_away(host.netns(spec.name), [(network, before[network.name]) for network, _lease in gone])
     endpoint.attach(host.netns(spec.name), endpoints)
 
 
 def _same_link(lease: Lease, former: t.Optional[Lease]) -> bool:
-    return former is not None and (lease.link, lease.address, lease.mac) == (former.link, former.address, former.mac)
+    places = [(each.link, each.address, each.address6, each.mac) for each in (lease, former) if each is not None]
+    return places[:1] == places[1:]
 
 
 def _places(wanted: t.Sequence[str], before: t.Mapping[str, Lease]) -> t.List[int]:
@@ -93,7 +104,7 @@ def _places(wanted: t.Sequence[str], before: t.Mapping[str, Lease]) -> t.List[in
 
 
 def _take(
-    host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, str],
+    host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
 ) -> t.List[Endpoint]:
     """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
     spec = record.spec
@@ -101,22 +112,35 @@ def _take(
     with host.locked("firewall", networks.LEASES):
         ports = publishing.chosen(host, record)
         _deactivate_others(host, spec.name, {network.name for network in found})
-        way_out = next((number for number, network in enumerate(found) if not network.internal), 0)
+        way_out, served = _first(found), _first(found, with_ports=True)
         for number, (network, attachment) in enumerate(zip(found, spec.attachments())):
             have, is_way_out = leased.users(host, network.name), number == way_out
-            wanted = dataclasses.replace(attachment, ipv4_address=attachment.ipv4_address or again.get(network.name))
-            new = _lease(network, have, spec.name, wanted, place=places[number])
+            new = _lease(network, have, spec.name, _as_before(attachment, again.get(network.name)), place=places[number])
             link = kernel_names.link_name(host.kernel_name(spec.name), places[number])
-            new = dataclasses.replace(new, link=link, ports=ports if is_way_out else (), active=True, links=spec.links or ())
+            new = dataclasses.replace(new, link=link, ports=ports if number == served else (), active=True, links=spec.links or ())
             leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
             endpoints.append(Endpoint(network, new, default_route=is_way_out))
         networks.refresh(host)
     return endpoints
 
 
+def _first(found: t.Sequence[Network], *, with_ports: bool = False) -> int:
+    """The first that leads out; ports can be published on a bridge only."""
+    fits = [number for number, network in enumerate(found) if network.has_bridge or not with_ports]
+    return next((number for number in fits if not found[number].internal), fits[0] if fits else -1)
+
+
+def _as_before(wanted: Attachment, former: t.Optional[Lease]) -> Attachment:
+    if former is None:
+        return wanted
+    return dataclasses.replace(
+        wanted, ipv4_address=wanted.ipv4_address or former.ip, ipv6_address=wanted.ipv6_address or former.ip6)
+
+
 def _lease(network: Network, have: t.Sequence[Lease], container: str, wanted: Attachment, *, place: int = 0) -> Lease:
     return leases.lease(
-        network, have, container, wanted=wanted.ipv4_address, mac=wanted.mac_address, index=place, aliases=wanted.aliases or ())
+        network, have, container, wanted=wanted.ipv4_address, wanted6=wanted.ipv6_address, mac=wanted.mac_address, index=place,
+        aliases=wanted.aliases or ())
 
 
 def _deactivate_others(host: Host, container: str, wanted: t.Collection[str]) -> None:
@@ -144,9 +168,9 @@ def republish(host: Host, record: ContainerRecord) -> None:
     with host.locked("firewall", networks.LEASES):
         ports = publishing.chosen(host, record)
         mine = leased.of(host, name)
-        way_out = next((network.name for _lease, network in mine if not network.internal), mine[0][1].name if mine else "")
-        for lease, network in mine:
-            path, new = host.layout.leases(network.name), dataclasses.replace(lease, ports=ports if network.name == way_out else ())
+        served = _first([network for _lease, network in mine], with_ports=True)
+        for number, (lease, network) in enumerate(mine):
+            path, new = host.layout.leases(network.name), dataclasses.replace(lease, ports=ports if number == served else ())
             leases.save(path, leases.with_lease(leased.users(host, network.name), new), network=network.name)
         networks.refresh(host)
 

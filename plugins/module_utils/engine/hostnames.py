@@ -32,7 +32,8 @@ def write(host: Host, spec: ContainerSpec) -> None:
     closed = bool(active) and all(network.internal for _lease, network in active)
     gateway = next((network.gateway for _lease, network in active if not network.internal), "127.0.0.1")
     extra = [(word, gateway if address == GATEWAY else address) for word, address in sorted((spec.etc_hosts or {}).items())]
-    own = resolver.hosts(name, [lease.address for lease, _network in active], extra)
+    addresses = [address for lease, _network in active for address in (lease.address, lease.address6) if address]
+    own = resolver.hosts(name, addresses, extra)
     folder = host.layout.container(spec.name)
     _rewrite(os.path.join(folder, _OWN), own)
     if not active:

@@ -227,28 +227,38 @@ def _endpoint(name: str, spec: ContainerSpec, lease: Lease, gateway: str) -> Sho
         "IPPrefixLen": int(prefix or 32),
         "Gateway": gateway,
         "MacAddress": lease.mac,
+        "GlobalIPv6Address": lease.ip6 or "",
         "Aliases": aliases,
         "IPAMConfig": {"IPv4Address": given[0]} if given and given[0] else None,
     }
 
 
 def network(found: Network, users: t.Iterable[Lease]) -> Shown:
-    config = {"Subnet": found.subnet, "Gateway": found.gateway}
-    if found.ip_range is not None:
-        config["IPRange"] = found.ip_range
+    families = [(found.subnet, found.gateway, found.ip_range), (found.subnet6, found.gateway6, found.ip_range6)]
+    config = [
+        {"Subnet": subnet, "Gateway": gateway, **({"IPRange": ip_range} if ip_range else {})}
+        for subnet, gateway, ip_range in families if subnet is not None
+    ]
+    said = {"uplink": found.uplink, "parent": found.parent, "mode": found.mode}
     return {
         "Name": found.name,
         "Id": found.link,
         "Driver": found.driver,
         "Scope": "local",
         "Internal": found.internal,
-        "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Config": [config]},
+        "EnableIPv6": found.subnet6 is not None,
+        "IPAM": {"Driver": "default", "Config": config},
         "Containers": {
-            lease.container: {"Name": lease.container, "IPv4Address": lease.address, "MacAddress": lease.mac, "Active": lease.active}
+            lease.container: {
+                "Name": lease.container, "IPv4Address": lease.address, "IPv6Address": lease.address6 or "", "MacAddress": lease.mac,
+                "Aliases": list(lease.aliases), "Active": lease.active,
+            }
             for lease in users
         },
-        "Options": {"mtu": str(found.mtu), "isolate": found.isolate, "icc": found.icc, "reserved": list(found.reserved)},
+        "Options": {
+            "mtu": str(found.mtu), "isolate": found.isolate, "icc": found.icc, "reserved": list(found.reserved),
+            **{key: value for key, value in said.items() if value is not None},
+        },
         "Labels": dict(found.labels),
     }
 

@@ -11,7 +11,7 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, leased, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, leased, observe, rebuild
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import (
     Action,
@@ -34,6 +34,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
     NetworkSpec,
     complete,
     network_from_json,
+    refuse_overlap,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, NetworkWish
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, routes
@@ -65,11 +66,14 @@ def _ensure(host: Host, wish: NetworkWish) -> Outcome:
     want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
     shape = want or have
     found = Found(have, bridge.observe(shape) if shape else None, _members(host, name) if have else ())
-    plan = plan_network(name, want, found)
+    plan = plan_network(name, want, found, force=wish.force)
     if plan.actions:
         refuse_other_store(host)
         if want is not None and found.link is not None:
+            refuse_overlap(want, leased.listed(host))
             bridge.check(want, found.link)
+        if want is not None and have is not None and rebuild.is_due(want, have):
+            rebuild.check(host, want)
     with _declared(host, plan, shape):
         execute(plan, lambda action: _step(host, action, want, have), dry_run=host.dry_run)
     shown = None if want is None else inspect.network(want, leased.users(host, name))
@@ -116,7 +120,8 @@ def _members(host: Host, name: str) -> t.Tuple[str, ...]:
 def refresh(host: Host) -> None:
     """The firewall follows the records; the caller holds its lock."""
     known = leased.listed(host)
-    firewall.apply(known, {network.name: leased.users(host, network.name) for network in known})
+    bridges = [network for network in known if network.has_bridge]
+    firewall.apply(bridges, {network.name: leased.users(host, network.name) for network in bridges})
 
 
 def refuse_other_store(host: Host) -> None:
@@ -172,12 +177,14 @@ def wanted(host: Host, spec: NetworkSpec, have: t.Optional[Network]) -> Network:
     """What is not said has its default; a subnet that was chosen for the network stays chosen."""
     if spec.subnet is None and have is not None:
         spec = dataclasses.replace(spec, subnet=have.subnet, gateway=spec.gateway or have.gateway)
-    others = [network.subnet for network in leased.listed(host) if network.name != spec.name]
+    if spec.enable_ipv6 and spec.subnet6 is None and have is not None:
+        spec = dataclasses.replace(spec, subnet6=have.subnet6, gateway6=spec.gateway6 or have.gateway6)
+    others = [subnet for network in leased.listed(host) if network.name != spec.name for subnet in network.subnets if ":" not in subnet]
     taken = [*others, *routes.subnets_in_use()] if spec.subnet is None else []
     return complete(spec, taken=taken)
 
 
-def plan_network(name: str, want: t.Optional[Network], found: Found) -> Plan:
+def plan_network(name: str, want: t.Optional[Network], found: Found, *, force: bool = False) -> Plan:
     """Pure. Raises Conflict where containers would lose their addresses."""
     have = found.network
     if want is None:
@@ -186,9 +193,10 @@ def plan_network(name: str, want: t.Optional[Network], found: Found) -> Plan:
         action = Action(CREATE, name, {"subnet": want.subnet})
         return Plan(CREATE, ("the network does not exist",), (action,), {"exists": False}, _after(want))
     different = changes.compare(FIELDS, want, have)
-    if changes.dearest(different) == changes.RECREATE and found.users:
+    if changes.dearest(different) == changes.RECREATE and found.users and not force:
         raise Conflict("network", name, "its %s cannot change while containers are on it: %s" % (
-            ", ".join(change.name for change in different if change.cost == changes.RECREATE), ", ".join(found.users)))
+            ", ".join(change.name for change in different if change.cost == changes.RECREATE), ", ".join(found.users)),
+            hint="force: true connects them anew, with other addresses")
     if different:
         before = {change.name: changes.plain(change.before) for change in different}
         after = {change.name: changes.plain(change.after) for change in different}
@@ -226,10 +234,15 @@ def _bring(host: Host, want: Network, have: t.Optional[Network]) -> None:
     _claim_networks(host)
     made: t.Tuple[str, ...] = ()
     try:
-        if have is not None and (have.subnet, have.gateway) != (want.subnet, want.gateway):
+        if have is not None and rebuild.is_due(want, have):
+            rebuild.disconnect(host, have)
             bridge.remove(have)
         made = bridge.ensure(want)
         records.write(host.layout.network(want.name), want.to_json())
+        if have is not None and rebuild.is_due(want, have):
+            rebuild.connect(host, want)
+        elif have is not None and have.mtu != want.mtu:
+            rebuild.set_mtu(host, want)
         refresh(host)
     except BaseException as first:
         also(first, finish([lambda: _restore(host, want, have, made)]))
@@ -241,10 +254,15 @@ def _restore(host: Host, want: Network, have: t.Optional[Network], made: t.Seque
         records.remove(host.layout.network(want.name))
     else:
         records.write(host.layout.network(want.name), have.to_json())
+    again = have is not None and rebuild.is_due(want, have)
+    if again:
+        rebuild.disconnect(host, want)
     if have is None or bridge.LINK in made:
         bridge.remove(want)
     if have is not None:
         bridge.ensure(have)
+        if again:
+            rebuild.connect(host, have)
     refresh(host)
     _unclaim_networks(host)
 

@@ -20,7 +20,8 @@ Attributes = t.List[t.Any]
 
 CARRIED = "/usr/local/lib/cocker/python"        # where the role `host` puts it on a host that cannot get it
 
-_AF_INET = 2
+_AF_INET, _AF_INET6 = 2, 10
+_NODAD = 0x02                           # IFA_F_NODAD: the address can be used at once
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 19, 20, 24
 _REQUEST, _ACK, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _MESSAGE_TLVS = 0x200                   # NLM_F_ACK_TLVS: the kernel says more than an errno
@@ -122,6 +123,16 @@ def add_veth(name: str, *, master: int, mtu: int, peer: str, peer_mac: str, netn
     return Request("add veth", name, _NEWLINK, _CREATE | _EXCL, {"flags": _UP, "change": _UP}, attributes)
 
 
+def add_child(kind: str, name: str, *, parent: int, mode: str, mac: t.Optional[str], mtu: int, netns: int) -> Request:
+    """A macvlan or ipvlan of the parent, born inside the namespace, up. EOPNOTSUPP: the kernel has no such driver."""
+    words = {"macvlan": "IFLA_MACVLAN_MODE", "ipvlan": "IFLA_IPVLAN_MODE"}
+    info = [["IFLA_INFO_KIND", kind], ["IFLA_INFO_DATA", {"attrs": [[words[kind], mode if kind == "macvlan" else _IPVLAN_MODES[mode]]]}]]
+    attributes = [["IFLA_IFNAME", name], ["IFLA_LINK", parent], ["IFLA_MTU", mtu], ["IFLA_NET_NS_FD", netns]]
+    attributes += [["IFLA_ADDRESS", mac]] if mac is not None else []
+    attributes.append(["IFLA_LINKINFO", {"attrs": info}])
+    return Request("add %s" % kind, name, _NEWLINK, _CREATE | _EXCL, {}, attributes)
+
+
 def set_alias(name: str, alias: str) -> Request:
     return Request("name link", name, _SETLINK, 0, {}, [["IFLA_IFNAME", name], ["IFLA_IFALIAS", alias]])
 
@@ -165,9 +176,15 @@ def _delete(subject: str, attributes: Attributes) -> Request:
 def add_address(index: int, address: str, *, subject: str) -> Request:
     """`address` has its prefix length. Idempotent."""
     ip, _slash, length = address.partition("/")
-    fields = {"family": _AF_INET, "index": index, "prefixlen": int(length)}
-    attributes = [["IFA_LOCAL", ip], ["IFA_ADDRESS", ip], ["IFA_BROADCAST", _broadcast(ip, int(length))]]
+    fields = {"family": _family(ip), "index": index, "prefixlen": int(length), "flags": _NODAD if ":" in ip else 0}
+    attributes = [["IFA_LOCAL", ip], ["IFA_ADDRESS", ip]]
+    if ":" not in ip:
+        attributes.append(["IFA_BROADCAST", _broadcast(ip, int(length))])
     return Request("add address", "%s to %s" % (address, subject), _NEWADDR, _CREATE | _REPLACE, fields, attributes)
+
+
+def _family(ip: str) -> int:
+    return _AF_INET6 if ":" in ip else _AF_INET
 
 
 def _broadcast(ip: str, length: int) -> str:
@@ -177,11 +194,12 @@ def _broadcast(ip: str, length: int) -> str:
 
 def set_default_route(index: int, gateway: str, *, subject: str) -> Request:
     """Replaces a default route that is there. table main, protocol boot, scope universe, type unicast."""
-    fields = {"family": _AF_INET, "dst_len": 0, "table": 254, "proto": 3, "scope": 0, "type": 1}
+    fields = {"family": _family(gateway), "dst_len": 0, "table": 254, "proto": 3, "scope": 0, "type": 1}
     attributes = [["RTA_GATEWAY", gateway], ["RTA_OIF", index]]
     return Request("add route", "default via %s of %s" % (gateway, subject), _NEWROUTE, _CREATE | _REPLACE, fields, attributes)
 
 
+_IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 _codecs: t.Dict[int, t.Callable[[], t.Any]] = {}
 _PACKAGE = "pyroute2"
 

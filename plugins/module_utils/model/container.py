@@ -38,6 +38,7 @@ class Attachment:
     ipv4_address: t.Optional[str] = None
     mac_address: t.Optional[str] = None
     aliases: t.Optional[Words] = None
+    ipv6_address: t.Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,19 +8,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import ipaddress
+import itertools
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
-BRIDGE = "bridge"
+BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
+DRIVERS = (BRIDGE, MACVLAN, IPVLAN)
+MODES = {MACVLAN: ("bridge", "private", "vepa", "passthru"), IPVLAN: ("l2", "l3", "l3s")}     # the first is the default
 DEFAULT_NETWORK = "cocker0"
 DEFAULT_SUBNET = "10.166.88.0/24"
 DEFAULT_MTU = 1500
 
 SUBNET, GATEWAY, RANGE = "ipam_config.subnet", "ipam_config.gateway", "ipam_config.iprange"
 RESERVED, MTU = "ipam_config.aux_addresses", "mtu"
+PARENT, MODE, BRIDGE_NAME, UPLINK = "driver_options.parent", "driver_options.mode", "driver_options.bridge_name", "uplink"
 
 _POOL = ipaddress.IPv4Network("10.166.0.0/16")       # where a subnet comes from when none is given
 _LINK_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -32,7 +37,10 @@ Words = t.Tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSpec:
-    """What the task says. None is `not said`. `isolate` is from other networks, `icc` is between containers of this one."""
+    """What the task says. None is `not said`. `isolate` is from other networks, `icc` is between containers of this one.
+
+    `uplink` is the only link of the host by which its containers leave. `parent` and `mode` are macvlan's and ipvlan's.
+    """
 
     name: str
     driver: t.Optional[str] = None
@@ -40,6 +48,14 @@ class NetworkSpec:
     gateway: t.Optional[str] = None
     ip_range: t.Optional[str] = None
     reserved: t.Optional[Words] = None
+    enable_ipv6: t.Optional[bool] = None
+    subnet6: t.Optional[str] = None
+    gateway6: t.Optional[str] = None
+    ip_range6: t.Optional[str] = None
+    uplink: t.Optional[str] = None
+    bridge_name: t.Optional[str] = None
+    parent: t.Optional[str] = None
+    mode: t.Optional[str] = None
     mtu: t.Optional[int] = None
     internal: t.Optional[bool] = None
     isolate: t.Optional[bool] = None
@@ -57,6 +73,13 @@ class Network:
     driver: str = BRIDGE
     ip_range: t.Optional[str] = None
     reserved: Words = ()
+    subnet6: t.Optional[str] = None
+    gateway6: t.Optional[str] = None
+    ip_range6: t.Optional[str] = None
+    uplink: t.Optional[str] = None
+    bridge_name: t.Optional[str] = None
+    parent: t.Optional[str] = None
+    mode: t.Optional[str] = None
     mtu: int = DEFAULT_MTU
     internal: bool = False
     isolate: bool = True
@@ -65,7 +88,16 @@ class Network:
 
     @property
     def link(self) -> str:
-        return bridge_link(self.name)
+        return self.bridge_name or bridge_link(self.name)
+
+    @property
+    def has_bridge(self) -> bool:
+        """The others have a link of the host as their parent, and nothing of their own on the host."""
+        return self.driver == BRIDGE
+
+    @property
+    def subnets(self) -> Words:
+        return (self.subnet,) if self.subnet6 is None else (self.subnet, self.subnet6)
 
     @property
     def mac(self) -> str:
@@ -83,7 +115,14 @@ FIELDS = (
     Field("driver", RECREATE, str),
     Field("subnet", RECREATE, str),
     Field("gateway", RECREATE, str),
+    Field("subnet6", RECREATE, str),
+    Field("gateway6", RECREATE, str),
+    Field("bridge_name", RECREATE, str),
+    Field("parent", RECREATE, str),
+    Field("mode", RECREATE, str),
     Field("ip_range", LIVE, str),
+    Field("ip_range6", LIVE, str),
+    Field("uplink", LIVE, str),
     Field("reserved", LIVE, tuple),
     Field("mtu", LIVE, int),
     Field("internal", LIVE, bool),
@@ -106,10 +145,15 @@ class Lease:
     active: bool = False
     aliases: Words = ()         # further names of the container for its neighbours
     links: t.Tuple[t.Tuple[str, str], ...] = ()     # (neighbour, a further name of it for this container)
+    address6: t.Optional[str] = None                # with prefix length
 
     @property
     def ip(self) -> str:
         return self.address.partition("/")[0]
+
+    @property
+    def ip6(self) -> t.Optional[str]:
+        return self.address6.partition("/")[0] if self.address6 else None
 
     def to_json(self) -> t.Dict[str, t.Any]:
         ports, links = [dataclasses.asdict(port) for port in self.ports], [list(link) for link in self.links]
@@ -128,6 +172,11 @@ class Endpoint:
 def complete(spec: NetworkSpec, have: t.Optional[Network] = None, *, taken: t.Sequence[str] = ()) -> Network:
     """What is not said stays as it is or gets its default; an automatic subnet touches none of `taken`. Raises Invalid, Conflict."""
     said = {field.name: getattr(spec, field.name) for field in FIELDS if getattr(spec, field.name) is not None}
+    if spec.enable_ipv6 and "subnet6" not in said:
+        said["subnet6"] = have.subnet6 if have is not None and have.subnet6 else ipv6.unique_local(spec.name)
+    if "subnet6" in said:
+        said["subnet6"] = ipv6.canonical_subnet(said["subnet6"], SUBNET)
+        said.setdefault("gateway6", ipv6.first_host(said["subnet6"]))
     if have is not None:
         if "subnet" in said and canonical_subnet(said["subnet"]) != have.subnet:
             said.setdefault("gateway", _first_host(canonical_subnet(said["subnet"])))
@@ -150,21 +199,46 @@ def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
     ports = tuple(PortMapping(**port) for port in value["ports"])
     kept = {key: value[key] for key in ("container", "address", "mac", "ifname", "link")}
     return Lease(**kept, ports=ports, active=bool(value["active"]), aliases=tuple(value.get("aliases", ())),
-                 links=tuple((link[0], link[1]) for link in value.get("links", ())))
+                 links=tuple((link[0], link[1]) for link in value.get("links", ())), address6=value.get("address6"))
 
 
 def validated(network: Network) -> Network:
     """With addresses in canonical form. Raises Invalid."""
-    if network.driver != BRIDGE:
-        raise Invalid("driver", "%r is not accepted; bridge is" % (network.driver,))
+    if network.driver not in DRIVERS:
+        raise Invalid("driver", "%r is not one of %s" % (network.driver, ", ".join(DRIVERS)))
     subnet = ipaddress.IPv4Network(canonical_subnet(network.subnet))
     gateway = _host_of(subnet, network.gateway, GATEWAY)
-    reserved = tuple(sorted({_host_of(subnet, address, RESERVED) for address in network.reserved}, key=address_number))
+    subnet6 = None if network.subnet6 is None else ipaddress.IPv6Network(network.subnet6)
+    gateway6 = _host_of6(subnet6, network.gateway6, GATEWAY) if subnet6 is not None and network.gateway6 is not None else None
+    reserved = tuple(sorted({_reserved(subnet, subnet6, address) for address in network.reserved}, key=ipv6.number))
     if network.ip_range is not None and not _network(network.ip_range, RANGE).subnet_of(subnet):
         raise Invalid(RANGE, "%s is not inside %s" % (network.ip_range, subnet))
     if isinstance(network.mtu, bool) or not 576 <= network.mtu <= 65535:
         raise Invalid(MTU, "%r is not from 576 to 65535" % (network.mtu,))
-    return dataclasses.replace(network, subnet=str(subnet), gateway=gateway, reserved=reserved)
+    if network.ip_range6 is not None and (subnet6 is None or not _range6(network.ip_range6).subnet_of(subnet6)):
+        raise Invalid(RANGE, "%s is not inside %s" % (network.ip_range6, subnet6 or "an IPv6 subnet of the network"))
+    return _with_driver(dataclasses.replace(network, subnet=str(subnet), gateway=gateway, gateway6=gateway6, reserved=reserved))
+
+
+def _with_driver(network: Network) -> Network:
+    """What belongs to one driver only. Raises Invalid."""
+    for option, value in ((BRIDGE_NAME, network.bridge_name), (UPLINK, network.uplink), (PARENT, network.parent)):
+        if value is not None and not is_link_name(value):
+            raise Invalid(option, "%r is not the name of a link: up to %d letters, digits, - and _" % (value, _LINK_LENGTH))
+    if network.has_bridge:
+        for option, value in ((PARENT, network.parent), (MODE, network.mode)):
+            if value is not None:
+                raise Invalid(option, "it is for macvlan and ipvlan; the driver is %s" % network.driver)
+        return network
+    if network.parent is None:
+        raise Invalid(PARENT, "driver %s needs the link of the host that its containers share" % network.driver)
+    for option, value in ((BRIDGE_NAME, network.bridge_name), (UPLINK, network.uplink)):
+        if value is not None:
+            raise Invalid(option, "driver %s has no bridge" % network.driver)
+    modes = MODES[network.driver]
+    if network.mode is not None and network.mode not in modes:
+        raise Invalid(MODE, "%r is not one of %s" % (network.mode, ", ".join(modes)))
+    return dataclasses.replace(network, mode=network.mode or modes[0])
 
 
 def canonical_subnet(value: str) -> str:
@@ -202,6 +276,28 @@ def _host_of(subnet: ipaddress.IPv4Network, value: str, option: str) -> str:
     return str(address)
 
 
+def _host_of6(subnet: ipaddress.IPv6Network, value: str, option: str) -> str:
+    address = ipaddress.IPv6Address(ipv6.address(value, option))
+    if address not in subnet or address == subnet.network_address:
+        raise Invalid(option, "%s is not an address for a host in %s" % (value, subnet))
+    return str(address)
+
+
+def _reserved(subnet: ipaddress.IPv4Network, subnet6: t.Optional[ipaddress.IPv6Network], value: str) -> str:
+    if not ipv6.is_ipv6(value):
+        return _host_of(subnet, value, RESERVED)
+    if subnet6 is None:
+        raise Invalid(RESERVED, "%s is an IPv6 address, and the network has no IPv6 subnet" % value)
+    return _host_of6(subnet6, value, RESERVED)
+
+
+def _range6(value: str) -> ipaddress.IPv6Network:
+    try:
+        return ipaddress.IPv6Network(value)
+    except ValueError:
+        raise Invalid(RANGE, "%r is not an IPv6 network address with its prefix length" % value) from None
+
+
 def parse_address(value: str, option: str) -> ipaddress.IPv4Address:
     """Raises Invalid."""
     try:
@@ -219,15 +315,17 @@ def address_number(address: str) -> int:
 
 
 def overlaps(one: str, other: str) -> bool:
-    return ipaddress.IPv4Network(one).overlaps(ipaddress.IPv4Network(other))
+    """Networks of two families never do."""
+    pair = ipaddress.ip_network(one), ipaddress.ip_network(other)
+    return pair[0].version == pair[1].version and pair[0].overlaps(pair[1])
 
 
 def refuse_overlap(network: Network, others: t.Iterable[Network]) -> None:
     """With the other networks of this engine, whose bridges may be absent right now. Raises Conflict."""
     for other in others:
-        if other.name != network.name and overlaps(network.subnet, other.subnet):
-            reason = "%s %s overlaps %s of network %s" % (SUBNET, network.subnet, other.subnet, other.name)
-            raise Conflict("create network", network.name, reason)
+        for mine, theirs in itertools.product(network.subnets, other.subnets if other.name != network.name else ()):
+            if overlaps(mine, theirs):
+                raise Conflict("create network", network.name, "%s %s overlaps %s of network %s" % (SUBNET, mine, theirs, other.name))
 
 
 def free_subnet(taken: t.Sequence[str]) -> str:
@@ -246,6 +344,10 @@ def mac_of(address: str) -> str:
 
 def bridge_link(name: str) -> str:
     """The network's own name where the kernel takes it as the name of a link."""
-    if len(name) <= _LINK_LENGTH and name and set(name) <= _LINK_CHARACTERS:
+    if is_link_name(name):
         return name
     return "ck" + hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:10]
+
+
+def is_link_name(name: str) -> bool:
+    return 0 < len(name) <= _LINK_LENGTH and set(name) <= _LINK_CHARACTERS

@@ -111,6 +111,8 @@ def normalise(
         address = mapping.host_ip or default_ip
         if not ipv6 and ":" in (address or ""):
             raise Invalid(option, "%s names an IPv6 address of the host, and the container has only IPv4" % mapping)
+        if address == "::1":
+            raise Invalid(option, "%s: the kernel lets nothing through from ::1; 127.0.0.1 is accepted" % mapping)
         found.add(dataclasses.replace(mapping, host_ip=None if address in _ANY else address))
     result = tuple(sorted(found, key=PortMapping.order))
     _refuse_double_use(result, option)

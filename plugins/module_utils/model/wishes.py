@@ -74,8 +74,11 @@ class ImageWish:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkWish:
+    """`force`: what cannot change while containers are on it changes nevertheless, and they are connected anew."""
+
     spec: NetworkSpec
     state: str = PRESENT
+    force: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

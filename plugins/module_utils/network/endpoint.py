@@ -11,9 +11,16 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, netlink, poll, sysctl
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Conflict, NotFound, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease
-from ansible_collections.cocker.engine.plugins.module_utils.network import routes
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CleanupError,
+    CockerError,
+    Conflict,
+    KernelError,
+    NotFound,
+    tolerate,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import MACVLAN, Endpoint, Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.network import parent, routes
 
 MARK = "cocker-container:"          # ifalias of the host's side: the mark and the container's name
 _KERNEL = 0.2                       # seconds; 30 to 50 ms measured
@@ -49,18 +56,57 @@ def attach(netns: str, endpoints: t.Sequence[Endpoint]) -> None:
     Raises NotFound (no bridge), Conflict (a link of that name is somebody else's), KernelError.
     """
     prepare(netns)
-    made: t.List[str] = []
+    made: t.List[Endpoint] = []
     try:
         with open(netns, "rb") as namespace, netlink.Connection() as host, _inside(netns) as inside:
             for endpoint in endpoints:
                 if not _is_attached(endpoint, inside=inside, host=host):
-                    made.append(endpoint.lease.link)
-                    host.run(_pair(endpoint, namespace.fileno()))
+                    made.append(endpoint)
+                    _make(endpoint, namespace.fileno(), host=host)
             for endpoint in endpoints:
                 inside.run(_configuration(endpoint, inside))
     except BaseException:
-        detach(made)
+        take_away(netns, [(each.network, each.lease) for each in made])
         raise
+
+
+def _make(endpoint: Endpoint, namespace: int, *, host: netlink.Connection) -> None:
+    if endpoint.network.has_bridge:
+        host.run(_pair(endpoint, namespace))
+        return
+    try:
+        host.run([_child(endpoint, namespace)])
+    except KernelError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            raise parent.lacking(endpoint.network) from error
+        raise
+
+
+def _child(endpoint: Endpoint, namespace: int) -> netlink.Request:
+    """An ipvlan has the MAC address of its parent."""
+    network, lease = endpoint.network, endpoint.lease
+    mac = lease.mac if network.driver == MACVLAN else None
+    above = routes.index(str(network.parent))
+    if not above:
+        raise NotFound("attach", lease.container, "network %s has no parent %s" % (network.name, network.parent))
+    return netlink.add_child(
+        network.driver, lease.ifname, parent=above, mode=str(network.mode), mac=mac, mtu=network.mtu, netns=namespace)
+
+
+def take_away(netns: str, places: t.Sequence[t.Tuple[Network, Lease]]) -> None:
+    """Of a container whose namespace stays. Idempotent."""
+    detach([lease.link for network, lease in places if network.has_bridge])
+    inner = [lease.ifname for network, lease in places if not network.has_bridge]
+    if inner and is_pinned(netns):
+        with _inside(netns) as connection:
+            connection.run(netlink.delete_links(inner))
+
+
+def set_mtu(netns: str, ifname: str, mtu: int) -> None:
+    """The container's side of a link."""
+    with _inside(netns) as connection:
+        if connection.find_link(ifname) is not None:
+            connection.run([netlink.set_mtu(ifname, mtu)])
 
 
 @contextlib.contextmanager
@@ -73,6 +119,8 @@ def _inside(netns: str) -> t.Iterator[netlink.Connection]:
 def _is_attached(endpoint: Endpoint, *, inside: netlink.Connection, host: netlink.Connection) -> bool:
     """A pair that a crash left half-way is removed, and then there is none."""
     lease = endpoint.lease
+    if not endpoint.network.has_bridge:
+        return inside.find_link(lease.ifname) is not None
     outer, inner = host.find_link(lease.link), inside.find_link(lease.ifname)
     if outer is None:
         if inner is not None:
@@ -108,11 +156,22 @@ def _configuration(endpoint: Endpoint, inside: netlink.Connection) -> t.List[net
         raise NotFound("attach", lease.container, "link %s has gone" % lease.ifname)
     with tolerate(errno.ENOENT):                # a kernel without IPv6
         if not link.up:
-            sysctl.write("net/ipv6/conf/%s/disable_ipv6" % lease.ifname, 1)
-    requests = [netlink.add_address(link.index, lease.address, subject=lease.ifname), netlink.set_up(lease.ifname)]
+            for name, value in _sysctls6(lease):
+                sysctl.write("net/ipv6/conf/%s/%s" % (lease.ifname, name), value)
+    addresses = [lease.address] if lease.address6 is None else [lease.address, lease.address6]
+    requests = [netlink.add_address(link.index, each, subject=lease.ifname) for each in addresses]
+    requests.append(netlink.set_up(lease.ifname))
     if endpoint.default_route and not network.internal:
-        requests.append(netlink.set_default_route(link.index, network.gateway, subject=lease.container))
+        gateways = [network.gateway] if network.gateway6 is None else [network.gateway, network.gateway6]
+        requests += [netlink.set_default_route(link.index, each, subject=lease.container) for each in gateways]
     return requests
+
+
+def _sysctls6(lease: Lease) -> t.Sequence[t.Tuple[str, int]]:
+    """Addresses and routes come from the engine alone: a neighbour cannot advertise itself as the router (CVE-2020-13401)."""
+    if lease.address6 is None:
+        return (("disable_ipv6", 1),)
+    return (("accept_ra", 0), ("autoconf", 0), ("accept_dad", 0), ("disable_ipv6", 0))
 
 
 def detach(links: t.Sequence[str]) -> t.Tuple[str, ...]:

@@ -11,65 +11,101 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import names, network as model
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names, network as model
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import Ports
 
-OPTION = "networks.ipv4_address"
+OPTION, OPTION6 = "networks.ipv4_address", "networks.ipv6_address"
 SCHEMA = 1
 IFNAME = "eth"             # inside, and a number
 
 Leases = t.Tuple[Lease, ...]
 
 
+class Pool(t.NamedTuple):
+    """The addresses of one family that a network has."""
+
+    subnet: str
+    gateway: str
+    ip_range: t.Optional[str]
+    option: str
+
+
+def pool(network: Network) -> Pool:
+    return Pool(network.subnet, network.gateway, network.ip_range, OPTION)
+
+
+def pool6(network: Network) -> t.Optional[Pool]:
+    if network.subnet6 is None:
+        return None
+    return Pool(network.subnet6, str(network.gateway6), network.ip_range6, OPTION6)
+
+
 def choose(network: Network, leases: t.Sequence[Lease], wanted: t.Optional[str] = None, *, container: str = "") -> str:
     """An address with its prefix length: the wanted one, or the lowest free. Raises Invalid (foreign), Conflict (taken, exhausted)."""
-    owners = {model.address_number(lease.ip): lease.container for lease in leases if lease.container != container}
+    owners = {ipv6.number(lease.ip): lease.container for lease in leases if lease.container != container}
+    return _choose(network, pool(network), owners, wanted)
+
+
+def choose6(network: Network, leases: t.Sequence[Lease], wanted: t.Optional[str] = None, *, container: str = "") -> t.Optional[str]:
+    """The same for IPv6; None on a network that has none."""
+    addresses = pool6(network)
+    if addresses is None:
+        if wanted is not None:
+            raise Invalid(OPTION6, "network %s has no IPv6" % network.name, hint="give the network enable_ipv6: true")
+        return None
+    owners = {ipv6.number(lease.ip6): lease.container for lease in leases if lease.ip6 and lease.container != container}
+    return _choose(network, addresses, owners, wanted)
+
+
+def _choose(network: Network, addresses: Pool, owners: t.Mapping[t.Tuple[int, int], str], wanted: t.Optional[str]) -> str:
+    length = addresses.subnet.partition("/")[2]
     if wanted is None:
-        return _lowest_free(network, owners)
-    number = _checked(network, wanted)
-    if number in owners:
-        raise Conflict("lease address", wanted, "container %s has it on network %s" % (owners[number], network.name))
-    return _text(network, number)
+        return "%s/%s" % (_lowest_free(network, addresses, owners), length)
+    address = _checked(network, addresses, wanted)
+    owner = owners.get(ipv6.number(address))
+    if owner is not None:
+        raise Conflict("lease address", wanted, "container %s has it on network %s" % (owner, network.name))
+    return "%s/%s" % (address, length)
 
 
-def _checked(network: Network, wanted: str) -> int:
+def _checked(network: Network, addresses: Pool, wanted: str) -> str:
     """Raises Invalid."""
-    subnet = ipaddress.IPv4Network(network.subnet)
-    address = model.parse_address(wanted, OPTION)
+    subnet = ipaddress.ip_network(addresses.subnet)
+    text = ipv6.address(wanted, addresses.option) if subnet.version == 6 else str(model.parse_address(wanted, addresses.option))
+    address = ipaddress.ip_address(text)
     if address not in subnet:
-        raise Invalid(OPTION, "%s is outside %s of network %s" % (wanted, subnet, network.name))
-    kinds = {subnet.network_address: "network", subnet.broadcast_address: "broadcast", ipaddress.IPv4Address(network.gateway): "gateway"}
-    if address in kinds:
-        raise Invalid(OPTION, "%s is the %s address of network %s" % (wanted, kinds[address], network.name))
-    if str(address) in network.reserved:
-        raise Invalid(OPTION, "%s is reserved in network %s" % (wanted, network.name))
-    return int(address)
+        raise Invalid(addresses.option, "%s is outside %s of network %s" % (wanted, subnet, network.name))
+    kinds = {str(subnet.network_address): "network", addresses.gateway: "gateway"}
+    if subnet.version == 4:
+        kinds[str(subnet.broadcast_address)] = "broadcast"
+    if text in kinds:
+        raise Invalid(addresses.option, "%s is the %s address of network %s" % (wanted, kinds[text], network.name))
+    if text in network.reserved:
+        raise Invalid(addresses.option, "%s is reserved in network %s" % (wanted, network.name))
+    return text
 
 
-def _lowest_free(network: Network, owners: t.Mapping[int, str]) -> str:
-    subnet = ipaddress.IPv4Network(network.subnet)
-    pool = ipaddress.IPv4Network(network.ip_range or network.subnet)
-    never = {model.address_number(address) for address in network.reserved + (network.gateway,)}
-    never.update((int(subnet.network_address), int(subnet.broadcast_address)))
-    for number in range(int(pool.network_address), int(pool.broadcast_address) + 1):
-        if number not in owners and number not in never:
-            return _text(network, number)
-    raise Conflict("lease address", network.name, "no address of %s is free" % pool, hint="remove a container or use a larger subnet")
-
-
-def _text(network: Network, number: int) -> str:
-    return "%s/%d" % (ipaddress.IPv4Address(number), network.prefix_length)
+def _lowest_free(network: Network, addresses: Pool, owners: t.Mapping[t.Tuple[int, int], str]) -> str:
+    subnet, free = ipaddress.ip_network(addresses.subnet), ipaddress.ip_network(addresses.ip_range or addresses.subnet)
+    never = {ipv6.number(address) for address in (*network.reserved, addresses.gateway)}
+    never.update(((subnet.version, int(subnet.network_address)), (subnet.version, int(subnet.broadcast_address))))
+    kind = type(subnet.network_address)
+    for number in range(int(free.network_address), int(free.broadcast_address) + 1):
+        if (subnet.version, number) not in owners and (subnet.version, number) not in never:
+            return str(kind(number))
+    raise Conflict("lease address", network.name, "no address of %s is free" % free, hint="remove a container or use a larger subnet")
 
 
 def lease(
-    network: Network, leases: t.Sequence[Lease], container: str, *, wanted: t.Optional[str] = None, mac: t.Optional[str] = None,
-    index: int = 0, ports: Ports = (), aliases: t.Tuple[str, ...] = (),
+    network: Network, leases: t.Sequence[Lease], container: str, *, wanted: t.Optional[str] = None, wanted6: t.Optional[str] = None,
+    mac: t.Optional[str] = None, index: int = 0, ports: Ports = (), aliases: t.Tuple[str, ...] = (),
 ) -> Lease:
-    """The container's lease: its old address where nothing else is wanted, inactive. `index` counts the container's networks."""
+    """The container's lease: its old addresses where nothing else is wanted, inactive. `index` counts the container's networks."""
     have = find(leases, container)
-    keep = have.ip if have is not None and wanted is None and _is_usable(network, have.ip) else wanted
+    keep = have.ip if have is not None and wanted is None and _is_usable(network, pool(network), have.ip) else wanted
+    keep6 = have.ip6 if have is not None and wanted6 is None and _is_usable(network, pool6(network), have.ip6) else wanted6
     address = choose(network, leases, keep, container=container)
     owner = next((each.container for each in leases if each.mac == mac and each.container != container), None)
     if owner is not None:
@@ -77,12 +113,15 @@ def lease(
     return Lease(
         container=container, address=address, mac=mac or model.mac_of(address), ifname="%s%d" % (IFNAME, index),
         link=names.link_name(container, index), ports=ports, aliases=aliases,
+        address6=choose6(network, leases, keep6, container=container),
     )
 
 
-def _is_usable(network: Network, address: str) -> bool:
+def _is_usable(network: Network, addresses: t.Optional[Pool], address: t.Optional[str]) -> bool:
+    if addresses is None or address is None:
+        return False
     try:
-        _checked(network, address)
+        _checked(network, addresses, address)
     except Invalid:
         return False
     return True

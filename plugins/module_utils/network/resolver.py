@@ -44,7 +44,8 @@ def neighbours(leases: t.Iterable[Lease], links: t.Sequence[t.Tuple[str, str]] =
     lines = []
     for lease in leases:
         words = [lease.container, *lease.aliases, *(alias for target, alias in links if target == lease.container)]
-        lines.append("%s\t%s\n" % (lease.ip, " ".join(_word(word, "aliases") for word in dict.fromkeys(words))))
+        known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(words))
+        lines += ["%s\t%s\n" % (address, known_as) for address in (lease.ip, lease.ip6) if address]
     return "".join(lines)
 
 

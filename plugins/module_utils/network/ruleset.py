@@ -10,6 +10,7 @@ import hashlib
 import json
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, address_number
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
@@ -28,6 +29,7 @@ Targets = t.Dict[Key, t.Tuple[str, int]]
 _ACCEPT: Expression = {"accept": None}
 _DROP: Expression = {"drop": None}
 _MASQUERADE: Expression = {"masquerade": None}
+_DESTINATION6: Expression = {"payload": {"protocol": "ip6", "field": "daddr"}}
 _PROTOCOL: Expression = {"meta": {"key": "l4proto"}}
 _PORT: Expression = {"payload": {"protocol": "th", "field": "dport"}}
 _SOURCE: Expression = {"payload": {"protocol": "ip", "field": "saddr"}}
@@ -37,12 +39,25 @@ _OUT: Expression = {"meta": {"key": "oifname"}}
 _BOTH: Expression = {"concat": [_IN, _OUT]}
 
 _BY_PORT = ("inet_proto", "inet_service")
-_BY_ADDRESS = ("ipv4_addr",) + _BY_PORT
+
+
+class Family(t.NamedTuple):
+    """IPv6 has maps and rules of its own, only where a network has IPv6: `suffix` is that of their names."""
+
+    name: str
+    suffix: str
+    kind: str
+    destination: Expression
+
+
+IPV4 = Family("ip", "", "ipv4_addr", {"payload": {"protocol": "ip", "field": "daddr"}})
+IPV6 = Family("ip6", "6", "ipv6_addr", _DESTINATION6)
 
 
 def table(networks: t.Iterable[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
     """`leases` is by the network's name. Replaces the table, whatever is in it."""
-    content = _content(sorted(networks, key=lambda network: network.name), leases)
+    bridges = sorted((network for network in networks if network.has_bridge), key=lambda network: network.name)
+    content = _content(bridges, leases)
     return removal() + [_add("table", {}), *content, _add("chain", {"name": state_of(content)})]
 
 
@@ -64,7 +79,10 @@ def state_in(commands: t.Sequence[Command]) -> str:
 def _content(networks: t.Sequence[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
     published = [lease for network in networks for lease in leases.get(network.name, ()) if lease.active and lease.ports]
     published.sort(key=lambda lease: address_number(lease.ip))
-    return [*_sets(networks), *_maps(published), *_chains(), *_guard(), *_translation(), *_masquerade(networks), *_forward()]
+    families = [IPV4, IPV6] if any(network.subnet6 for network in networks) else [IPV4]
+    maps = [command for family in families for command in _maps(published, family)]
+    uplinks = any(network.uplink for network in networks)
+    return [*_sets(networks), *maps, *_chains(), *_guard(), *_translation(families), *_masquerade(networks), *_forward(uplinks=uplinks)]
 
 
 # Sets and maps
@@ -77,46 +95,52 @@ def _sets(networks: t.Sequence[Network]) -> t.Iterator[Command]:
     }
     for name, elements in links.items():
         yield _set(name, "ifname", sorted(elements))
+    if any(network.uplink for network in networks):
+        yield _set("bound", "ifname", sorted(network.link for network in networks if network.uplink))
+        pairs = [{"concat": [network.link, network.uplink]} for network in networks if network.uplink]
+        yield _set("uplinks", ["ifname", "ifname"], sorted(pairs, key=str))
     # Pairs (in, out) of one bridge: containers that may talk to one another, and those that may not.
     for name, icc in (("talking", True), ("silent", False)):
         pairs = [{"concat": [network.link, network.link]} for network in networks if network.icc is icc]
         yield _set(name, ["ifname", "ifname"], sorted(pairs, key=str))
 
 
-def _maps(published: t.Sequence[Lease]) -> t.Iterator[Command]:
+def _maps(published: t.Sequence[Lease], family: Family) -> t.Iterator[Command]:
     """Three pairs of maps: ports of one address of the host, of all of them, and of a container's own address.
 
     A pair because nftables before 1.1 knows no map in JSON whose value is an address with a port.
     """
-    anywhere, somewhere, own = _targets(published)
-    for name, kind, targets in (("any", _BY_PORT, anywhere), ("at", _BY_ADDRESS, somewhere), ("own", _BY_ADDRESS, own)):
+    anywhere, somewhere, own = _targets(published, family)
+    by_address = (family.kind, *_BY_PORT)
+    for name, kind, targets in (("any", _BY_PORT, anywhere), ("at", by_address, somewhere), ("own", by_address, own)):
         keys = sorted(targets, key=_key_order)
-        yield _map(name + "_addr", kind, "ipv4_addr", [[_concat(key), targets[key][0]] for key in keys])
-        yield _map(name + "_port", kind, "inet_service", [[_concat(key), targets[key][1]] for key in keys])
+        yield _map("%s%s_addr" % (name, family.suffix), kind, family.kind, [[_concat(key), targets[key][0]] for key in keys])
+        yield _map("%s%s_port" % (name, family.suffix), kind, "inet_service", [[_concat(key), targets[key][1]] for key in keys])
 
 
-def _targets(published: t.Sequence[Lease]) -> t.Tuple[Targets, Targets, Targets]:
+def _targets(published: t.Sequence[Lease], family: Family) -> t.Tuple[Targets, Targets, Targets]:
     """The first one wins where a record is wrong, so that one container cannot stop the network of all."""
     anywhere: Targets = {}
     somewhere: Targets = {}
     own: Targets = {}
     for lease in published:
+        address = lease.ip if family is IPV4 else lease.ip6
         real = {(port.protocol, port.container_port) for port in lease.ports}
         for port in sorted(lease.ports, key=PortMapping.order):
-            if port.host_port is None or ":" in (port.host_ip or ""):
+            if address is None or port.host_port is None or (port.host_ip and ipv6.is_ipv6(port.host_ip) is not (family is IPV6)):
                 continue
-            target = (lease.ip, port.container_port)
+            target = (address, port.container_port)
             if port.host_ip is None:
                 anywhere.setdefault((port.protocol, port.host_port), target)
             else:
                 somewhere.setdefault((port.host_ip, port.protocol, port.host_port), target)
             if (port.protocol, port.host_port) not in real:
-                own.setdefault((lease.ip, port.protocol, port.host_port), target)
+                own.setdefault((address, port.protocol, port.host_port), target)
     return anywhere, somewhere, own
 
 
 def _key_order(key: Key) -> t.Tuple[t.Any, ...]:
-    return (key[-2], key[-1], address_number(key[0]) if len(key) == 3 else 0)
+    return (key[-2], key[-1], ipv6.number(key[0]) if len(key) == 3 else ())
 
 
 def _concat(key: Key) -> Expression:
@@ -139,20 +163,22 @@ def _guard() -> t.Iterator[Command]:
     yield _rule("guard", _match(_IN, "!=", "lo"), _match(_DESTINATION, "==", _prefix("127.0.0.0/8")), _DROP)
 
 
-def _translation() -> t.Iterator[Command]:
+def _translation(families: t.Sequence[Family]) -> t.Iterator[Command]:
     """A lookup finds nothing: the next rule. One lookup costs the same for one port and for thousands."""
-    yield _rule("published", _dnat("at", {"concat": [_DESTINATION, _PROTOCOL, _PORT]}))
     local = _match({"fib": {"result": "type", "flags": ["daddr"]}}, "==", "local")
-    yield _rule("published", local, _dnat("any", {"concat": [_PROTOCOL, _PORT]}))
+    for family in families:
+        yield _rule("published", _dnat("at", family, {"concat": [family.destination, _PROTOCOL, _PORT]}))
+        yield _rule("published", local, _dnat("any", family, {"concat": [_PROTOCOL, _PORT]}))
     for chain in ("prerouting", "output"):
         yield _rule(chain, {"jump": {"target": "published"}})
     # VIP:HOSTPORT is for the host only: from elsewhere it would get around the host address that a port is bound to.
-    yield _rule("output", _dnat("own", {"concat": [_DESTINATION, _PROTOCOL, _PORT]}))
+    for family in families:
+        yield _rule("output", _dnat("own", family, {"concat": [family.destination, _PROTOCOL, _PORT]}))
 
 
-def _dnat(name: str, key: Expression) -> Expression:
-    address, port = ({"map": {"key": key, "data": "@%s_%s" % (name, what)}} for what in ("addr", "port"))
-    return {"dnat": {"family": "ip", "addr": address, "port": port}}
+def _dnat(name: str, family: Family, key: Expression) -> Expression:
+    address, port = ({"map": {"key": key, "data": "@%s%s_%s" % (name, family.suffix, what)}} for what in ("addr", "port"))
+    return {"dnat": {"family": family.name, "addr": address, "port": port}}
 
 
 def _masquerade(networks: t.Sequence[Network]) -> t.Iterator[Command]:
@@ -160,14 +186,15 @@ def _masquerade(networks: t.Sequence[Network]) -> t.Iterator[Command]:
     translated = _match({"ct": {"key": "status"}}, "in", "dnat")
     local = _match({"fib": {"result": "type", "flags": ["saddr"]}}, "==", "local")
     yield _rule("postrouting", _match(_OUT, "==", "@bridges"), translated, local, _MASQUERADE)
-    for network in networks:
-        inside = _match(_SOURCE, "==", _prefix(network.subnet))
+    for network, subnet in [(each, subnet) for each in networks for subnet in each.subnets]:
+        source = {"payload": {"protocol": "ip6", "field": "saddr"}} if ipv6.is_ipv6(subnet) else _SOURCE
+        inside = _match(source, "==", _prefix(subnet))
         yield _rule("postrouting", inside, _match(_OUT, "==", network.link), translated, _MASQUERADE)
         if not network.internal:
             yield _rule("postrouting", inside, _match(_OUT, "!=", network.link), _MASQUERADE)
 
 
-def _forward() -> t.Iterator[Command]:
+def _forward(*, uplinks: bool) -> t.Iterator[Command]:
     """Whatever does not concern a bridge of ours falls through to the accept of the chain: it is not ours to judge."""
     translated = _match({"ct": {"key": "status"}}, "in", "dnat")
     known = _match({"ct": {"key": "state"}}, "in", ["established", "related"])
@@ -182,6 +209,7 @@ def _forward() -> t.Iterator[Command]:
         (to_ours, translated, _ACCEPT),
         (_match(_IN, "==", "@isolated"), to_ours, _DROP),
         (from_ours, _match(_OUT, "==", "@isolated"), _DROP),
+        *(((_match(_IN, "==", "@bound"), _match(_OUT, "!=", "@bridges"), _match(_BOTH, "!=", "@uplinks"), _DROP),) if uplinks else ()),
         (from_ours, _ACCEPT),
         (to_ours, _DROP),               # routed straight to a container's address: published ports only (CVE-2020-13401)
     ):

@@ -90,7 +90,9 @@ def test_the_same_number_on_two_addresses_or_protocols_is_no_clash() -> None:
 def test_ipv6_address_is_refused_where_the_container_has_none() -> None:
     with pytest.raises(Invalid, match="IPv6"):
         ports.normalise(["[::1]:8080:80"])
-    assert ports.normalise(["[::1]:8080:80"], ipv6=True) == (tcp(8080, 80, "::1"),)
+    assert ports.normalise(["[fd00::0:1]:8080:80"], ipv6=True) == (tcp(8080, 80, "fd00::1"),)
+    with pytest.raises(Invalid, match="127.0.0.1 is accepted"):
+        ports.normalise(["[::1]:8080:80"], ipv6=True)
 
 
 def test_a_port_of_another_container_is_found_with_its_name() -> None:
