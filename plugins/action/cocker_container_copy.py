@@ -15,9 +15,9 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
-MODULE = "cocker.engine.cocker_container_copy"
+from ansible_collections.cocker.engine.plugins.plugin_utils import quick
+
 CHUNK = 1 << 20
 INLINE = 64 * 1024      # a file that is no longer than this travels with the question
 
@@ -26,24 +26,20 @@ Variables = t.Dict[str, t.Any]
 Entries = t.List[t.Dict[str, t.Any]]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = True
+class ActionModule(quick.Action):
+    MODULE = "cocker.engine.cocker_container_copy"
 
-    def run(self, tmp: t.Optional[str] = None, task_vars: t.Optional[Variables] = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        del tmp
+    def execute(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool = False) -> Result:
         try:
-            result.update(self._answer(dict(self._task.args), task_vars))
+            return self._answer(arguments, task_vars, wrap_async=wrap_async)
         except AnsibleActionFail as error:  # a result, so that failed_when has its say
-            result.update(failed=True, msg=str(error))
-        return result
+            return {"failed": True, "msg": str(error)}
 
-    def _answer(self, arguments: Variables, task_vars: t.Optional[Variables]) -> Result:
+    def _answer(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool) -> Result:
         path = arguments.get("path", arguments.get("src"))
         from_container = arguments.get("direction") == "from_container" or boolean(arguments.get("from_container", False), strict=False)
         if boolean(arguments.get("remote_src", True), strict=False) or from_container or not path:
-            return dict(self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=self._task.async_val))
+            return super().execute(arguments, task_vars, wrap_async=wrap_async)
         if self._task.async_val:
             raise AnsibleActionFail("async needs remote_src: true, as files are sent before the task could be left alone")
         return self._send(self._find(path), arguments, task_vars)
@@ -80,7 +76,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail("option path: %s" % error) from error
 
     def _ask(self, arguments: Variables, task_vars: t.Optional[Variables]) -> Result:
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+        return super().execute(arguments, task_vars)
 
     def _transfer(self, pack: str) -> str:
         directory = self._connection._shell.tmpdir or self._make_tmp_path()

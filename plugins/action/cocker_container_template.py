@@ -11,30 +11,23 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
-MODULE = "cocker.engine.cocker_container_template"
+from ansible_collections.cocker.engine.plugins.plugin_utils import quick
 
 Result = t.Dict[str, t.Any]
 Variables = t.Dict[str, t.Any]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = True
+class ActionModule(quick.Action):
+    MODULE = "cocker.engine.cocker_container_template"
 
-    def run(self, tmp: t.Optional[str] = None, task_vars: t.Optional[Variables] = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        del tmp
-        arguments = dict(self._task.args)
+    def execute(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool = False) -> Result:
         try:
             if arguments.get("mapping_file") and not boolean(arguments.get("remote_src", True), strict=False):
                 arguments["mapping_b64"] = base64.b64encode(self._read(arguments.pop("mapping_file"))).decode()
-            result.update(self._execute_module(
-                module_name=MODULE, module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val))
+            return super().execute(arguments, task_vars, wrap_async=wrap_async)
         except AnsibleActionFail as error:  # a result, so that failed_when has its say
-            result.update(failed=True, msg=str(error))
-        return result
+            return {"failed": True, "msg": str(error)}
 
     def _read(self, path: str) -> bytes:
         """As the copy module does: relative to the role's and the playbook's files."""

@@ -29,13 +29,18 @@ _finders: t.List[Finder] = []
 
 def use() -> None:
     """To be called before other files of the collection are imported. Does nothing outside of a payload's archive, which Ansible opens."""
-    archive = getattr(__spec__.loader, "archive", None) if __spec__ else None
+    archive = archive_of_payload()
     if archive is None or _finders or "ansible" not in sys.modules:
         return
     with zipfile.ZipFile(archive) as payload:
         sources = {info.filename: (info.CRC, info.file_size) for info in payload.infolist()}
     _finders.append(Finder(sources, os.path.join(_home(), "engine", "modules-" + str(sys.implementation.cache_tag))))
     sys.meta_path.insert(0, _finders[0])
+
+
+def archive_of_payload() -> t.Optional[str]:
+    """None where the files come from elsewhere."""
+    return getattr(__spec__.loader, "archive", None) if __spec__ else None
 
 
 def save() -> None:
@@ -117,7 +122,11 @@ def load(path: str) -> _Codes:
 
 
 def store(path: str, codes: _Codes) -> None:
-    content = marshal.dumps((sys.version, codes))
+    write(path, marshal.dumps((sys.version, codes)))
+
+
+def write(path: str, content: bytes) -> None:
+    """With its digest before it, at once or not at all."""
     temporary = "%s.tmp-%d" % (path, os.getpid())
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

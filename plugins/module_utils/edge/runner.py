@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled, results
+from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled, kept, results
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Params, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -35,6 +35,7 @@ def run(
     shape: t.Callable[[Answer, Wish], Result],
 ) -> None:
     """Exits the process. Everything that can be found wrong with the options is found before the host is looked at."""
+    wanted = kept.wish()
     module = AnsibleModule(argument_spec={**COMMON, **spec.options}, supports_check_mode=spec.check_mode, **spec.rules)
     try:
         require_platform(sys.platform, sys.version_info[:2])
@@ -44,6 +45,8 @@ def run(
         result = shape(handler(host, wish), wish)
         if result.get("changed") and not host.dry_run:
             compiled.save()
+        if not module.check_mode and not result.get("failed"):
+            kept.keep(wanted, module.params["cocker_home"])
     except Exception as error:  # a traceback on stdout is no answer: what is not known to go wrong is reported too
         result = failure(error)
     _leave(module, results.json_safe(result))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the collection's modules reach a host: first only their parameters, for a host that has the code; the whole module where it has not.
+
+Most tasks find nothing to do, and sending half a megabyte of sources is most of what they cost. What the host keeps is what an
+earlier run of the same module compiled there (module_utils/edge/kept.py), found by a digest of all that is sent.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import typing as t
+
+from ansible import constants
+from ansible.module_utils import basic
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__
+
+STUB = "ansible.legacy.cocker_stub"
+MISSING = "_cocker_missing"
+_PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_DIGITS = 24
+_REPLACED = ("<<INCLUDE_ANSIBLE_MODULE_", "<<ANSIBLE_VERSION>>", "<<SELINUX_SPECIAL_FILESYSTEMS>>", "syslog.LOG_USER")
+
+Result = t.Dict[str, t.Any]
+Variables = t.Dict[str, t.Any]
+
+
+class Action(ActionBase):  # type: ignore[misc]
+    """Of one module, whose full name is `MODULE`. Otherwise what Ansible does for a module without an action plugin."""
+
+    MODULE = ""
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: t.Optional[str] = None, task_vars: t.Optional[Variables] = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        del tmp
+        wrap_async = bool(self._task.async_val and not self._connection.has_native_async)
+        result.update(self.execute(dict(self._task.args), task_vars, wrap_async=wrap_async))
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def execute(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool = False) -> Result:
+        """The module's result. A task that is left alone is the whole module at once: nobody could send it afterwards."""
+        known = {"_cocker_key": key(self.MODULE), "_cocker_module": self.MODULE}
+        if not wrap_async and is_plain(arguments):
+            self._shared_loader_obj.module_loader.add_directory(os.path.join(_PLUGINS, "plugin_utils", "stub"))
+            result = dict(self._execute_module(module_name=STUB, module_args={**arguments, **known}, task_vars=task_vars))
+            if not result.get(MISSING):
+                return result
+        return dict(self._execute_module(
+            module_name=self.MODULE, module_args={**arguments, **known}, task_vars=task_vars, wrap_async=wrap_async))
+
+
+def is_plain(arguments: Variables) -> bool:
+    """Whether Ansible, which writes parameters into the stub as text, would find nothing in them that it replaces again."""
+    text = json.dumps(arguments, default=str)
+    return not any(word in text for word in _REPLACED)
+
+
+def key(module: str) -> str:
+    """Of all sources that a module may bring along. Read once in a run of Ansible, as Ansible itself does it."""
+    known = os.path.join(constants.DEFAULT_LOCAL_TMP, "cocker-engine-sources")
+    try:
+        with open(known, encoding="ascii") as stream:
+            sources = stream.read()
+    except OSError:
+        sources = digest([basic.__file__, *below(os.path.join(_PLUGINS, "module_utils"))])
+        temporary = "%s-%d" % (known, os.getpid())
+        with open(temporary, "w", encoding="ascii") as stream:
+            stream.write(sources)
+        os.rename(temporary, known)
+    own = digest([os.path.join(_PLUGINS, "modules", module.rpartition(".")[2] + ".py")])
+    return hashlib.sha256("\n".join((__version__, sources, own)).encode()).hexdigest()[:_DIGITS]
+
+
+def below(top: str) -> t.List[str]:
+    return sorted(os.path.join(folder, name) for folder, _below, files in os.walk(top) for name in files if name.endswith(".py"))
+
+
+def digest(paths: t.Sequence[str]) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        name = path[len(_PLUGINS):] if path.startswith(_PLUGINS) else ""
+        found.update(b"%s %d\n" % (os.fsencode(name), len(content)))
+        found.update(content)
+    return found.hexdigest()
