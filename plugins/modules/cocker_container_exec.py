@@ -16,15 +16,16 @@ extends_documentation_fragment:
   - cocker.engine._common
 attributes:
   check_mode:
-    support: none
+    support: partial
     details:
-      - What a command would change is not known. The task is skipped.
+      - What a command would change is not known, so nothing is run. With O(creates) or O(removes) the task says whether it would run,
+        otherwise it is skipped.
   diff_mode:
     support: none
   idempotent:
-    support: N/A
+    support: partial
     details:
-      - Whether a command changes anything is not known. Use C(changed_when) where you know.
+      - Whether a command changes anything is not known. Use O(creates) or O(removes), or C(changed_when) where you know.
 options:
   container:
     description:
@@ -71,8 +72,28 @@ options:
     default: true
   timeout:
     description:
-      - After how many seconds the command is killed, which fails the task. Not set, it may run for ever.
+      - After how many seconds the command is killed, with all that it has started, which fails the task. Not set, it may run for ever.
     type: float
+  tty:
+    description:
+      - Whether the command has a terminal. Then RV(stdout) holds all that it writes, and the terminal's own line ends.
+    type: bool
+    default: false
+  detach:
+    description:
+      - Whether the task ends as soon as the command has been started. It goes on until it ends, or the container does.
+      - What it writes is kept beside the container, and is told with its code by M(cocker.engine.cocker_container_info) for RV(exec_id). Of
+        those that have ended, the last 50 are kept.
+    type: bool
+    default: false
+  creates:
+    description:
+      - A path in the container. If it exists, nothing is run and nothing has changed.
+    type: str
+  removes:
+    description:
+      - A path in the container. If it does not exist, nothing is run and nothing has changed.
+    type: str
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
@@ -104,9 +125,33 @@ EXAMPLES = r"""
       PGDATABASE: shop
     stdin: "select count(*) from orders;"
     timeout: 30
+
+- name: A step that is done once
+  cocker.engine.cocker_container_exec:
+    container: database
+    argv: [initdb, --pgdata, /srv/data]
+    user: postgres
+    creates: /srv/data/PG_VERSION
+
+- name: A job that takes its time
+  cocker.engine.cocker_container_exec:
+    container: database
+    argv: [vacuumdb, --all]
+    detach: true
+  register: job
 """
 
 RETURN = r"""
+exec_id:
+  description: Names the command that goes on.
+  returned: with O(detach=true)
+  type: str
+  sample: 6e2c0f9e8a6f4d0f8a4e
+msg:
+  description: Why nothing was run.
+  returned: with O(creates) or O(removes), or in check mode
+  type: str
+  sample: skipped, since /srv/data/PG_VERSION exists
 rc:
   description: The code that the command ended with; 128 and the signal's number where a signal ended it.
   returned: success

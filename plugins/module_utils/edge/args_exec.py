@@ -16,7 +16,10 @@ SPEC = Spec(
         "stdin_add_newline": {"type": "bool", "default": True},
         "strip_empty_ends": {"type": "bool", "default": True},
         "timeout": {"type": "float"},
+        "tty": {"type": "bool", "default": False},
+        "detach": {"type": "bool", "default": False},
+        "creates": {"type": "str"},
+        "removes": {"type": "str"},
     },
     rules={"mutually_exclusive": [("argv", "command")], "required_one_of": [("argv", "command")]},
-    check_mode=False,
 )

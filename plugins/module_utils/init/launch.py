@@ -14,7 +14,7 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, reaper, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper, supervisor
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, libc, mounts, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
@@ -57,7 +57,10 @@ class Lineage(t.NamedTuple):
     def verbs(self) -> control.Verbs:
         """What its supervisors fork processes for."""
         child = self._replace(generation=self.generation + 1)
-        return {"launch": control.Verb(lambda _call: main(child), apart=True), "exec": control.Verb(lambda _call: enter.main(), apart=True)}
+        return {
+            "launch": control.Verb(lambda _call: main(child), apart=True),
+            "exec": control.Verb(lambda _call: enter.main(logs.open_own), apart=True),
+        }
 
 
 def main(lineage: Lineage) -> None:

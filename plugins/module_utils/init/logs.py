@@ -207,3 +207,8 @@ class Log:
         if self._sink is not None:
             self._sink.close()
             self._lost, self._sink = self.lost, None
+
+
+def open_own(folder: str) -> Log:
+    """Of a command beside the container's own process: in files, whatever the container's log is."""
+    return Log(folder, oci.Settings())

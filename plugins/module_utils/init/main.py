@@ -16,8 +16,9 @@ def main(arguments: t.Sequence[str]) -> None:
         from ansible_collections.cocker.engine.plugins.module_utils.init import launch
         launch.main(launch.Lineage(key=arguments[1] if len(arguments) > 1 else ""))
     elif verb == "exec":
+        from ansible_collections.cocker.engine.plugins.module_utils.init import logs
         from ansible_collections.cocker.engine.plugins.module_utils.runtime import enter
-        enter.main()
+        enter.main(logs.open_own)
     else:
         raise SystemExit("cocker: no verb %r" % verb)
     os._exit(0)         # taking the interpreter apart costs 6 ms, and all is said

@@ -204,3 +204,12 @@ def symlink(root_fd: int, path: str, *, target: str) -> None:
     with _Walk(root_fd, path, make=0o755) as walk:
         name = walk.run(follow=False)
         os.symlink(target, name, dir_fd=walk.fd)
+
+
+def exists(root_fd: int, path: str) -> bool:
+    """Whether the path leads to something, a last link that leads nowhere included."""
+    try:
+        os.close(open_in(root_fd, path, os.O_PATH | os.O_NOFOLLOW))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -89,7 +89,9 @@ class VolumeWish:
 
 @dataclasses.dataclass(frozen=True)
 class ExecWish:
-    """`env` comes on top of the container's. `timeout` in seconds, None waits for ever."""
+    """`env` comes on top of the container's. `timeout` in seconds, None waits for ever. `creates` and `removes` are paths in the container:
+    nothing is run where the one is there, or the other is not.
+    """
 
     container: str
     argv: t.Tuple[str, ...]
@@ -98,6 +100,10 @@ class ExecWish:
     chdir: t.Optional[str] = None
     stdin: bytes = b""
     timeout: t.Optional[float] = None
+    tty: bool = False
+    detach: bool = False
+    creates: t.Optional[str] = None
+    removes: t.Optional[str] = None
 
 
 TO_CONTAINER, FROM_CONTAINER = "to_container", "from_container"

@@ -22,7 +22,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     Unsupported,
     tolerate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, control, state, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, control, relay, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -49,18 +49,31 @@ class Outcome(t.NamedTuple):
     reason: str = ""
 
 
-def main() -> None:
+def main(open_log: relay.OpenLog) -> None:
+    """`open_log` opens a log in a directory, for a command that nobody waits for."""
     streams.close_all(keep=(0, 1, 2, ANSWERS))
     fds.close_range_cloexec(3)
     process.set_dumpable(dumpable=False)
     process.set_name("cocker-exec")
     request = json.loads(_read_exactly(int(_read_exactly(HEAD_SIZE))))
+    if request["detach"]:
+        with tolerate(errno.EPERM):     # it leads a session already
+            os.setsid()
     try:
-        outcome = _run(request)
-        answer = dict(outcome._asdict(), kind="")
+        outcome = _run(request, open_log)
+        if outcome is not None:
+            _answer(_described(outcome))
     except CockerError as error:
-        answer = control.described(error)
-    os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+        _answer(control.described(error))
+
+
+def _described(outcome: Outcome) -> control.Words:
+    return dict(outcome._asdict(), kind="")
+
+
+def _answer(answer: control.Words) -> None:
+    with tolerate(errno.EPIPE, errno.EBADF):        # nobody waits any more
+        os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
 
 
 def _read_exactly(size: int) -> bytes:
@@ -74,25 +87,40 @@ def _read_exactly(size: int) -> bytes:
     return found
 
 
-def _run(request: t.Mapping[str, t.Any]) -> Outcome:
+def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[Outcome]:
+    """None where it has been answered before the end."""
     target = _find(request["state_dir"], request["bundle"])
     wanted = _wanted(target.bundle.process, request)
     syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])
+    between = _between(request, target, open_log)
     heard, report = os.pipe()
     wakeup = _wake_on_child()
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target.cgroup)
     if pid == 0:
-        _become(target, wanted, syscalls, report=report, in_unified=in_unified)
+        _become(target, wanted, syscalls, between, report=report, in_unified=in_unified)
     os.close(report)
-    streams.to_null()
+    between.in_parent()
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
     if failure is not None:
         with tolerate(errno.ESRCH):
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         return _failed(failure, target.state.name)
-    return _wait(pid, wakeup, request["timeout"])
+    if not request["detach"]:
+        return _wait(pid, wakeup, between, request["timeout"])
+    _answer(_described(Outcome()))
+    os.close(ANSWERS)
+    outcome = _wait(pid, wakeup, between, request["timeout"])
+    state.write_exec_end(request["detach"], rc=outcome.rc, timed_out=outcome.timed_out)
+    return None
+
+
+def _between(request: t.Mapping[str, t.Any], target: Target, open_log: relay.OpenLog) -> relay.Pipes:
+    if request["detach"]:
+        state.write_exec_start(request["detach"])
+        return relay.Logged(open_log(request["detach"]))
+    return relay.Terminal(target.state.init.pid) if request["tty"] else relay.Pipes()
 
 
 def _fork_member(cgroup: Cgroup) -> t.Tuple[int, bool]:
@@ -149,7 +177,7 @@ def _wake_on_child() -> int:
 
 
 def _become(
-    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], *, report: int, in_unified: bool
+    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *, report: int, in_unified: bool
 ) -> t.NoReturn:
     step = "start"
     try:
@@ -157,6 +185,7 @@ def _become(
         command.forget_host()
         process.set_dumpable(dumpable=False)
         os.setsid()
+        between.in_child()
         step = "cgroup"
         target.cgroup.join(unified=not in_unified)
         if wanted.oom_score_adj is not None:
@@ -181,20 +210,24 @@ def _failed(failure: sync.Failure, name: str) -> Outcome:
     return Outcome(rc=rc, reason=failure.reason)
 
 
-def _wait(pid: int, wakeup: int, timeout: t.Optional[float]) -> Outcome:
+def _wait(pid: int, wakeup: int, between: relay.Pipes, timeout: t.Optional[float]) -> Outcome:
     deadline = None if timeout is None else time.monotonic() + timeout
     poller = select.poll()
     poller.register(wakeup, select.POLLIN)
+    between.register(poller)
     while True:
         found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return Outcome(rc=_code(status))
         left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            return _stop(pid)
-        if poller.poll(None if left is None else left * 1000 + 1):
-            with tolerate(errno.EAGAIN):
-                os.read(wakeup, 4096)
+        if found or (left is not None and left <= 0):
+            outcome = Outcome(rc=_code(status)) if found else _stop(pid)
+            between.finish()
+            return outcome
+        for fd, _events in poller.poll(None if left is None else left * 1000 + 1):
+            if fd == wakeup:
+                with tolerate(errno.EAGAIN):
+                    os.read(wakeup, 4096)
+            else:
+                between.step(fd, poller)
 
 
 def _code(status: int) -> int:

@@ -63,7 +63,10 @@ class StartResult:
 
 @dataclasses.dataclass(frozen=True)
 class ExecRequest:
-    """`env` is added to the container's; `cwd` and `user` are the container's own where empty."""
+    """`env` is added to the container's; `cwd` and `user` are the container's own where empty.
+
+    `detach` is an empty directory for its log and records: it is started, and not waited for.
+    """
 
     bundle: str
     state_dir: str
@@ -72,6 +75,8 @@ class ExecRequest:
     cwd: str = ""
     user: str = ""
     stdin: bytes = b""
+    tty: bool = False
+    detach: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,14 +167,16 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
     """Raises NotFound or Conflict when the container does not run, Invalid for a bad user or directory."""
     message = {
         "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
-        "cwd": request.cwd, "user": request.user, "timeout": timeout, "seccomp_cache": _cache(engine),
+        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach,
+        "timeout": timeout, "seccomp_cache": _cache(engine),
     }
     head = json.dumps(message).encode()
     launched = _forked((request.state_dir,), _key(engine, python), "exec") or _spawn(engine, python, "exec")
     # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
     exchange = _Exchange(launched)
     exchange.send(HEAD_FORMAT % len(head) + head + request.stdin, last=True)
-    deadline = None if timeout is None else time.monotonic() + timeout + _GRACE
+    limit = START_TIMEOUT if request.detach else timeout
+    deadline = None if limit is None else time.monotonic() + limit + _GRACE
     lines: t.List[bytes] = []
     try:
         while not lines and exchange.step(deadline):
@@ -177,7 +184,7 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
         exchange.drain()
     finally:
         exchange.close()
-        code = _end(launched, kill=not lines)
+        code = _end(launched, kill=not lines) if not (request.detach and lines) else 0
     if not lines:
         raise StartFailed("exec", request.args[0], _reason(code, exchange.errors, late=""))
     return _result(json.loads(lines[0]), exchange)

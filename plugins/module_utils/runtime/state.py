@@ -119,6 +119,44 @@ def find_exit(bundle: str) -> t.Optional[Ending]:
         raise Damaged("read", os.path.join(bundle, EXIT), "not an exit record: %r" % error) from error
 
 
+def write_exec_start(folder: str) -> None:
+    """Of a command that nobody waits for: by the process that does so in their place, which is named here."""
+    pid = os.getpid()
+    own = process.find(pid)
+    record = {"schema": SCHEMA, "started_at": now(), "pid": pid, "start_time": own.start_time if own else 0, "boot_id": process.boot_id()}
+    _write(os.path.join(folder, STATE), record, durable=False)
+
+
+def write_exec_end(folder: str, *, rc: int, timed_out: bool) -> None:
+    """A container that was removed meanwhile has taken the directory with it."""
+    with tolerate(errno.ENOENT):
+        _write(os.path.join(folder, EXIT), {"schema": SCHEMA, "rc": rc, "timed_out": timed_out, "finished_at": now()}, durable=False)
+
+
+class Exec(t.NamedTuple):
+    """A command that nobody waits for. `rc` is None while it runs, and for one whose end nobody saw."""
+
+    is_running: bool
+    started_at: str
+    finished_at: str = ""
+    rc: t.Optional[int] = None
+    timed_out: bool = False
+
+
+def find_exec(folder: str) -> t.Optional[Exec]:
+    """None where none was started. Raises Damaged."""
+    begun, ended = _read(os.path.join(folder, STATE)), _read(os.path.join(folder, EXIT))
+    if begun is None:
+        return None
+    try:
+        if ended is not None:
+            return Exec(False, str(begun["started_at"]), str(ended["finished_at"]), int(ended["rc"]), bool(ended["timed_out"]))
+        alive = begun["boot_id"] == process.boot_id() and process.Identity(int(begun["pid"]), int(begun["start_time"])).alive()
+        return Exec(alive, str(begun["started_at"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("read", folder, "not a record of a command: %r" % error) from error
+
+
 def _write(path: str, record: t.Mapping[str, t.Any], *, durable: bool) -> None:
     fs.write_atomic(path, json.dumps(record, sort_keys=True).encode() + b"\n", mode=0o600, durable=durable)
 

@@ -20,7 +20,7 @@ def take(streams: t.Sequence[int]) -> None:
 def give_to(uid: int) -> None:
     """So that a process that is not root may open /dev/stdout, as with docker."""
     for number in range(3):
-        if uid and stat.S_ISFIFO(os.fstat(number).st_mode):
+        if uid and (stat.S_ISFIFO(os.fstat(number).st_mode) or os.isatty(number)):
             os.fchown(number, uid, -1)
 
 
