@@ -70,6 +70,21 @@ options:
       - Whether to drop what the container wrote outside its volumes, and to start it anew from its images.
     type: bool
     default: false
+  from_image:
+    description:
+      - An image that becomes the container, upon O(image) or O(images), or alone where these are not set. The image is gone afterwards, and
+        its content belongs to the container, also with O(recreate=true). This takes no time, whatever the size.
+      - Looked at only where the container does not exist. Refused while other containers need the image.
+      - To have the image back, see O(cocker.engine.cocker_image#module:mode).
+    type: str
+  from_container:
+    description:
+      - A container whose copy this one is to be, with all that it has written outside its volumes, in place of O(image) and O(images).
+      - Looked at only where the container does not exist. What the task does not say is then as that container has it, but for the
+        host name, the addresses and the published ports.
+      - If that container does not run, both go on upon the same layers, which takes no time. Of one that runs, what it has written
+        is copied while its processes stand still.
+    type: str
   repin:
     description:
       - Whether to look again for what O(image) or O(images) mean. If they mean other content than the container was made of,
@@ -164,6 +179,18 @@ EXAMPLES = r"""
     name: web
     image: application
     repin: true
+
+- name: A copy of a container, with all that was done in it
+  cocker.engine.cocker_container:
+    name: web2
+    from_container: web
+    published_ports: ["18081:8080"]
+
+- name: An image becomes a container
+  cocker.engine.cocker_container:
+    name: toolbox
+    image: debian:12
+    from_image: toolbox
 
 - name: Several images upon each other, and services that are started later
   cocker.engine.cocker_container:

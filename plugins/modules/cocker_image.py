@@ -48,16 +48,39 @@ options:
         bzip2, xz or zstd.
       - V(directory) is a root file system below O(path) on the host. It is copied.
       - V(host) is a small root that is made of programs of the host and the libraries they need. It is meant for tests.
+      - V(container) is what O(from_container) holds, see O(mode).
       - V(image) is the image O(from_image) under another name or version. Both share their layers, so it takes no time and
         no space, whatever the size.
       - V(registry) is a registry that speaks the OCI distribution protocol. Layers that the store has are not fetched again, and every
         digest is verified on the way.
     type: str
-    choices: [archive, directory, host, image, registry]
+    choices: [archive, container, directory, host, image, registry]
   from_image:
     description:
       - With O(source=image), the image that is copied. Without a version it is the largest there is.
     type: str
+  from_container:
+    description:
+      - With O(source=container), the container that becomes an image. Its volumes are no part of it.
+    type: str
+  mode:
+    description:
+      - V(commit) keeps the container. One that does not run gives what it has written to the image, and goes on with an empty
+        layer above it. This takes no time, whatever the size. Of one that runs it is copied while its processes stand still, which takes
+        as long as the copy.
+      - V(move) makes the image of a container that does not run, and removes the container. This takes no time either. An image that
+        exists is replaced with O(force=true) only. Without a version, the image gets the one that it had before it became the
+        container, see O(cocker.engine.cocker_container#module:from_image).
+    type: str
+    choices: [commit, move]
+    default: commit
+  layers:
+    description:
+      - V(chain) is an image that stands alone, with all layers that the container has.
+      - V(top) has only what was added to the container's images, to be stacked upon other ones.
+    type: str
+    choices: [chain, top]
+    default: chain
   new_version:
     description:
       - The version that the image has afterwards; V(_) or the empty text is none.
@@ -290,6 +313,22 @@ EXAMPLES = r"""
     source: registry
     reference: registry.example/team/web@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
     platform: linux/arm64
+
+- name: What a container holds becomes an image; both are kept
+  cocker.engine.cocker_image:
+    name: application:1.1
+    source: container
+    from_container: build
+    config:
+      cmd: [/usr/bin/application]
+
+- name: The container itself becomes an image that is stacked upon others
+  cocker.engine.cocker_image:
+    name: toolbox
+    source: container
+    from_container: toolbox
+    mode: move
+    layers: top
 
 - name: Fail early if an image is missing
   cocker.engine.cocker_image:

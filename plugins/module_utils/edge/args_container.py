@@ -17,6 +17,8 @@ LIFECYCLE: Options = {
     "images": {"type": "list", "elements": "str"},
     "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
     "recreate": {"type": "bool", "default": False},
+    "from_image": {"type": "str"},
+    "from_container": {"type": "str"},
     "repin": {"type": "bool", "default": False},
     "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
     "paused": {"type": "bool"},
@@ -148,7 +150,8 @@ PORTED: Options = {
 
 SPEC = Spec(
     {**LIFECYCLE, **PROCESS, **NETWORK, **MOUNTS, **RESOURCES, **SECURITY, **SUPERVISION, **PORTED},
-    rules={
-        "mutually_exclusive": [("image", "images"), ("cpus", "cpu_quota"), ("cpus", "cpu_period"), ("publish_scope", "default_host_ip")],
-    },
+    rules={"mutually_exclusive": [
+        ("image", "images"), ("from_image", "from_container"), ("from_container", "image", "images"), ("cpus", "cpu_quota"),
+        ("cpus", "cpu_period"), ("publish_scope", "default_host_ip"),
+    ]},
 )

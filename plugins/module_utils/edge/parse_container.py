@@ -34,6 +34,8 @@ def wish(params: Params) -> ContainerWish:
         restart=params["restart"],
         recreate=params["recreate"],
         repin=params["repin"],
+        from_image=None if params["from_image"] is None else parse_image.reference(params["from_image"], "from_image"),
+        from_container=None if params["from_container"] is None else names.object_name(params["from_container"], "from_container"),
         on_change=params["on_change"],
         kill_signal=_kill_signal(params),
         warnings=tuple(_warnings(params)),
@@ -86,8 +88,8 @@ def _images(params: Params) -> t.Optional[values.Words]:
     given = [params["image"]] if params["image"] is not None else params["images"]
     option = "image" if params["image"] is not None else "images"
     if given is None:
-        return None
-    if not given:
+        return None if params["from_image"] is None else ()
+    if not given and params["from_image"] is None:
         raise Invalid(option, "at least one image is needed for a root file system")
     return tuple(parse_image.reference(each, option) for each in given)
 
@@ -104,4 +106,4 @@ def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:
 
 def is_partial(params: Params) -> bool:
     """A task without images manages only what it says of a container that exists."""
-    return params["image"] is None and params["images"] is None
+    return params["image"] is None and params["images"] is None and params["from_image"] is None

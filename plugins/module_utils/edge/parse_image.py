@@ -11,7 +11,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Pull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
-ARCHIVE, DIRECTORY, HOST, IMAGE, REGISTRY = "archive", "directory", "host", "image", "registry"
+ARCHIVE, CONTAINER, DIRECTORY, HOST, IMAGE, REGISTRY = "archive", "container", "directory", "host", "image", "registry"
 _HEX = frozenset("0123456789abcdef")
 _NO_LIMIT = 1 << 62
 _OF_SOURCES = {"archive_image": (ARCHIVE,), "platform": (ARCHIVE, REGISTRY), "unpacked_limit": (ARCHIVE, REGISTRY)}
@@ -31,6 +31,10 @@ def wish(params: Params) -> ImageWish:
         programs=_programs(params["programs"]),
         force=params["force"],
         from_image=None if params["from_image"] is None else reference(params["from_image"], "from_image"),
+        from_container=None if params["from_container"] is None else names.object_name(params["from_container"], "from_container"),
+        mode=params["mode"],
+        layers=params["layers"],
+        says_version=params["version"] == versions.NONE or (params["name"] or "").endswith(":" + versions.NONE),
         new_version=_new_version(params["new_version"]),
         config=parse_image_config.config(params["config"]),
         format=params["format"],
@@ -97,6 +101,11 @@ def _refuse_strangers(params: Params) -> None:
         raise Invalid("new_version", "it is for an image that is in the store: no source and no config goes with it")
     if (params["from_image"] is not None) != (source == IMAGE):
         raise Invalid("from_image", "source: image needs the image to copy, and is needed for it")
+    if (params["from_container"] is not None) != (source == CONTAINER):
+        raise Invalid("from_container", "source: container needs the container, and is needed for it")
+    for option, usual in (("mode", "commit"), ("layers", "chain")):
+        if params[option] != usual and source != CONTAINER:
+            raise Invalid(option, "it needs source: container")
     if params["force"] and source is None and params["new_version"] is None:
         raise Invalid("force", "it needs a source to make the image from")
     if source in (ARCHIVE, DIRECTORY) and not has_path and params["archive_digest"] is None:

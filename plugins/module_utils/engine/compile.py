@@ -66,7 +66,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
 
 def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     """Topmost first; a layer that several images of the stack share is there once, where it is lowest. Raises Damaged."""
-    return tuple(snapshots.lower_dirs(layout, [pin.layers for pin in record.pins]))
+    return tuple(snapshots.lower_dirs(layout, record.stack()))
 
 
 def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> t.Tuple[runtime.MountWish, ...]:

@@ -12,11 +12,14 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     checks,
     compile,
+    container_origin,
     container_plan,
     endpoints,
+    image_use,
     leased,
     lifecycle,
     observe,
+    processes,
     sharing,
     stacks,
     teardown,
@@ -46,13 +49,16 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         return Change(host, have, plan, record, wish=wish)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
     resets = bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds)
-    record = _record(host, spec, have.record, anew=resets or wish.repin)
+    record = _record(host, spec, have.record, anew=resets or wish.repin, resets=resets)
+    origin = container_origin.find(host, wish) if have.record is None else container_origin.Origin()
+    record = container_origin.born(record, origin)
     if container_states.START in kinds:
         sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
     made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
-    return Change(host, have, dataclasses.replace(plan, actions=(*made, *plan.actions)), record, wish=wish)
+    plan = dataclasses.replace(plan, actions=(*made, *plan.actions, *origin.actions()))
+    return Change(host, have, plan, record, wish=wish, origin=origin)
 
 
 def _republishes(have: ContainerState, plan: Plan) -> bool:
@@ -60,13 +66,17 @@ def _republishes(have: ContainerState, plan: Plan) -> bool:
     return have.is_running and bool(endpoints.PORTS & set(updated))
 
 
-def _record(host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord], *, anew: bool) -> ContainerRecord:
-    """`anew`: the images are resolved; else they are what they were, unless they are named otherwise."""
+def _record(
+    host: Host, spec: ContainerSpec, former: t.Optional[ContainerRecord], *, anew: bool, resets: bool
+) -> ContainerRecord:
+    """`anew`: the images are resolved; else they are what they were, unless they are named otherwise. `resets`: what was written goes."""
     if former is not None and not anew and spec.images == former.spec.images:
         return dataclasses.replace(former, spec=spec)
     pins, config = stacks.pinned(host, spec.images or ())
     if former is not None:
-        return dataclasses.replace(former, spec=spec, pins=pins, config=config)
+        config = processes.merged([config, former.own])
+        layers = former.layers[:former.born] if resets else former.layers
+        return dataclasses.replace(former, spec=spec, pins=pins, config=config, layers=layers)
     return ContainerRecord(os.urandom(_ID_BYTES).hex(), now(), spec, pins, config)
 
 
@@ -74,10 +84,12 @@ class Change:
     """The actions of one plan, bound to what was observed (`have`) and what is to be recorded."""
 
     def __init__(
-        self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord], *, wish: ContainerWish
+        self, host: Host, have: ContainerState, plan: Plan, record: t.Optional[ContainerRecord], *, wish: ContainerWish,
+        origin: container_origin.Origin = container_origin.Origin(),  # noqa: B008 (frozen)
     ) -> None:
         self._host, self._have, self._record = host, have, record
-        self.plan, self._wish = plan, wish
+        self.plan, self._wish, self._origin = plan, wish, origin
+        self.facts = origin.facts()
         self._kinds = [action.kind for action in plan.actions]
         keeps = {container_plan.CONFIGURE, container_plan.UPDATE} & set(self._kinds)
         self._leases = leased.of(host, have.name) if keeps else []
@@ -94,6 +106,7 @@ class Change:
             container_states.PAUSE: self._pause,
             container_states.UNPAUSE: self._unpause,
             container_states.REMOVE: self._remove,
+            container_origin.CONSUME: lambda _action: container_origin.consume(self._host, self._origin),
         }
         return table[action.kind](action)
 
@@ -104,6 +117,9 @@ class Change:
             endpoints.forget(self._host, name, except_on=[each.name for each in self._record.spec.attachments()])
         if {container_plan.CONFIGURE, container_plan.RESET_LAYER} & set(self._kinds):
             snapshots.drop_previous(self._host.layout.container(name))
+        gone = {container_states.REMOVE, container_plan.RESET_LAYER} & set(self._kinds)
+        if gone and self._have.record is not None and self._have.record.layers:
+            image_use.collect(self._host)  # layers that were its own
 
     def _write(self, record: t.Optional[ContainerRecord]) -> None:
         if record is not None:
@@ -117,8 +133,10 @@ class Change:
         host, name = self._host, self._have.name
 
         def make() -> None:
-            snapshots.create(host.layout.container(name), top=self._top())
-            self._write(self._record)
+            if self._record is not None:
+                with container_origin.complete(host, self._record, self._origin) as self._record:
+                    snapshots.create(host.layout.container(name), top=self._top())
+                    self._write(self._record)
 
         return whole(make, lambda: teardown.remove(host, name))
 
@@ -159,11 +177,11 @@ class Change:
         return whole(lambda: put(self._record), lambda: put(have.record, self._leases))
 
     def _start(self, _action: Action) -> Step:
-        host, name, record = self._host, self._have.name, self._record
+        host, name = self._host, self._have.name
 
         def start() -> None:
-            if record is not None:
-                lifecycle.start(host, record)
+            if self._record is not None:  # as it is by then: what a clone begins with is known when it is made
+                lifecycle.start(host, self._record)
 
         return Step(start, lambda: lifecycle.stop(host, observe.container(host, name)))
 

@@ -6,15 +6,17 @@ Not here: the decision (container_plan.py), what each action does (container_cha
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, info, observe, stacks, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, info, observe, processes, stacks, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, ContainerSpec, ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, Attachment, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
@@ -23,6 +25,8 @@ CONTAINER = "container"
 
 def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
+    if wish.from_container is not None and wish.state != ABSENT:
+        wish = _like(host, wish, wish.from_container)
     with _locks(host, wish):
         have = _observed(host, wish)
         plan = container_plan.plan_container(wish, have, _resolved(host, wish, have))
@@ -33,7 +37,7 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
         if not host.dry_run and START in [action.kind for action in plan.actions]:
             lifecycle.get_ready(host)
         change = container_change.prepared(host, have, wish, plan)
-        with _declared(host, have, plan):
+        with _declared(host, have, plan, change.facts):
             execute(change.plan, change.step, dry_run=host.dry_run)
             if not host.dry_run:
                 change.finish()
@@ -47,7 +51,21 @@ def _resolved(host: Host, wish: ContainerWish, have: ContainerState) -> t.Option
     wanted = wish.spec.images if wish.spec.images is not None else have.record.spec.images
     if not wish.repin and wanted == have.record.spec.images:
         return None
-    return stacks.pinned(host, wanted or ())
+    pins, config = stacks.pinned(host, wanted or ())
+    return pins, processes.merged([config, have.record.own])
+
+
+def _like(host: Host, wish: ContainerWish, other: str) -> ContainerWish:
+    """A new container is as the other one where the task says nothing, but for what two can not have at once."""
+    if os.path.lexists(host.layout.spec(wish.spec.name)):
+        return wish
+    record = records.load(host.layout.spec(other), record_from_json)
+    if record is None:
+        raise NotFound("container", other, "it does not exist")
+    spec = record.spec
+    networks = None if spec.networks is None else tuple(Attachment(each.name, aliases=each.aliases) for each in spec.networks)
+    alike = dataclasses.replace(spec, name=wish.spec.name, networks=networks, published_ports=None, hostname=None)
+    return dataclasses.replace(wish, spec=completed(wish.spec, alike))
 
 
 def _shown(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[t.Dict[str, t.Any]]:
@@ -57,7 +75,7 @@ def _shown(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[
 
 
 @contextlib.contextmanager
-def _declared(host: Host, have: ContainerState, plan: Plan) -> t.Iterator[None]:
+def _declared(host: Host, have: ContainerState, plan: Plan, more: t.Mapping[str, t.Any]) -> t.Iterator[None]:
     """The intent is on the disk before the first effect, and goes when the plan is done or undone.
 
     What a crash leaves, or an undo that failed, is tried again by whoever comes next.
@@ -65,7 +83,7 @@ def _declared(host: Host, have: ContainerState, plan: Plan) -> t.Iterator[None]:
     if host.dry_run:
         yield
         return
-    facts = {"action": plan.action, "existed": have.record is not None}
+    facts = {"action": plan.action, "existed": have.record is not None, **more}
     try:
         intents.declare(host.layout, CONTAINER, have.name, facts)
         yield
@@ -105,13 +123,16 @@ def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
     with contextlib.ExitStack() as stack:
         if wish.state != ABSENT:
             spec = _completed(host, wish.spec)
-            for name in sorted({stacks.reference(text).name for text in spec.images or ()}):
-                stack.enter_context(host.locked("image", name, shared=True))
+            consumed = {stacks.reference(wish.from_image).name} if wish.from_image is not None else set()
+            for name in sorted({stacks.reference(text).name for text in spec.images or ()} | consumed):
+                stack.enter_context(host.locked("image", name, shared=name not in consumed))
             for name in volumes.named(spec.mounts or ()):
                 stack.enter_context(host.locked("volume", name, shared=volume_store.find(host.layout, name) is not None))
             for name in sorted({attachment.name for attachment in spec.attachments()}):
                 stack.enter_context(host.locked("network", name, shared=True))
-        stack.enter_context(host.locked(CONTAINER, wish.spec.name))
+        others = {wish.from_container} if wish.from_container is not None and wish.state != ABSENT else set()
+        for name in sorted({wish.spec.name} | others):
+            stack.enter_context(host.locked(CONTAINER, name))
         yield
 
 

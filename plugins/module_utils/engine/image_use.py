@@ -15,7 +15,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots
+from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, snapshots
+
+CONTAINER = "container"
 
 
 def users(host: Host, image: t.Optional[ImageRecord]) -> t.List[str]:
@@ -49,15 +51,16 @@ def collect(host: Host) -> None:
 
 
 def pinned(host: Host) -> t.Iterator[str]:
-    """Layers that containers need, also those that they go back to if a replacement fails. Raises Damaged."""
+    """Layers that containers need, also those that they go back to if a replacement fails, or that become theirs. Raises Damaged."""
     for name in host.layout.container_names():
         folder = host.layout.container(name)
         for path in (host.layout.spec(name), os.path.join(folder, snapshots.PREVIOUS, snapshots.RECORD)):
             record = records.load(path, record_from_json)
             if record is not None:
                 yield from _layers(record)
+    yield from (str(intent.facts["layer"]) for intent in intents.all_of(host.layout, CONTAINER) if "layer" in intent.facts)
 
 
 def _layers(record: ContainerRecord) -> t.Iterator[str]:
-    for pin in record.pins:
-        yield from pin.layers
+    for layers in record.stack():
+        yield from layers

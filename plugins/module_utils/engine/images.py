@@ -31,6 +31,10 @@ def ensure(host: Host, wish: ImageWish) -> Outcome:
             return outcome(plan, {"image": None})
         if wish.new_version is not None:
             return _ensure_version(host, wish, have)
+        if wish.from_container is not None:
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import image_container
+
+            return image_container.ensure(host, wish, have)
         if wish.from_image is not None:
             return _ensure_copy(host, wish, have)
         return _ensure_present(host, wish, have)

@@ -73,6 +73,8 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "Cocker": {
             "Bundle": places.bundle,
             "Images": [{"name": pin.name, "version": pin.version, "layers": list(pin.layers)} for pin in record.pins],
+            "Layers": list(record.layers),
+            "Source": record.source,
             "Cgroups": dict(state.running.cgroups) if state.running else {},
         },
     }
@@ -80,7 +82,9 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
 
 def image_name(record: ContainerRecord) -> str:
     top = record.pins[-1] if record.pins else None
-    return "" if top is None else top.name if top.version == "_" else "%s:%s" % (top.name, top.version)
+    if top is None:
+        return record.source
+    return top.name if top.version == "_" else "%s:%s" % (top.name, top.version)
 
 
 def _state(state: ContainerState) -> Shown:
@@ -284,7 +288,7 @@ def image(record: ImageRecord) -> Shown:
         "RepoTags": [str(record.ref)],
         "RepoDigests": _repo_digests(origin),
         "Created": record.created,
-        "Size": record.size,
+        "Size": record.size if record.size >= 0 else None,
         "Os": "linux",
         "Author": record.author,
         "Config": record.config.to_json(),

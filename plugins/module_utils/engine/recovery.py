@@ -8,7 +8,7 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints, networks, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_layers, endpoints, networks, observe, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
@@ -17,7 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container_fiel
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import REMOVE
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
-from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, snapshots
+from ansible_collections.cocker.engine.plugins.module_utils.storage import images, intents, records, snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 
@@ -70,6 +70,9 @@ def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
 def _container(host: Host, intent: intents.Intent) -> None:
     """A removal is finished; a container that runs was the aim, and stays; all else is as before, or gone if it was not there."""
     name, found = intent.name, teardown.running(host, intent.name)
+    if intent.facts.get("action") in container_layers.ROLL_BACK:
+        container_layers.ROLL_BACK[intent.facts["action"]](host, name, intent.facts)
+        return
     if intent.facts.get("action") == REMOVE:
         teardown.clear(host, name)
         teardown.remove(host, name)
@@ -77,13 +80,23 @@ def _container(host: Host, intent: intents.Intent) -> None:
         with tolerate(errno.ENOENT):  # a stop that was not carried through: its supervisor is to call for us again
             os.unlink(os.path.join(host.layout.container_run(name), state.STOPPING))
         _keep_only_current(host, name)
+        if intent.facts.get("consumes"):
+            images.remove(host.layout, str(intent.facts["consumes"][0]), intent.facts["consumes"][1])
         snapshots.drop_previous(host.layout.container(name))
     else:
         teardown.clear(host, name)
-        if intent.facts.get("existed", os.path.lexists(host.layout.spec(name))):
+        if _existed(host, intent):
             snapshots.restore_previous(host.layout.container(name))
         else:
             teardown.remove(host, name)
+
+
+def _existed(host: Host, intent: intents.Intent) -> bool:
+    """An image that became this container and is gone would be lost with it."""
+    consumed = intent.facts.get("consumes")
+    if consumed and not os.path.lexists(host.layout.image(str(consumed[0]), consumed[1])):
+        return True
+    return bool(intent.facts.get("existed", os.path.lexists(host.layout.spec(intent.name))))
 
 
 def _keep_only_current(host: Host, name: str) -> None:

@@ -154,17 +154,29 @@ class Pin:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerRecord:
-    """containers/<name>/spec.json. `created` is RFC 3339. Images and their merged config stay those of the creation."""
+    """containers/<name>/spec.json. `created` is RFC 3339. Images and their merged config stay those of the creation.
+
+    `layers` are its own, above those of its images and below the writable one: `born` of them it was made with, from the image
+    `source` that became this container, or from another container; the others were its writable layer before. `own` is what these say.
+    """
 
     id: str
     created: str
     spec: ContainerSpec
     pins: t.Tuple[Pin, ...]
     config: ImageConfig = ImageConfig()
+    layers: Words = ()
+    born: int = 0
+    source: str = ""
+    own: ImageConfig = ImageConfig()
+
+    def stack(self) -> t.List[Words]:
+        """Everything below the writable layer, bottom first."""
+        return [*(pin.layers for pin in self.pins), self.layers]
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        said = {key: getattr(self, key) for key in ("id", "created", "spec", "pins")}
-        return dict(plain(said), config=self.config.to_json())
+        said = {key: getattr(self, key) for key in ("id", "created", "spec", "pins", "layers", "born", "source")}
+        return dict(plain(said), config=self.config.to_json(), own=self.own.to_json())
 
 
 @dataclasses.dataclass(frozen=True)

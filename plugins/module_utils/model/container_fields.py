@@ -103,7 +103,9 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
     said = value["spec"]
     spec = ContainerSpec(name=said["name"], **{field.name: field.load(said[field.name]) for field in FIELDS if field.name in said})
     pins = tuple(Pin(pin["name"], pin["version"], tuple(pin["layers"])) for pin in value["pins"])
-    return ContainerRecord(value["id"], value["created"], spec, pins, config_from_json(value["config"]))
+    return ContainerRecord(
+        value["id"], value["created"], spec, pins, config_from_json(value["config"]), layers=tuple(value.get("layers", ())),
+        born=int(value.get("born", 0)), source=str(value.get("source", "")), own=config_from_json(value.get("own", {})))
 
 
 def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:

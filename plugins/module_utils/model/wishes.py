@@ -31,6 +31,8 @@ class ContainerWish:
     restart: bool = False
     recreate: bool = False
     repin: bool = False
+    from_image: t.Optional[str] = None
+    from_container: t.Optional[str] = None
     on_change: str = "apply"
     kill_signal: t.Optional[int] = None
     warnings: t.Tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class ImageWish:
 
     `path` is on the host. `digest` is the sha256 (hex) of an archive that is still on the controller: with it and no path
     the outcome says whether the archive is needed at all. `new_version` is what the version becomes, `_` for none.
+    `says_version` with `version` None: none is wanted, in so many words.
     `config` are the fields of ImageConfig, and `author`, that are wanted otherwise than the source has them.
     `archive_image` is the one that is meant of several in an archive, `platform` as OS/ARCHITECTURE[/VARIANT], `unpacked_limit` the bytes
     that the archive may unpack to.
@@ -57,6 +60,10 @@ class ImageWish:
     programs: t.Optional[t.Tuple[str, ...]] = None
     force: bool = False
     from_image: t.Optional[str] = None
+    from_container: t.Optional[str] = None
+    mode: str = "commit"
+    layers: str = "chain"
+    says_version: bool = False
     new_version: t.Optional[str] = None
     config: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     format: str = "auto"

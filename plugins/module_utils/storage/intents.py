@@ -63,6 +63,12 @@ def dead(layout: Layout) -> t.List[Intent]:
     return [intent for intent in found if intent is not None and intent.is_dead()]
 
 
+def all_of(layout: Layout, kind: str) -> t.List[Intent]:
+    """Of the living and the dead."""
+    found = [find(layout, each, name) for each, name in _listed(layout) if each == kind]
+    return [intent for intent in found if intent is not None]
+
+
 def _listed(layout: Layout) -> t.Iterator[t.Tuple[str, str]]:
     try:
         file_names = sorted(os.listdir(layout.intents))

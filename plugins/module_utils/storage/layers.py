@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 
 STAGING = ".tmp-"
 PLAIN_FORM = "tar:1"      # the form that layertar.py writes; another form of it is another number
+UNMEASURED = -1         # the size of a layer that nobody has added up
 _ID_BYTES = 16
 _ATTEMPTS = 16
 

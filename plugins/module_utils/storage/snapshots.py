@@ -18,7 +18,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 HIDES_ALL, MAY_HIDE = "trusted.overlay.opaque", "trusted.overlay.origin"       # attributes of a directory, as overlayfs knows them
 PREVIOUS, DROPPED = "previous", ".dropped"
 RECORD = "spec.json"
-_LAYER = ("upper", "work")
+UPPER = "upper"
+_LAYER = (UPPER, "work")
 
 
 def layer_order(stack: t.Iterable[t.Sequence[str]]) -> t.List[str]:
@@ -54,10 +55,15 @@ def create(directory: str, *, top: str) -> None:
 
 
 def _make_layer(directory: str, top: str) -> None:
-    """overlayfs shows the attributes of `upper` as those of the container's /: they are the topmost image's, whatever the umask."""
-    for part in _LAYER:
+    for part in _LAYER[1:]:
         os.mkdir(os.path.join(directory, part), 0o700)
-    upper = os.path.join(directory, "upper")
+    make_upper(directory, top=top)
+
+
+def make_upper(directory: str, *, top: str) -> None:
+    """overlayfs shows the attributes of `upper` as those of the container's /: they are the topmost layer's, whatever the umask."""
+    upper = os.path.join(directory, UPPER)
+    os.mkdir(upper, 0o700)
     facts = os.stat(top or upper)
     os.chown(upper, facts.st_uid, facts.st_gid)
     os.chmod(upper, facts.st_mode & 0o7777 if top else 0o755)

@@ -26,6 +26,7 @@ _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOTT
 # As in an archive: these would act on the host's own view of the copy.
 _DROPPED = ("security.", "trusted.overlay.", "user.overlay.")
 _KEPT = "security.capability"
+_OF_OVERLAYS = ("trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy")    # what a layer says of those below
 
 
 class Visit(t.NamedTuple):
@@ -140,9 +141,12 @@ def climb(fd: int, above: os.stat_result, path: bytes) -> int:
     return parent
 
 
-def copy_tree(source: str, target: str, *, cross_mounts: bool = False) -> Totals:
-    """Into an existing directory, which gets what the top of the source has. Sockets are left out."""
-    copier = _Copier(target)
+def copy_tree(source: str, target: str, *, cross_mounts: bool = False, overlay: bool = False) -> Totals:
+    """Into an existing directory, which gets what the top of the source has. Sockets are left out.
+
+    `overlay`: the source is the writable layer of an overlay, and the copy is to hide and to rename what is below it, too.
+    """
+    copier = _Copier(target, overlay)
     try:
         for visit in walk(source, cross_mounts=cross_mounts):
             copier.take(visit)
@@ -152,7 +156,8 @@ def copy_tree(source: str, target: str, *, cross_mounts: bool = False) -> Totals
 
 
 class _Copier:
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, overlay: bool) -> None:
+        self._overlay = overlay
         self._root = os.open(target, _DIRECTORY)
         self._fd = os.dup(self._root)
         self._linked: t.Dict[t.Tuple[int, int], bytes] = {}
@@ -171,7 +176,7 @@ class _Copier:
             self._trail.append(os.fstat(self._fd))
             self._fd = _swap(self._fd, os.open(visit.name, _DIRECTORY, dir_fd=self._fd))
         elif visit.event == LEAVE:
-            describe(self._fd, facts, kept(fs.xattrs(visit.dir_fd)))
+            describe(self._fd, facts, kept(fs.xattrs(visit.dir_fd), overlay=self._overlay))
             if self._trail:
                 self._fd = _swap(self._fd, climb(self._fd, self._trail.pop(), visit.path))
         elif not stat.S_ISSOCK(facts.st_mode):
@@ -196,7 +201,7 @@ class _Copier:
     def _make(self, visit: Visit) -> None:
         name, facts = visit.name, visit.facts
         if stat.S_ISREG(facts.st_mode):
-            self.size += copy_file(name, name, source_dir=visit.dir_fd, target_dir=self._fd)
+            self.size += copy_file(name, name, source_dir=visit.dir_fd, target_dir=self._fd, overlay=self._overlay)
             return
         if stat.S_ISLNK(facts.st_mode):
             os.symlink(os.readlink(name, dir_fd=visit.dir_fd), name, dir_fd=self._fd)
@@ -208,7 +213,7 @@ class _Copier:
         os.utime(name, ns=(facts.st_mtime_ns, facts.st_mtime_ns), dir_fd=self._fd, follow_symlinks=False)
 
 
-def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = None, target_dir: int) -> int:
+def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = None, target_dir: int, overlay: bool = False) -> int:
     """A regular file with all that belongs to it; its size."""
     read = os.open(source, _SOURCE, dir_fd=source_dir)
     try:
@@ -218,7 +223,7 @@ def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = Non
         write = os.open(target, _TARGET, 0o600, dir_fd=target_dir)
         try:
             copy_data(read, write, facts.st_size)
-            describe(write, facts, kept(fs.xattrs(read)))
+            describe(write, facts, kept(fs.xattrs(read), overlay=overlay))
         finally:
             os.close(write)
         return facts.st_size
@@ -235,5 +240,6 @@ def describe(fd: int, facts: os.stat_result, xattrs: t.Mapping[str, bytes]) -> N
     os.utime(fd, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
 
 
-def kept(xattrs: t.Mapping[str, bytes]) -> t.Dict[str, bytes]:
-    return {name: value for name, value in xattrs.items() if name == _KEPT or not name.startswith(_DROPPED)}
+def kept(xattrs: t.Mapping[str, bytes], *, overlay: bool = False) -> t.Dict[str, bytes]:
+    also = (_KEPT, *_OF_OVERLAYS) if overlay else (_KEPT,)
+    return {name: value for name, value in xattrs.items() if name in also or not name.startswith(_DROPPED)}
