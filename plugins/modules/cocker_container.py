@@ -99,6 +99,16 @@ options:
     type: str
     choices: [apply, fail, live_only]
     default: apply
+  comparisons:
+    description:
+      - How options are compared with those that the container has, a dictionary of option names. V(*) stands for all that are not named.
+      - V(strict), which is used where nothing is said, wants the option exactly as it is said; one that was set before and is left out
+        returns to its default.
+      - V(ignore) leaves the option as the container has it.
+      - V(allow_more_present) leaves what the container has besides, of lists and dictionaries such as O(env), O(labels), O(volumes) and
+        O(published_ports). It is what C(community.docker.docker_container) does where nothing is said.
+      - An option of a container that is made is always set.
+    type: dict
   paused:
     description:
       - V(true) with O(state=started) is the same as O(state=paused), V(false) the same as O(state=started) alone.
@@ -168,6 +178,20 @@ EXAMPLES = r"""
   cocker.engine.cocker_container:
     name: web
     restart: true
+
+- name: Add a variable and a label, whatever else the container has of them, and do not care for its image
+  cocker.engine.cocker_container:
+    name: web
+    image: debian:12
+    command: [python3, -m, http.server, "8080", --directory, /data]
+    env:
+      MODE: fast
+    labels:
+      owner: web-team
+    comparisons:
+      "*": ignore
+      env: allow_more_present
+      labels: allow_more_present
 
 - name: Hold its processes for the time of a backup; a task with state started lets them go on
   cocker.engine.cocker_container:
@@ -295,6 +319,10 @@ plan:
       type: list
       elements: str
       sample: ["env changed (restart)"]
+rolled_back:
+  description: Of a task that failed, that what it had done before is undone, and a container that was there runs again as it did.
+  returned: on failure, where something had been done
+  type: bool
 diff:
   description: What changes, before and after. Ansible shows it with C(--diff).
   returned: success

@@ -21,6 +21,7 @@ LIFECYCLE: Options = {
     "from_container": {"type": "str"},
     "repin": {"type": "bool", "default": False},
     "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
+    "comparisons": {"type": "dict"},
     "paused": {"type": "bool"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "kill_signal": {"type": "str"},

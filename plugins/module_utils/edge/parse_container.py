@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import (
+    parse_comparisons,
     parse_container_names,
     parse_container_network,
     parse_image,
@@ -18,7 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import (
     parse_supervision,
     values,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.edge.args_container import PORTED
+from ansible_collections.cocker.engine.plugins.module_utils.edge.args_container import PORTED, SPEC
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
@@ -39,6 +40,7 @@ def wish(params: Params) -> ContainerWish:
         on_change=params["on_change"],
         kill_signal=_kill_signal(params),
         warnings=tuple(_warnings(params)),
+        comparisons=parse_comparisons.comparisons(params["comparisons"], SPEC.options),
     )
 
 

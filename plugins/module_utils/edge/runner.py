@@ -66,18 +66,19 @@ def require_root(euid: int) -> None:
 
 def failure(error: Exception) -> Result:
     """One clear sentence in `msg`; a traceback only where the fault is ours."""
+    undone: Result = {"rolled_back": True} if getattr(error, "rolled_back", False) else {}
     if isinstance(error, CockerError):
-        said: Result = {"msg": str(error), "error": type(error).__name__}
+        said: Result = {"msg": str(error), "error": type(error).__name__, **undone}
         if error.cleanup:
             said["cleanup_failures"] = [str(each) for each in error.cleanup]
         return {"failed": True, **said}
     trace = _traceback()
     if isinstance(error, OSError) and error.strerror:
         msg = "%s: %s" % (error.filename, error.strerror) if error.filename else error.strerror
-        return {"failed": True, "msg": msg, "error": type(error).__name__, "traceback": trace.splitlines()}
+        return {"failed": True, "msg": msg, "error": type(error).__name__, "traceback": trace.splitlines(), **undone}
     msg = "This is a bug in cocker.engine: %s: %s" % (type(error).__name__, error)
     # ansible-core drops `exception` where tracebacks are not asked for (2.19)
-    return {"failed": True, "msg": msg, "error": type(error).__name__, "exception": trace, "traceback": trace.splitlines()}
+    return {"failed": True, "msg": msg, "error": type(error).__name__, "exception": trace, "traceback": trace.splitlines(), **undone}
 
 
 def _traceback() -> str:

@@ -41,11 +41,14 @@ Stack = t.Tuple[t.Tuple[Pin, ...], ImageConfig]
 
 def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
     """Raises NotFound where a task that names no image meets no container."""
-    if not wish.spec.is_partial():
-        return wish.spec
     if have.record is None:
-        raise NotFound("container", wish.spec.name, "it does not exist and the task names no image to make it from")
-    return completed(wish.spec, have.record.spec)
+        if wish.spec.is_partial():
+            raise NotFound("container", wish.spec.name, "it does not exist and the task names no image to make it from")
+        return wish.spec
+    want = completed(wish.spec, have.record.spec) if wish.spec.is_partial() else wish.spec
+    if wish.comparisons:
+        want = changes.relaxed(FIELDS, want, have.record.spec, wish.comparisons)
+    return want
 
 
 def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None) -> Plan:

@@ -83,7 +83,9 @@ def apply(steps: t.Sequence[Step]) -> None:
             step.do()
             done.append(step.undo)
     except BaseException as first:
-        also(first, finish(reversed(done)))
+        failed = finish(reversed(done))
+        also(first, failed)
+        vars(first)["rolled_back"] = bool(done) and not failed
         raise
 
 

@@ -38,6 +38,43 @@ def compare(fields: t.Sequence[Field], want: t.Any, have: t.Any) -> t.Tuple[Chan
     return tuple(Change(field.name, old, new, field.cost) for field, new, old in pairs if new != old)
 
 
+STRICT, ALLOW_MORE, IGNORE = "strict", "allow_more_present", "ignore"
+EVERY = "*"
+_SCALARS = (bool, int, str)
+
+
+def can_have_more(field: Field) -> bool:
+    """Whether `allow_more_present` says anything about it."""
+    return field.load not in _SCALARS
+
+
+def relaxed(fields: t.Sequence[Field], want: t.Any, have: t.Any, modes: t.Mapping[str, str]) -> t.Any:
+    """`want` with what is not to be compared, or may be there besides, as it is in `have`. `modes`: a field's name or EVERY -> how."""
+    found = {}
+    for field in fields:
+        mode = modes.get(field.name, modes.get(EVERY, STRICT))
+        new, old = getattr(want, field.name), getattr(have, field.name)
+        if mode == IGNORE or (mode == ALLOW_MORE and new is None and can_have_more(field)):
+            found[field.name] = old
+        elif mode == ALLOW_MORE and can_have_more(field) and old is not None:
+            found[field.name] = _joined(new, old)
+    return dataclasses.replace(want, **found)
+
+
+def _joined(new: t.Any, old: t.Any) -> t.Any:
+    """All of `new`, and of `old` what it does not speak of; `old` itself where nothing is new."""
+    if isinstance(new, t.Mapping):
+        return {**old, **new}
+    wanted = {_key(item): item for item in new}
+    kept = [wanted.pop(_key(item), item) for item in old]
+    return (*kept, *wanted.values())
+
+
+def _key(item: t.Any) -> t.Any:
+    """What there is one of: the name of a network, the target of a mount, the path of a device; else the value itself."""
+    return next((getattr(item, name) for name in ("target", "name", "path") if hasattr(item, name)), item)
+
+
 def dearest(changes: t.Iterable[Change]) -> str:
     return max((change.cost for change in changes), key=COSTS.index, default=NOTHING)
 

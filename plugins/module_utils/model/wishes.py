@@ -24,6 +24,7 @@ class ContainerWish:
 
     `kill_signal` is sent in place of the stop signal, whoever stops the container and why; `stop_within` takes the place of its
     stop timeout, in seconds. `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
+    `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py).
     """
 
     spec: ContainerSpec
@@ -37,6 +38,7 @@ class ContainerWish:
     kill_signal: t.Optional[int] = None
     warnings: t.Tuple[str, ...] = ()
     stop_within: t.Optional[int] = None
+    comparisons: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

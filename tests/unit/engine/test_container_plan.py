@@ -6,15 +6,18 @@ import dataclasses
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan
-from ansible_collections.cocker.engine.plugins.module_utils.model import container_states
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes, container_states
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     ContainerRecord,
     ContainerSpec,
     ContainerState,
     Pin,
     Running,
+    Ulimit,
 )
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
 
 SPEC = ContainerSpec(name="web", images=("debian",), memory=64, env={"A": "1"})
@@ -128,3 +131,42 @@ def test_on_change_forbids_the_cost(on_change, said):
 def test_live_only_lets_a_live_change_pass():
     plan = container_plan.plan_container(ContainerWish(spec(memory=1), on_change="live_only"), RUNNING)
     assert kinds(plan) == ["update"]
+
+
+COMPARED = [
+    # what the task says now, comparisons, what changes
+    ({"env": {"B": "2"}}, {}, {"env": {"B": "2"}}),
+    ({"env": {"B": "2"}}, {"env": "allow_more_present"}, {"env": {"A": "1", "B": "2"}}),
+    ({"env": {}}, {"env": "allow_more_present"}, {}),
+    ({"env": None}, {"env": "allow_more_present"}, {}),
+    ({"env": {"A": "2"}}, {"env": "allow_more_present"}, {"env": {"A": "2"}}),
+    ({"env": {"A": "2"}, "memory": 1}, {"*": "ignore"}, {}),
+    ({"env": {"A": "2"}, "memory": 1}, {"*": "ignore", "memory": "strict"}, {"memory": 1}),
+    ({"env": {"A": "2"}, "memory": 1}, {"env": "ignore"}, {"memory": 1}),
+    ({"env": {"B": "2"}, "memory": 1}, {"*": "allow_more_present"}, {"env": {"A": "1", "B": "2"}, "memory": 1}),
+    ({"images": ("other",)}, {"images": "ignore"}, {}),
+    ({"ulimits": (Ulimit("core", 0, 0),)}, {"ulimits": "allow_more_present"}, {"ulimits": (Ulimit("core", 0, 0),)}),
+]
+
+
+@pytest.mark.parametrize("said,comparisons,changed", COMPARED)
+def test_a_comparison_can_be_relaxed(said, comparisons, changed):
+    wish = ContainerWish(spec(**said), comparisons=comparisons)
+    assert container_plan.wanted_spec(wish, RUNNING) == spec(**changed)
+    assert bool(container_plan.plan_container(wish, RUNNING).actions) == bool(changed)
+
+
+@pytest.mark.parametrize("want,have,joined", [
+    ((Ulimit("core", 0, 0),), (Ulimit("core", 1, 1), Ulimit("nofile", 1, 1)), (Ulimit("core", 0, 0), Ulimit("nofile", 1, 1))),
+    ((Mount("tmpfs", "", "/b"),), (Mount("tmpfs", "", "/a"),), (Mount("tmpfs", "", "/a"), Mount("tmpfs", "", "/b"))),
+    (("CAP_CHOWN",), ("CAP_CHOWN", "CAP_KILL"), ("CAP_CHOWN", "CAP_KILL")),
+])
+def test_more_of_a_list_may_be_there(want, have, joined):
+    fields = [field for field in FIELDS if field.name in ("ulimits", "mounts", "capabilities")]
+    name = {Ulimit: "ulimits", Mount: "mounts"}.get(type(want[0]), "capabilities")
+    found = changes.relaxed(fields, spec(**{name: want}), spec(**{name: have}), {name: "allow_more_present"})
+    assert getattr(found, name) == joined
+
+
+def test_what_is_made_is_made_as_it_is_said():
+    assert container_plan.wanted_spec(ContainerWish(SPEC, comparisons={"*": "ignore"}), ABSENT) == SPEC
