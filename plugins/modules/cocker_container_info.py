@@ -20,6 +20,30 @@ options:
       - The name of the container. Not set, all containers are listed.
     type: str
     aliases: [container]
+  gather:
+    description:
+      - What else to tell, below C(Cocker) of each container. Nothing is run in it for that, so an image needs no C(ps).
+      - V(processes) as C(Processes), each with its process id on the host and in the container, user id, state, memory and command.
+      - V(stats) as C(Stats), the counters of CPU, memory, processes, block devices and network, named as in C(docker stats).
+      - V(logs) as C(Logs), what it wrote, by stream and line by line.
+      - V(execs) as C(Execs), the commands that M(cocker.engine.cocker_container_exec) started and did not wait for, with their
+        output and code.
+    type: list
+    elements: str
+    choices: [processes, stats, logs, execs]
+    default: []
+  tail:
+    description:
+      - Of V(logs) and V(execs), only so many lines from the end.
+    type: int
+  since:
+    description:
+      - Of V(logs) and V(execs), only what was written since a time, such as V(2026-01-12T08:30:00Z), or so long ago, such as V(10m).
+    type: str
+  exec_id:
+    description:
+      - Of V(execs), only the command of this id. Its beginning is enough.
+    type: str
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
@@ -37,6 +61,13 @@ EXAMPLES = r"""
     that:
       - info.exists
       - info.container.State.Running
+
+- name: What it wrote last, and what it costs
+  cocker.engine.cocker_container_info:
+    name: web
+    gather: [logs, processes, stats]
+    tail: 20
+  register: web
 
 - name: The names of all containers that have ended
   cocker.engine.cocker_container_info:
@@ -76,12 +107,12 @@ containers:
       State: {Running: true, Status: running}
 """
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import args_info, parse_info, results, runner
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_info, parse_info, runner
 from ansible_collections.cocker.engine.plugins.module_utils.engine import info
 
 
 def main() -> None:
-    runner.run(args_info.CONTAINER, parse=parse_info.named, handler=info.containers, shape=results.listed("container", "containers"))
+    runner.run(args_info.CONTAINER, parse=parse_info.container, handler=info.gathered, shape=parse_info.told)
 
 
 if __name__ == "__main__":

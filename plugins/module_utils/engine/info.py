@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerQuery
 from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes as volume_store
 
 Shown = t.List[t.Dict[str, t.Any]]
@@ -28,6 +29,22 @@ def containers(host: Host, name: t.Optional[str]) -> Shown:
         return [container(host, found) for found in observe.containers(host)]
     found = observe.container(host, name)
     return [] if found.status is None else [container(host, found)]
+
+
+def gathered(host: Host, query: ContainerQuery) -> Shown:
+    """With what only a look at the running container tells, below `Cocker`."""
+    if not query.gather:
+        return containers(host, query.name)
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import gather  # only for those who ask
+
+    names = host.layout.container_names() if query.name is None else [query.name]
+    shown = []
+    for found in (observe.container(host, name) for name in names):
+        if found.status is not None:
+            told = container(host, found)
+            told["Cocker"].update(gather.gathered(host, found, query))
+            shown.append(told)
+    return shown
 
 
 def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:

@@ -72,6 +72,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "NetworkSettings": _network_settings(spec, leases),
         "Cocker": {
             "Bundle": places.bundle,
+            "Root": "/proc/%d/root" % state.running.pid if state.running else "",
             "Images": [{"name": pin.name, "version": pin.version, "layers": list(pin.layers)} for pin in record.pins],
             "Layers": list(record.layers),
             "Source": record.source,

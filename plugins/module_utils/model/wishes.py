@@ -115,6 +115,17 @@ class ExecWish:
     removes: t.Optional[str] = None
 
 
+@dataclasses.dataclass(frozen=True)
+class ContainerQuery:
+    """`name` None is all. `since` is RFC 3339 in UTC, to the nanosecond. `exec_id` is the beginning of an id."""
+
+    name: t.Optional[str] = None
+    gather: t.Tuple[str, ...] = ()
+    tail: t.Optional[int] = None
+    since: t.Optional[str] = None
+    exec_id: t.Optional[str] = None
+
+
 TO_CONTAINER, FROM_CONTAINER = "to_container", "from_container"
 
 
