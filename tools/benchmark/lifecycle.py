@@ -19,12 +19,13 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     exec,
     hostnames,
     info,
+    lifecycle,
     networks,
     observe,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, STOPPED, ExecWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, PRESENT, STARTED, STOPPED, ExecWish
 from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint, firewall
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
@@ -55,6 +56,7 @@ PHASES: t.Tuple[t.Tuple[t.Any, str, str], ...] = (
 )
 FURTHER = "started, another one of the same task"
 OURS = "cocker"
+BATCH = 50
 _WARM_UP = 2
 _PREFIX = "bench"
 
@@ -83,6 +85,26 @@ def run_all(home: str, count: int) -> t.Tuple[Samples, t.List[t.Dict[str, float]
     return {state: times[_WARM_UP:] for state, times in found.items()}, shares[_WARM_UP:]
 
 
+def run_batch(home: str, count: int) -> float:
+    """Seconds for each: records, writable layers, and all that starts them. In the lab, in a process of its own."""
+    host = open_host(home, dry_run=False)
+    specs = [stages.server("batch%d" % number, stages.FIRST_PORT + number) for number in range(count)]
+
+    def batch() -> None:
+        for spec in specs:
+            stages.ensure(home, spec, state=PRESENT, host=host)
+        found = [observe.container(host, spec.name).record for spec in specs]
+        failed = lifecycle.start_many(host, [record for record in found if record is not None])
+        if failed:
+            raise RuntimeError(str(failed))
+
+    try:
+        return measure.timed(batch) / count
+    finally:
+        for spec in specs:
+            stages.ensure(home, ContainerSpec(spec.name), state=ABSENT)
+
+
 def peer_commands(peer: Peer, number: int) -> t.Dict[str, t.List[str]]:
     name = "bench%d" % number
     return {STARTED: peer.run(name, port=stages.FIRST_PORT + number), STOPPED: peer.stop(name), ABSENT: peer.remove(name)}
@@ -90,6 +112,7 @@ def peer_commands(peer: Peer, number: int) -> t.Dict[str, t.List[str]]:
 
 def rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
     ours, shares = stage.lab.run(run_all, stage.home, stage.repeat, timeout=120)
+    batch = stage.lab.run(run_batch, stage.home, BATCH, timeout=240)
     theirs = {peer.name: stage.lab.run(_run_peer, peer, stage.repeat, timeout=120) for peer in peers}
 
     def row(what: str, state: str, target: t.Optional[float] = None, notes: t.Tuple[str, ...] = ()) -> Row:
@@ -104,6 +127,8 @@ def rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
     return [
         row("create + start: bridge, port, limits, seccomp; a task's first", STARTED, None, ("create + start, ms: " + split, fastest)),
         row("create + start, each further one of a task", FURTHER, 30),
+        Row("create + start, each of a batch of %d" % BATCH, MILLISECONDS, batch, 20,
+            {name: measure.median(found[STARTED]) for name, found in theirs.items()}, ()),
         row("stop (no grace period)", STOPPED),
         row("remove", ABSENT),
     ]

@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import f
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     Endpoint,
@@ -73,6 +73,34 @@ def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
     return endpoints
 
 
+def attach_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, t.Union[CockerError, OSError]]:
+    """As `attach` for each, in one transaction of the firewall: what went wrong, by container, which hinders no other.
+
+    Raises what went wrong for all of them.
+    """
+    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
+
+    failed: t.Dict[str, t.Union[CockerError, OSError]] = {}
+    up = {name: networks.ensure_up(host, name) for name in sorted({each.name for record in records for each in record.spec.attachments()})}
+    taken: t.Dict[str, t.List[Endpoint]] = {}
+    for record in records:          # first of all: a lease without a namespace counts as inactive
+        endpoint.prepare(host.netns(record.spec.name))
+    with host.locked("firewall", networks.LEASES):
+        for record in records:
+            found = [up[attachment.name] for attachment in record.spec.attachments()]
+            try:
+                taken[record.spec.name] = _lease_all(host, record, found, range(len(found)), {})
+            except (CockerError, OSError) as error:
+                failed[record.spec.name] = error
+        networks.refresh(host)
+    for name, endpoints in taken.items():
+        try:
+            endpoint.attach(host.netns(name), endpoints)
+        except (CockerError, OSError) as error:
+            failed[name] = error
+    return failed
+
+
 def rewire(host: Host, record: ContainerRecord, former: leased.Pairs) -> None:
     """The networks of a container that runs, while it runs: links that stay are not touched, one with another address is made anew.
 
@@ -107,20 +135,27 @@ def _take(
     host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
 ) -> t.List[Endpoint]:
     """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
-    spec = record.spec
-    endpoints = []
     with host.locked("firewall", networks.LEASES):
-        ports = publishing.chosen(host, record)
-        _deactivate_others(host, spec.name, {network.name for network in found})
-        way_out, served = _first(found), _first(found, with_ports=True)
-        for number, (network, attachment) in enumerate(zip(found, spec.attachments())):
-            have, is_way_out = leased.users(host, network.name), number == way_out
-            new = _lease(network, have, spec.name, _as_before(attachment, again.get(network.name)), place=places[number])
-            link = kernel_names.link_name(host.kernel_name(spec.name), places[number])
-            new = dataclasses.replace(new, link=link, ports=ports if number == served else (), active=True, links=spec.links or ())
-            leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
-            endpoints.append(Endpoint(network, new, default_route=is_way_out))
+        endpoints = _lease_all(host, record, found, places, again)
         networks.refresh(host)
+    return endpoints
+
+
+def _lease_all(
+    host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
+) -> t.List[Endpoint]:
+    """Under the lock of the leases."""
+    spec, endpoints = record.spec, []
+    ports = publishing.chosen(host, record)
+    _deactivate_others(host, spec.name, {network.name for network in found})
+    way_out, served = _first(found), _first(found, with_ports=True)
+    for number, (network, attachment) in enumerate(zip(found, spec.attachments())):
+        have, is_way_out = leased.users(host, network.name), number == way_out
+        new = _lease(network, have, spec.name, _as_before(attachment, again.get(network.name)), place=places[number])
+        link = kernel_names.link_name(host.kernel_name(spec.name), places[number])
+        new = dataclasses.replace(new, link=link, ports=ports if number == served else (), active=True, links=spec.links or ())
+        leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
+        endpoints.append(Endpoint(network, new, default_route=is_way_out))
     return endpoints
 
 

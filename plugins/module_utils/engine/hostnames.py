@@ -13,7 +13,6 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks, processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 
 HOSTS, HOSTNAME, RESOLV_CONF = "hosts", "hostname", "resolv.conf"
@@ -56,20 +55,20 @@ def follow(host: Host, changed: t.Collection[str]) -> None:
         return
     with host.locked("firewall", networks.LEASES):
         known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in leased.listed(host)}
+        plain = {name: resolver.neighbours(all_) for name, all_ in known.items()}       # what most of them see, made once
+        on = {(lease.container, name): lease for name, all_ in known.items() for lease in all_}
         for container in sorted({lease.container for name in changed for lease in known.get(name, ())}):
-            _follow(host, container, known)
+            mine = {name: on[container, name] for name in sorted(known) if (container, name) in on}
+            _follow(host, container, [
+                resolver.neighbours(known[name], lease.links) if lease.links else plain[name] for name, lease in mine.items()])
 
 
-def _follow(host: Host, container: str, known: t.Mapping[str, t.Sequence[Lease]]) -> None:
+def _follow(host: Host, container: str, neighbours: t.Sequence[str]) -> None:
     folder = host.layout.container(container)
     text = _read(os.path.join(folder, _OWN))
     if text is None:            # it is being started: it writes its own
         return
-    for name in sorted(known):
-        mine = next((lease for lease in known[name] if lease.container == container), None)
-        if mine is not None:
-            text += resolver.neighbours(known[name], mine.links)
-    _rewrite(os.path.join(folder, HOSTS), text)
+    _rewrite(os.path.join(folder, HOSTS), text + "".join(neighbours))
 
 
 def _read(path: str) -> t.Optional[str]:
