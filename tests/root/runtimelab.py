@@ -107,6 +107,8 @@ class Box:
         found = state.find(str(self.state_dir))
         if found is None:
             return
+        (self.state_dir / state.STOPPING).touch()       # no further run
+        process.signal(found.supervisor, signal.SIGHUP)
         process.signal(found.init, signal.SIGKILL)
         process.wait_gone(found.init, 10)
         process.wait_gone(found.supervisor, 10)

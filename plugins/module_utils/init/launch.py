@@ -14,7 +14,7 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper, run, supervisor
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, libc, mounts, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
@@ -32,7 +32,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     sysctls,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
 ANSWERS, REQUESTS = 3, 4
 GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each brings along what the ones before wrote to their memory
@@ -43,7 +43,7 @@ Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
 class Pending(t.NamedTuple):
     """A supervisor that has not answered yet."""
 
-    order: supervisor.Order
+    order: run.Order
     pid: int
     acknowledge: int
 
@@ -83,8 +83,8 @@ def main(lineage: Lineage) -> None:
             _bury()
 
 
-def _orders(message: t.Mapping[str, t.Any], layout: cgroupfs.Layout, filters: Filters) -> t.List[supervisor.Order]:
-    orders: t.List[supervisor.Order] = []
+def _orders(message: t.Mapping[str, t.Any], layout: cgroupfs.Layout, filters: Filters) -> t.List[run.Order]:
+    orders: t.List[run.Order] = []
     for request in message["containers"]:
         try:
             orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
@@ -125,7 +125,7 @@ def _noted(_signum: int, _frame: t.Any) -> None:
     """A supervisor reads the number from its wakeup pipe."""
 
 
-def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: str, filters: Filters) -> supervisor.Order:
+def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: str, filters: Filters) -> run.Order:
     """Everything that can be wrong without a process is found here. The cgroup comes last."""
     name, folder, state_dir = request["name"], request["bundle"], request["state_dir"]
     with open(os.path.join(folder, "config.json"), "rb") as stream:
@@ -143,7 +143,7 @@ def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: st
         bundle=bundle, folder=folder, mounts=mounts, view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
         new_spaces=child.new_spaces(bundle), syscalls=syscalls,
     )
-    return supervisor.Order(
+    return run.Order(
         name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, cgroup=cgroup, plan=plan,
         init=reaper.confinement(bundle, syscalls) if bundle.settings.init else None, anchor=anchor,
     )
@@ -176,32 +176,20 @@ def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> t.Tu
     return cgroup, anchor
 
 
-def _open_links(order: supervisor.Order) -> child.Links:
-    unified = order.cgroup.open_unified()
-    return child.Links(
-        joins=_open_joins(order.cgroup), spaces=child.open_spaces(order.bundle), unified=-1 if unified is None else unified)
-
-
-def _open_joins(cgroup: Cgroup) -> t.List[int]:
-    """A process of one thread that writes 0 into `tasks` is spared the lock that moving another process takes (v1)."""
-    paths = sorted({path for controller, path in cgroup.paths().items() if controller != UNIFIED})
-    return [os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths]
-
-
-def _open_desk(order: supervisor.Order, lineage: Lineage) -> control.Desk:
+def _open_desk(order: run.Order, lineage: Lineage) -> control.Desk:
     found = control.Desk(desk.listen(order.state_dir), lineage.key, lineage.verbs())
     if lineage.key and lineage.generation < GENERATIONS:
         desk.publish(order.state_dir, lineage.key)
     return found
 
 
-def _start_all(orders: t.Sequence[supervisor.Order], lineage: Lineage) -> t.Dict[int, Pending]:
+def _start_all(orders: t.Sequence[run.Order], lineage: Lineage) -> t.Dict[int, Pending]:
     """By the descriptor on which the supervisor reports."""
     running: t.Dict[int, Pending] = {}
     home = namespaces.open_of("self", "pid")
     for order in orders:
         try:
-            links = _open_links(order)
+            links = run.open_links(order)
             asked = _open_desk(order, lineage)
         except (CockerError, OSError) as error:
             supervisor.undo(order)
@@ -223,12 +211,12 @@ def _start_all(orders: t.Sequence[supervisor.Order], lineage: Lineage) -> t.Dict
     return running
 
 
-def _fork_supervisor(order: supervisor.Order) -> int:
+def _fork_supervisor(order: run.Order) -> int:
     """Beside the container in its scope, and so outside of its limits; elsewhere it stays where the task is."""
     if order.anchor is None:
         return os.fork()
     seat = os.open(order.anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    pid = supervisor.fork_member(seat)
+    pid = run.fork_member(seat)
     os.close(seat)
     if pid:
         scope.end(order.anchor)
@@ -236,14 +224,16 @@ def _fork_supervisor(order: supervisor.Order) -> int:
 
 
 def _supervise(
-    order: supervisor.Order, links: child.Links, asked: control.Desk, *, home: int, report: int, acknowledged: int
+    order: run.Order, links: child.Links, asked: control.Desk, *, home: int, report: int, acknowledged: int
 ) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
     try:
         supervisor.supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
-        sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
-        os._exit(1)
+        try:
+            sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
+        finally:
+            os._exit(1)
     os._exit(0)
 
 
@@ -271,20 +261,14 @@ def _settled(pending: Pending, said: bytes) -> None:
         message = said[1:] if said[:1] == sync.MESSAGE else b""
         _failed(pending, sync.parse(message) if message else sync.Failure("start", "start %s: the supervisor died" % order.name))
         return
-    init = process.Identity(int(said[1:]), start_time(int(said[1:])))
+    init = process.Identity(int(said[1:]), run.start_time(int(said[1:])))
     state.remove_exit(order.folder)
     state.write(order.state_dir, state.State(
-        name=order.name, init=init, supervisor=process.Identity(pending.pid, start_time(pending.pid)), started_at=state.now(),
+        name=order.name, init=init, supervisor=process.Identity(pending.pid, run.start_time(pending.pid)), started_at=state.now(),
         bundle=order.folder, cgroups=order.cgroup.paths(), boot_id=process.boot_id(),
     ))
     os.write(pending.acknowledge, b"1")
     _answer(order.name, init=init)
-
-
-def start_time(pid: int) -> int:
-    """Also of a zombie: the container may have ended already, and its supervisor has not buried it yet."""
-    with open("/proc/%d/stat" % pid, "rb") as stream:
-        return int(stream.read().rpartition(b")")[2].split()[22 - 3])
 
 
 def _failed(pending: Pending, failure: sync.Failure) -> None:

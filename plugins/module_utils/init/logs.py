@@ -199,6 +199,7 @@ class Log:
         self._settings = settings
 
     def close(self) -> None:
+        """What is begun of a line is written. The next line opens it again."""
         for stream in sorted(self._pending):
             self.add(stream, b"")
         self._drop_sink()

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The one process that outlives a task: parent of a container's PID 1, keeps its log, records its end, removes what was made.
+"""The one process that outlives a task: parent of a container's PID 1, keeps its log, starts it again, records its end, cleans up.
 
 It is a fork of the launcher and belongs to nobody. If it dies, the kernel kills the container (parent-death signal).
-Until the container ends it does as little as it can: what it touches is memory that it no longer shares with the others.
-Not here: what comes before (launch.py) and the way from fork to exec (runtime/child.py).
+While the container runs it does as little as it can: what it touches is memory that it no longer shares with the others.
+Not here: what comes before (launch.py), one run (run.py), whether there is another one (restart.py).
 """
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import json
 import os
 import select
@@ -15,42 +17,18 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, process
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, restart, run
+from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order, Run
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Unsupported, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import MESSAGE, PID
 
-START_TIMEOUT = 50.0        # below that of the module process, which should hear the reason
-_STREAMS = ("stdout", "stderr")
 _PIECE = 1 << 16
-
-
-class Order(t.NamedTuple):
-    """One container to start, read and checked, its cgroup made. `reap` runs when it has ended by itself.
-
-    `anchor` holds the scope open until the supervisor is in it, where systemd runs the host.
-    """
-
-    name: str
-    folder: str
-    state_dir: str
-    reap: t.Sequence[str]
-    bundle: oci.Bundle
-    cgroup: Cgroup
-    plan: child.Plan
-    init: t.Optional[reaper.Confinement]
-    anchor: t.Optional[scope.Anchor] = None
-
-
-class Streams(t.NamedTuple):
-    out: int
-    err: int
-    wakeup: int
+_NOT_FOUND, _NOT_RUNNABLE, _NOT_STARTED = 127, 126, 128     # what a shell says, and docker
 
 
 def supervise(order: Order, links: child.Links, desk: control.Desk, *, home: int, report: int, acknowledged: int) -> None:
@@ -64,67 +42,19 @@ def supervise(order: Order, links: child.Links, desk: control.Desk, *, home: int
     streams.set_name(b"cocker:" + os.fsencode(order.name))
     wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    heard, told = os.pipe()
-    out, err = os.pipe(), os.pipe()
-    links = links._replace(stdio=(0, out[1], err[1]), report=told)
-    pid = _fork(order, links, home=home, theirs=(heard, out[0], err[0], wakeup, writer, report, acknowledged, desk.listener.fileno()))
-    for fd in (told, out[1], err[1], home, *links.held()):
-        os.close(fd)
-    message = _listen(heard, START_TIMEOUT)
-    os.close(heard)
-    if message:
-        os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
-        os.waitpid(pid, 0)
-        os.write(report, MESSAGE + message)
+    first = run.begin(order, links, home=home, foreign=(wakeup, writer, report, acknowledged, desk.listener.fileno()))
+    if first.failure:
+        os.write(report, MESSAGE + first.failure)
         return
-    os.write(report, PID + b"%d" % pid)
+    os.write(report, PID + b"%d" % first.pid)
     os.close(report)
     if not os.read(acknowledged, 1):        # whoever asked is gone, and nobody will know of this container
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        os.kill(first.pid, signal.SIGKILL)
+        os.waitpid(first.pid, 0)
         undo(order)
         return
     os.close(acknowledged)
-    finish(order, *_watch(order, pid, Streams(out[0], err[0], wakeup), desk))
-
-
-def _fork(order: Order, links: child.Links, *, home: int, theirs: t.Sequence[int]) -> int:
-    """The child is the first process of a new pid namespace; we stay in ours."""
-    call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
-    pid = fork_member(links.unified)
-    if pid == 0:
-        signal.set_wakeup_fd(-1)
-        for fd in theirs:
-            os.close(fd)
-        if order.init is not None:
-            reaper.run(order.plan, order.init, links)
-        child.run(order.plan, links)
-    call(libc.setns, home, consts.CLONE_NEWPID, op="return to pid namespace")
-    return pid
-
-
-def fork_member(unified: int) -> int:
-    """fork(2), into the v2 cgroup: moving there later waits 5 to 10 ms for a lock. Before Linux 5.7 that is how it is."""
-    if unified < 0:
-        return os.fork()
-    try:
-        return cgroupfs.fork_into(unified)
-    except Unsupported:
-        pid = os.fork()
-    if pid == 0:
-        fd = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=unified)
-        os.write(fd, b"0")
-        os.close(fd)
-    return pid
-
-
-def _listen(fd: int, timeout: float) -> bytes:
-    """Empty when the pipe is closed without a word: exec'd. The whole message comes in one piece."""
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    if not poller.poll(timeout * 1000):
-        return b'["start","start: nothing was heard of the process for %d s",%d]' % (timeout, errno.ETIMEDOUT)
-    return os.read(fd, select.PIPE_BUF)
+    Supervisor(order, desk, wakeup, writer).live(first)
 
 
 def undo(order: Order) -> None:
@@ -139,42 +69,182 @@ def undo(order: Order) -> None:
         os.rmdir(order.state_dir)
 
 
-def _watch(order: Order, init: int, mine: Streams, desk: control.Desk) -> t.Tuple[int, int]:
-    """Until PID 1 has ended: its wait status, and how many bytes of the log were lost."""
-    poller = select.poll()
-    for fd in mine:
-        poller.register(fd, select.POLLIN)
-    server = control.Server(desk, {}, poller)
-    log = logs.Log(os.path.join(order.folder, "logs"), order.bundle.settings)
-    status, deadline = _bury(init), 0.0
-    while status is None:
-        for fd, _events in poller.poll(_patience(deadline)):
-            if server.owns(fd):
-                server.serve(fd)
-                continue
-            if fd == mine.wakeup:
-                signals = os.read(mine.wakeup, 4096)
-                if signal.SIGHUP in signals:
-                    order = refreshed(order)
-                    log.change(order.bundle.settings)
-                if signal.SIGTERM in signals and not deadline:
-                    deadline = _ask_to_end(order, init)
-                status = _bury(init) if status is None else status
-                continue
-            if not _copy(fd, mine, log):
-                poller.unregister(fd)
-        if deadline and time.monotonic() > deadline and status is None:
-            order.cgroup.kill()
-    for fd in (mine.out, mine.err):
-        os.set_blocking(fd, False)      # whoever could still write is dead, unless the pipe was passed out of the container
-        while _copy(fd, mine, log):
-            continue
-    log.close()
-    return status, log.lost
+class Supervisor:
+    """One container from its first run to its last."""
 
+    def __init__(self, order: Order, desk: control.Desk, wakeup: int, writer: int) -> None:
+        self._order, self._wakeup = order, wakeup
+        self._foreign = (wakeup, writer, desk.listener.fileno())
+        self._log = logs.Log(os.path.join(order.folder, "logs"), order.bundle.settings)
+        self._history = restart.History()
+        self._deadline = 0.0        # of a container that was asked to end, because the host shuts down
+        self._poller = select.poll()
+        self._poller.register(wakeup, select.POLLIN)
+        self._server = control.Server(desk, {}, self._poller)
 
-def _patience(deadline: float) -> t.Optional[float]:
-    return max(0.0, deadline - time.monotonic()) * 1000 + 1 if deadline else None
+    def live(self, first: Run) -> None:
+        current: t.Optional[Run] = first
+        while current is not None:
+            begun = time.monotonic()
+            status = self._watch(current)
+            self._drain(current)
+            ending = self._end(status)
+            current = self._next(ending, time.monotonic() - begun)
+
+    # while it runs
+
+    def _watch(self, current: Run) -> int:
+        """Until PID 1 has ended: its wait status."""
+        for fd in (current.out, current.err):
+            self._poller.register(fd, select.POLLIN)
+        status = _bury(current.pid)
+        while status is None:
+            for fd, _events in self._poller.poll(self._patience()):
+                if self._server.owns(fd):
+                    self._server.serve(fd)
+                elif fd == self._wakeup:
+                    self._hear(current.pid)
+                    status = _bury(current.pid) if status is None else status
+                elif not self._copy(fd, current):
+                    self._poller.unregister(fd)
+            if self._deadline and time.monotonic() > self._deadline and status is None:
+                self._order.cgroup.kill()
+        return status
+
+    def _patience(self) -> t.Optional[float]:
+        return max(0.0, self._deadline - time.monotonic()) * 1000 + 1 if self._deadline else None
+
+    def _hear(self, init: int) -> None:
+        """SIGTERM to us (the host shuts down) is passed on as the container's stop signal; SIGHUP: config.json has changed."""
+        heard = os.read(self._wakeup, 4096)
+        if signal.SIGHUP in heard:
+            self._order = refreshed(self._order)
+            self._log.change(self._order.bundle.settings)
+        if signal.SIGTERM in heard and not self._deadline:
+            settings = self._order.bundle.settings
+            if init:
+                with tolerate(errno.ESRCH):
+                    os.kill(init, process.signal_number(settings.stop_signal))      # our child, not waited for: the number is still its
+            self._deadline = time.monotonic() + settings.stop_timeout
+
+    def _copy(self, fd: int, current: Run) -> bool:
+        """False at the end of the stream, or when there is nothing more to read without waiting."""
+        try:
+            content = os.read(fd, _PIECE)
+        except BlockingIOError:
+            return False
+        self._log.add("stdout" if fd == current.out else "stderr", content)
+        return bool(content)
+
+    def _drain(self, current: Run) -> None:
+        for fd in (current.out, current.err):
+            os.set_blocking(fd, False)      # whoever could still write is dead, unless the pipe was passed out of the container
+            while self._copy(fd, current):
+                continue
+            with contextlib.suppress(KeyError):     # at the end of a stream it went already
+                self._poller.unregister(fd)
+            os.close(fd)
+        self._log.close()
+
+    # when it has ended
+
+    def _end(self, status: int) -> state.Ending:
+        """Of the run nothing is left but its record; the cgroup's counter before the cgroup goes."""
+        code = os.waitstatus_to_exitcode(status)
+        failures, oom_killed = [], False
+        try:
+            oom_killed = self._order.cgroup.oom_kills() > 0
+            self._order.cgroup.kill()
+            self._order.cgroup.remove()
+        except (CockerError, OSError) as error:
+            failures.append(str(error))
+        running = state.find(self._order.state_dir)
+        return state.Ending(
+            exit_code=code if code >= 0 else 128 - code, signal=None if code >= 0 else -code, oom_killed=oom_killed,
+            started_at=running.started_at if running else "", finished_at=state.now(), error="; ".join(failures),
+        )
+
+    def _next(self, ending: state.Ending, lasted: float) -> t.Optional[Run]:
+        """The run that follows, after its wait; None when there is none, and all is recorded."""
+        while True:
+            following = self._following(ending, lasted)
+            if following is None or not self._wait(ending, following):
+                self._finish(ending)
+                return None
+            gc.collect()        # what is frozen is not looked at: this is little
+            try:
+                return self._again(ending)
+            except (CockerError, OSError) as error:
+                ending, lasted = _not_started(error), 0.0
+
+    def _following(self, ending: state.Ending, lasted: float) -> t.Optional[restart.History]:
+        if self._deadline or self._is_being_stopped():
+            return None
+        policy = self._order.bundle.settings.restart
+        return restart.following(policy, self._history, exit_code=ending.exit_code, lasted=lasted)
+
+    def _is_being_stopped(self) -> bool:
+        return os.path.exists(os.path.join(self._order.state_dir, state.STOPPING))
+
+    def _wait(self, ending: state.Ending, following: restart.History) -> bool:
+        """False when there is not to be another run after all."""
+        self._history = following
+        self._record(lambda found: found._replace(restarting=True, restart_count=following.restarts - 1, last=ending))
+        deadline = time.monotonic() + following.delay
+        while True:
+            left = deadline - time.monotonic()
+            former = following._replace(restarts=following.restarts - 1)
+            wanted = restart.wanted(self._order.bundle.settings.restart, former, ending.exit_code)
+            if self._deadline or not wanted or self._is_being_stopped():
+                self._history = former
+                return False
+            if left <= 0:
+                return True
+            for fd, _events in self._poller.poll(left * 1000 + 1):
+                if self._server.owns(fd):
+                    self._server.serve(fd)
+                else:
+                    self._hear(0)
+                    _bury(0)
+
+    def _again(self, ending: state.Ending) -> Run:
+        """As the launcher did it the first time, from the same order; limits and settings are those of config.json now."""
+        order = self._order = refreshed(self._order)
+        order.cgroup.create()
+        try:
+            if order.bundle.resources:
+                order.cgroup.apply(order.bundle.resources)
+            home = namespaces.open_of("self", "pid")
+            found = run.begin(order, run.open_links(order), home=home, foreign=self._foreign)
+            if found.failure:
+                failure = sync.parse(found.failure)
+                raise StartFailed("start again", order.name, failure.reason, hint=str(failure.errno))
+        except BaseException:
+            with tolerate(errno.ENOENT, errno.ENODEV):
+                order.cgroup.kill()
+            order.cgroup.remove()
+            raise
+        init = process.Identity(found.pid, run.start_time(found.pid))
+        self._record(lambda former: former._replace(
+            init=init, started_at=state.now(), restarting=False, restart_count=self._history.restarts, last=ending))
+        return found
+
+    def _record(self, changed: t.Callable[[state.State], state.State]) -> None:
+        """A run directory that is gone, or a full disk, does not stop the container."""
+        try:
+            found = state.find(self._order.state_dir)
+            if found is not None:
+                state.write(self._order.state_dir, changed(found))
+        except (CockerError, OSError):
+            return
+
+    def _finish(self, ending: state.Ending) -> None:
+        """The record first, so that nobody ever finds neither."""
+        order, stopped = self._order, self._is_being_stopped()
+        state.write_exit(order.folder, ending._replace(log_lost=self._log.lost, restart_count=self._history.restarts, stopped=stopped))
+        state.remove(order.state_dir)
+        if order.reap and not stopped:
+            _spawn_reap(order.reap)
 
 
 def refreshed(order: Order) -> Order:
@@ -188,12 +258,14 @@ def refreshed(order: Order) -> Order:
     return order._replace(bundle=order.bundle._replace(settings=settings, resources=resources))
 
 
-def _ask_to_end(order: Order, init: int) -> float:
-    """SIGTERM to us (the host shuts down) is passed on as the container's stop signal; returns when to stop waiting for it."""
-    settings = order.bundle.settings
-    with tolerate(errno.ESRCH):
-        os.kill(init, process.signal_number(settings.stop_signal))      # our child, not waited for: the number is still its
-    return time.monotonic() + settings.stop_timeout
+def _not_started(error: t.Union[CockerError, OSError]) -> state.Ending:
+    """A run that could not be begun counts as one that failed."""
+    code, number = _NOT_STARTED, getattr(error, "errno", 0) or 0
+    if isinstance(error, StartFailed) and error.reason.startswith("exec "):
+        number = int(error.hint or 0)
+        code = _NOT_FOUND if number == errno.ENOENT else _NOT_RUNNABLE
+    moment, reason = state.now(), getattr(error, "reason", "") or str(error)
+    return state.Ending(code, None, False, moment, moment, "it could not be started again: %s" % reason)
 
 
 def _bury(init: int) -> t.Optional[int]:
@@ -208,38 +280,6 @@ def _bury(init: int) -> t.Optional[int]:
             return found
         if pid == init:
             found = status
-
-
-def _copy(fd: int, mine: Streams, log: logs.Log) -> bool:
-    """False at the end of the stream, or when there is nothing more to read without waiting."""
-    try:
-        content = os.read(fd, _PIECE)
-    except BlockingIOError:
-        return False
-    log.add(_STREAMS[mine.index(fd)], content)
-    return bool(content)
-
-
-def finish(order: Order, status: int, lost: int) -> None:
-    """The record first, so that nobody ever finds neither; the cgroup's counter before the cgroup goes."""
-    code = os.waitstatus_to_exitcode(status)
-    failures = []
-    oom_killed = False
-    try:
-        oom_killed = order.cgroup.oom_kills() > 0
-        order.cgroup.kill()
-        order.cgroup.remove()
-    except (CockerError, OSError) as error:
-        failures.append(str(error))
-    running = state.find(order.state_dir)
-    state.write_exit(order.folder, state.Ending(
-        exit_code=code if code >= 0 else 128 - code, signal=None if code >= 0 else -code, oom_killed=oom_killed,
-        started_at=running.started_at if running else "", finished_at=state.now(), error="; ".join(failures), log_lost=lost,
-    ))
-    stopping = os.path.exists(os.path.join(order.state_dir, state.STOPPING))
-    state.remove(order.state_dir)
-    if order.reap and not stopping:
-        _spawn_reap(order.reap)
 
 
 def _spawn_reap(argv: t.Sequence[str]) -> None:

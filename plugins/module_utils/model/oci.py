@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 
 Words = t.Tuple[str, ...]
@@ -100,6 +100,7 @@ class Settings(t.NamedTuple):
     log_fields: logdriver.Fields = ()
     stop_signal: str = "TERM"
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
+    restart: restarts.Policy = restarts.Policy()
 
 
 class Bundle(t.NamedTuple):
@@ -394,6 +395,7 @@ _SETTINGS: t.Dict[str, t.Tuple[str, t.Callable[[str, str], t.Any]]] = {
     "log.max-size": ("log_size", _count),
     "log.max-file": ("log_files", _count),
     "log.fields": ("log_fields", _fields),
+    "restart": ("restart", restarts.parse),
     "stop-signal": ("stop_signal", _word),
     "stop-timeout": ("stop_timeout", _seconds),
 }

@@ -10,7 +10,7 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, oci, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, seccomp_profile, sysctls
 
@@ -104,6 +104,7 @@ class RuntimeWish:
     log_max_size: int = logdriver.DEFAULT_SIZE
     log_max_file: int = logdriver.DEFAULT_FILES
     log_fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    restart: str = restarts.NO
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -223,7 +224,7 @@ def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
     found.update({
         "cocker.name": wish.name, "cocker.init": "true" if wish.init else "false",
         "cocker.log.driver": wish.log_driver, "cocker.log.max-size": str(wish.log_max_size), "cocker.log.max-file": str(wish.log_max_file),
-        "cocker.stop-signal": wish.stop_signal, "cocker.stop-timeout": str(wish.stop_timeout),
+        "cocker.restart": wish.restart, "cocker.stop-signal": wish.stop_signal, "cocker.stop-timeout": str(wish.stop_timeout),
     })
     if wish.log_fields:
         found["cocker.log.fields"] = json.dumps(dict(wish.log_fields), sort_keys=True)

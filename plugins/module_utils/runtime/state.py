@@ -22,23 +22,11 @@ _OCI_VERSION = "1.2.0"
 _LARGEST = 1 << 20
 
 
-class State(t.NamedTuple):
-    """`boot_id` says whether the pids mean anything."""
-
-    name: str
-    init: process.Identity
-    supervisor: process.Identity
-    started_at: str
-    bundle: str
-    cgroups: t.Mapping[str, str]
-    boot_id: str
-
-    def is_running(self) -> bool:
-        return self.boot_id == process.boot_id() and self.init.alive()
-
-
 class Ending(t.NamedTuple):
-    """`exit_code` is 128 + signal for one that was killed. `error` is what failed in cleaning up; `log_lost` counts bytes."""
+    """`exit_code` is 128 + signal for one that was killed. `error` is what failed in cleaning up; `log_lost` counts bytes.
+
+    `stopped`: by somebody's wish; `restart_count`: how often it was started again in this life.
+    """
 
     exit_code: int
     signal: t.Optional[int]
@@ -47,6 +35,32 @@ class Ending(t.NamedTuple):
     finished_at: str
     error: str = ""
     log_lost: int = 0
+    restart_count: int = 0
+    stopped: bool = False
+
+
+class State(t.NamedTuple):
+    """`boot_id` says whether the pids mean anything. `restarting`: PID 1 has ended and the supervisor waits to start the next one.
+
+    `last` is how the run before ended, if the supervisor started this one.
+    """
+
+    name: str
+    init: process.Identity
+    supervisor: process.Identity
+    started_at: str
+    bundle: str
+    cgroups: t.Mapping[str, str]
+    boot_id: str
+    restarting: bool = False
+    restart_count: int = 0
+    last: t.Optional[Ending] = None
+
+    def is_running(self) -> bool:
+        return self.boot_id == process.boot_id() and self.init.alive()
+
+    def is_restarting(self) -> bool:
+        return self.restarting and self.boot_id == process.boot_id() and self.supervisor.alive()
 
 
 def now() -> str:
@@ -65,6 +79,7 @@ def write(state_dir: str, state: State) -> None:
         "pid": state.init.pid, "start_time": state.init.start_time,
         "supervisor": {"pid": state.supervisor.pid, "start_time": state.supervisor.start_time},
         "started_at": state.started_at, "bundle": state.bundle, "cgroups": dict(state.cgroups), "boot_id": state.boot_id,
+        "restarting": state.restarting, "restart_count": state.restart_count, "last": state.last._asdict() if state.last else None,
     }
     _write(os.path.join(state_dir, STATE), record, durable=False)
 
@@ -81,6 +96,8 @@ def find(state_dir: str) -> t.Optional[State]:
             supervisor=process.Identity(int(supervisor["pid"]), int(supervisor["start_time"])),
             started_at=str(value["started_at"]), bundle=str(value["bundle"]),
             cgroups={str(key): str(path) for key, path in value["cgroups"].items()}, boot_id=str(value["boot_id"]),
+            restarting=bool(value.get("restarting")), restart_count=int(value.get("restart_count", 0)),
+            last=_ending(value["last"]) if value.get("last") else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged("read", os.path.join(state_dir, STATE), "not a state record: %r" % error) from error
@@ -109,14 +126,18 @@ def find_exit(bundle: str) -> t.Optional[Ending]:
     if value is None:
         return None
     try:
-        number = value["signal"]
-        return Ending(
-            exit_code=int(value["exit_code"]), signal=None if number is None else int(number), oom_killed=bool(value["oom_killed"]),
-            started_at=str(value["started_at"]), finished_at=str(value["finished_at"]), error=str(value["error"]),
-            log_lost=int(value.get("log_lost", 0)),
-        )
+        return _ending(value)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged("read", os.path.join(bundle, EXIT), "not an exit record: %r" % error) from error
+
+
+def _ending(value: t.Mapping[str, t.Any]) -> Ending:
+    number = value["signal"]
+    return Ending(
+        exit_code=int(value["exit_code"]), signal=None if number is None else int(number), oom_killed=bool(value["oom_killed"]),
+        started_at=str(value["started_at"]), finished_at=str(value["finished_at"]), error=str(value["error"]),
+        log_lost=int(value.get("log_lost", 0)), restart_count=int(value.get("restart_count", 0)), stopped=bool(value.get("stopped")),
+    )
 
 
 def write_exec_start(folder: str) -> None:
