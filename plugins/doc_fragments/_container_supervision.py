@@ -26,4 +26,20 @@ options:
       - Change while the container runs.
     type: dict
     aliases: [log_opt]
+  restart_policy:
+    description:
+      - Whether the container is started again when it has ended by itself.
+      - V(no), V(always), V(unless-stopped), V(on-failure) for an exit code that is not 0, or V(on-failure:N) with
+        O(restart_retries). Not set, it is V(no).
+      - The first wait is 0.1 seconds, each further one twice as long up to a minute. After a run of 10 seconds it begins anew.
+        Meanwhile the status is V(restarting).
+      - The container keeps what it wrote, its address and its ports. What a task stops is not started again.
+      - Change while the container runs.
+    type: str
+  restart_retries:
+    description:
+      - How often it is started again with O(restart_policy=on-failure), before it is left as it is.
+      - Not set, or V(0), there is no end to it.
+      - Change while the container runs.
+    type: int
 """

@@ -131,7 +131,7 @@ options:
     type: dict
     aliases: [label]
 notes:
-  - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options),
+  - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options), O(restart_policy),
     O(stop_signal) and O(stop_timeout) is applied to the running
     container. A change of its images drops what it wrote outside its volumes, but not where they have the same content under
     another name. Any other change restarts it, and it keeps

@@ -125,6 +125,8 @@ SECURITY: Options = {
 SUPERVISION: Options = {
     "log_driver": {"type": "str", "choices": list(DRIVERS)},
     "log_options": {"type": "dict", "aliases": ["log_opt"]},
+    "restart_policy": {"type": "str"},
+    "restart_retries": {"type": "int"},
 }
 
 # What docker_container and podman_container tell about a daemon or a program that is not here. Accepted, so that their tasks run.

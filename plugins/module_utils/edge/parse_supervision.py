@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the supervisor does for a container, read: its log."""
+"""What the supervisor does for a container, read: its log, starting it again."""
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 Found = t.Dict[str, t.Any]
@@ -18,7 +18,24 @@ def supervision(params: Params) -> Found:
     options = _log_options(params["log_options"])
     driver = params["log_driver"]
     logdriver.refuse_foreign(driver if driver or partial else logdriver.JSON_FILE, options)
-    return {"log_driver": driver, "log_options": options}
+    return {"log_driver": driver, "log_options": options, **_restart(params, partial=partial)}
+
+
+def _restart(params: Params, *, partial: bool) -> Found:
+    """`on-failure:3` is the same as on-failure and 3 retries. YAML reads `no` as false."""
+    given, retries = params["restart_policy"], values.at_least(params["restart_retries"], 0, "restart_retries")
+    if given is None:
+        if retries and not partial:
+            raise Invalid("restart_retries", "it goes with restart_policy: on-failure")
+        return {"restart_policy": None, "restart_retries": retries}
+    policy = restarts.parse(restarts.NO if given == "False" else given)
+    if policy.retries and retries is not None and retries != policy.retries:
+        raise Invalid("restart_retries", "%d is not what restart_policy says, %s" % (retries, policy))
+    if retries and policy.name != restarts.ON_FAILURE:
+        raise Invalid("restart_retries", "it goes with restart_policy: on-failure, not with %s" % policy.name)
+    if partial and retries is None and policy.name != restarts.ON_FAILURE:
+        retries = 0     # those of a former policy mean nothing for this one
+    return {"restart_policy": policy.name, "restart_retries": policy.retries or retries}
 
 
 def _log_options(given: t.Optional[t.Mapping[t.Any, t.Any]]) -> t.Optional[t.Dict[str, str]]:

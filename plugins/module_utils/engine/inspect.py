@@ -8,9 +8,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
+    PAUSED,
+    RESTARTING,
+    RUNNING,
     STOP_TIMEOUT,
     ContainerRecord,
     ContainerSpec,
@@ -65,6 +68,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "Args": list(process.args[1:]),
         "Image": image_name(record),
         "LogPath": places.log,
+        "RestartCount": _restart_count(state),
         "State": _state(state),
         "Config": _config(spec, process, image_name(record)),
         "HostConfig": _host_config(spec, process),
@@ -88,20 +92,26 @@ def image_name(record: ContainerRecord) -> str:
     return top.name if top.version == "_" else "%s:%s" % (top.name, top.version)
 
 
+def _restart_count(state: ContainerState) -> int:
+    found = state.running or state.exit
+    return found.restart_count if found else 0
+
+
 def _state(state: ContainerState) -> Shown:
-    running, ended = state.running, state.exit
+    running, ended = state.running, state.running.last if state.status == RESTARTING and state.running else state.exit
+    here = state.status in (RUNNING, PAUSED)
     return {
         "Status": state.status,
         "Running": state.is_running,
         "Paused": state.status == "paused",
-        "Restarting": False,
+        "Restarting": state.status == RESTARTING,
         "Dead": state.status == "dead",
-        "OOMKilled": ended.oom_killed if ended and not running else False,
-        "Pid": running.pid if running else 0,
-        "ExitCode": ended.exit_code if ended and not running else 0,
-        "Error": ended.error if ended and not running else "",
+        "OOMKilled": ended.oom_killed if ended and not here else False,
+        "Pid": running.pid if running and here else 0,
+        "ExitCode": ended.exit_code if ended and not here else 0,
+        "Error": ended.error if ended and not here else "",
         "StartedAt": running.started_at if running else (ended.started_at if ended else "") or _NEVER,
-        "FinishedAt": (ended.finished_at if ended and not running else "") or _NEVER,
+        "FinishedAt": (ended.finished_at if ended and not here else "") or _NEVER,
     }
 
 
@@ -149,7 +159,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
             for device in spec.devices or ()
         ],
         "LogConfig": {"Type": spec.log_driver or logdriver.JSON_FILE, "Config": dict(spec.log_options or {})},
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": {"Name": spec.restart_policy or restarts.NO, "MaximumRetryCount": spec.restart_retries or 0},
     }
 
 

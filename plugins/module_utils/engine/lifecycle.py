@@ -28,13 +28,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     BRIDGE,
     CUSTOM,
     PAUSED,
+    RESTARTING,
     STOP_TIMEOUT,
     ContainerRecord,
     ContainerSpec,
     ContainerState,
+    Running,
     stop_signal,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -118,7 +120,7 @@ def get_ready(host: Host) -> launcher.Launcher:
 
 def _refuse_running(host: Host, name: str) -> None:
     found = state.find(host.layout.container_run(name))
-    if found is not None and found.is_running():
+    if found is not None and found.lives():
         raise Conflict("start container", name, "it runs already")
 
 
@@ -179,7 +181,7 @@ def stop(
     running, record = found.running, wanted or found.record
     if running is None or record is None:
         return
-    _announce(host, found.name)
+    teardown.announce(host, found.name)
     identity = process.Identity(running.pid, running.start_time)
     timeout = next(each for each in (within, record.spec.stop_timeout, STOP_TIMEOUT) if each is not None)
     process.signal(identity, kill_signal or stop_signal(record.spec, record.config.stop_signal or None))
@@ -207,12 +209,6 @@ def unpause(host: Host, name: str) -> None:
         factory.from_paths(running.cgroups).thaw()
 
 
-def _announce(host: Host, name: str) -> None:
-    """The supervisor then leaves the network to us instead of calling for somebody to take it away."""
-    with tolerate(errno.ENOENT):
-        fs.write_atomic(os.path.join(host.layout.container_run(name), state.STOPPING), b"", durable=False)
-
-
 def update(
     host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str], former: leased.Pairs = (),
     *, specs: t.Sequence[ContainerSpec] = (),
@@ -231,14 +227,28 @@ def update(
     if hostnames.OPTIONS & set(options):
         hostnames.write(host, record.spec)
         hostnames.follow(host, endpoints.names(host, record.spec.name))
-    group, changed = factory.from_paths(found.running.cgroups), limits.changed(record.spec, options, specs)
-    if changed:
-        group.apply(changed)
+    changed = dict(limits.changed(record.spec, options, specs))
     if "device_cgroup_rules" in options:
-        group.apply({"devices": spec.device_rules(compile.runtime_wish(host, record))})
-    if limits.OOM_SCORE in options:
-        for pid in group.procs():
-            process.set_oom_score(record.spec.oom_score_adj or 0, pid)
+        changed["devices"] = spec.device_rules(compile.runtime_wish(host, record))
     if changed or (supervision.OPTIONS | {limits.OOM_SCORE}).intersection(options):
-        _write_config(host, record)
+        _write_config(host, record)     # first: a run that begins right now takes its limits from there
         process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])
+    if found.status != RESTARTING:
+        _limit(host, found, found.running, changed, record.spec.oom_score_adj or 0 if limits.OOM_SCORE in options else None)
+
+
+def _limit(
+    host: Host, found: ContainerState, running: Running, changed: t.Mapping[str, t.Any], oom_score: t.Optional[int]
+) -> None:
+    """A container that has just ended and is started again has no cgroup for a moment, and then a new one."""
+    group = factory.from_paths(running.cgroups)
+    try:
+        if changed:
+            group.apply(changed)
+    except NotFound:
+        now = observe.container(host, found.name)
+        if now.running is None or (now.status != RESTARTING and now.running.pid == running.pid):
+            raise
+    if oom_score is not None:
+        for pid in group.procs():
+            process.set_oom_score(oom_score, pid)

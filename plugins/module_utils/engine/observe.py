@@ -9,13 +9,14 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     CREATED,
     DEAD,
     EXITED,
     LOST_EXIT_CODE,
     PAUSED,
+    RESTARTING,
     RUNNING,
     ContainerRecord,
     ContainerState,
@@ -41,8 +42,25 @@ def container(host: Host, name: str) -> ContainerState:
         status = PAUSED if cgroupfs.is_frozen(volatile.cgroups) else RUNNING
         return ContainerState(name, status, record, running=_running(volatile))
     if volatile is not None and volatile.boot_id == process.boot_id():
-        process.wait_gone(volatile.supervisor, _ENDING)  # it writes down how the container ended, and is quick at it
+        volatile = _settled(host, name, volatile)
+        if volatile is not None and volatile.lives():
+            return ContainerState(name, RUNNING if volatile.is_running() else RESTARTING, record, running=_running(volatile))
     return _ended(host, name, record, volatile.started_at if volatile else "")
+
+
+def _settled(host: Host, name: str, first: state.State) -> t.Optional[state.State]:
+    """PID 1 has ended: its supervisor writes down how, and is quick at it; or it waits for the next run, or has begun that."""
+    found: t.Optional[state.State] = first
+
+    def is_settled() -> bool:
+        nonlocal found
+        if process.wait_gone(first.supervisor, 0.02):
+            return True
+        found = state.find(host.layout.container_run(name)) or found
+        return found is not None and found.lives()
+
+    poll.until(is_settled, timeout=_ENDING, interval=0)
+    return found
 
 
 def _ended(host: Host, name: str, record: ContainerRecord, started_at: str) -> ContainerState:
@@ -76,8 +94,10 @@ def _running(found: state.State) -> Running:
         supervisor_start_time=found.supervisor.start_time,
         started_at=found.started_at,
         cgroups=found.cgroups,
+        restart_count=found.restart_count,
+        last=_exit(found.last) if found.last is not None else None,
     )
 
 
 def _exit(ended: state.Ending) -> Exit:
-    return Exit(ended.exit_code, ended.oom_killed, ended.started_at, ended.finished_at, ended.error)
+    return Exit(ended.exit_code, ended.oom_killed, ended.started_at, ended.finished_at, ended.error, ended.restart_count)

@@ -14,5 +14,5 @@ def main(arguments: t.Sequence[str]) -> None:
     host = open_host(home, dry_run=False)
     with host.locked("container", name):
         found = teardown.running(host, name)
-        if found is None or not found.is_running():
+        if found is None or not found.lives():
             teardown.clear(host, name)

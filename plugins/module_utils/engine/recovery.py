@@ -76,7 +76,7 @@ def _container(host: Host, intent: intents.Intent) -> None:
     if intent.facts.get("action") == REMOVE:
         teardown.clear(host, name)
         teardown.remove(host, name)
-    elif found is not None and found.is_running():
+    elif found is not None and found.lives():
         with tolerate(errno.ENOENT):  # a stop that was not carried through: its supervisor is to call for us again
             os.unlink(os.path.join(host.layout.container_run(name), state.STOPPING))
         _keep_only_current(host, name)

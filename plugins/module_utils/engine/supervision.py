@@ -5,10 +5,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord
 
-OPTIONS = frozenset(("log_driver", "log_options", "stop_signal", "stop_timeout"))      # the supervisor is to hear of a change
+# A change of these the supervisor is to hear of.
+OPTIONS = frozenset(("log_driver", "log_options", "restart_policy", "restart_retries", "stop_signal", "stop_timeout"))
 
 
 def settings(record: ContainerRecord) -> t.Dict[str, t.Any]:
@@ -17,6 +18,7 @@ def settings(record: ContainerRecord) -> t.Dict[str, t.Any]:
     driver = record.spec.log_driver or logdriver.JSON_FILE
     size = int(options.get(logdriver.MAX_SIZE, logdriver.DEFAULT_SIZE))
     return {
+        "restart": str(restarts.Policy(record.spec.restart_policy or restarts.NO, record.spec.restart_retries or 0)),
         "log_driver": driver,
         "log_max_size": size if size > 0 else logdriver.UNLIMITED_SIZE,
         "log_max_file": int(options.get(logdriver.MAX_FILE, logdriver.DEFAULT_FILES)),

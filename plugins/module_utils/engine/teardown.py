@@ -12,11 +12,12 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs, mountinfo, process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs, mountinfo, poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Conflict, Damaged, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
+_ROUND = 0.25  # seconds between two looks at a supervisor that is to end
 _SUPERVISOR_ENDS = 10.0  # seconds from the end of PID 1 to the supervisor's
 
 
@@ -48,14 +49,30 @@ def running(host: Host, name: str) -> t.Optional[state.State]:
 def _end_supervisor(host: Host, name: str) -> None:
     """It has work to do after PID 1 ended: the rest of the log, the exit record. One that hangs is killed."""
     found = running(host, name)
-    if found is None or found.boot_id != process.boot_id():
+    if found is None or found.boot_id != process.boot_id() or not found.supervisor.alive():
         return
-    process.signal(found.init, process.SIGNALS["KILL"])
-    if cgroupfs.is_frozen(found.cgroups):
-        factory.from_paths(found.cgroups).thaw()  # a paused process of cgroup v1 does not even die
-    if not process.wait_gone(found.supervisor, _SUPERVISOR_ENDS):
+    announce(host, name)
+    if not poll.until(lambda: _ended(host, name, found.supervisor), timeout=_SUPERVISOR_ENDS):
         process.signal(found.supervisor, process.SIGNALS["KILL"])
         process.wait_gone(found.supervisor, _SUPERVISOR_ENDS)
+
+
+def _ended(host: Host, name: str, supervisor: process.Identity) -> bool:
+    """Strikes, also at a run that it had begun before it could hear of the end; and waits a little."""
+    found = running(host, name)
+    if found is not None:
+        process.signal(found.init, process.SIGNALS["KILL"])
+        if cgroupfs.is_frozen(found.cgroups):
+            factory.from_paths(found.cgroups).thaw()  # a paused process of cgroup v1 does not even die
+        if found.restarting:
+            process.signal(supervisor, process.SIGNALS["HUP"])  # it looks up from its wait
+    return process.wait_gone(supervisor, _ROUND)
+
+
+def announce(host: Host, name: str) -> None:
+    """The supervisor then starts no further run, and leaves the network to us instead of calling for somebody to take it away."""
+    with tolerate(errno.ENOENT):
+        fs.write_atomic(os.path.join(host.layout.container_run(name), state.STOPPING), b"", durable=False)
 
 
 def _remove_cgroup(name: str) -> None:

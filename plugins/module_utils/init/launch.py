@@ -230,10 +230,9 @@ def _supervise(
     try:
         supervisor.supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
-        try:
+        with tolerate(errno.EBADF):     # reported long ago
             sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
-        finally:
-            os._exit(1)
+        os._exit(1)
     os._exit(0)
 
 

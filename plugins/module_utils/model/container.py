@@ -19,7 +19,7 @@ BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
 CONTAINER = "container:"  # network_mode: before the name of the container whose network is shared
 
-CREATED, RUNNING, PAUSED, EXITED, DEAD = "created", "running", "paused", "exited", "dead"
+CREATED, RUNNING, PAUSED, RESTARTING, EXITED, DEAD = "created", "running", "paused", "restarting", "exited", "dead"
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL
 LOST_EXIT_CODE = 255  # the supervisor died: nobody saw how the container ended
@@ -131,6 +131,8 @@ class ContainerSpec:
     stop_signal: t.Optional[int] = None
     log_driver: t.Optional[str] = None
     log_options: t.Optional[t.Mapping[str, str]] = None
+    restart_policy: t.Optional[str] = None
+    restart_retries: t.Optional[int] = None
 
     def attachments(self) -> t.Tuple[Attachment, ...]:
         """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""
@@ -188,11 +190,15 @@ class Exit:
     started_at: str
     finished_at: str
     error: str = ""
+    restart_count: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """PID 1 of the container and its supervisor, as the host sees them; each pid with its start time."""
+    """PID 1 of the container and its supervisor, as the host sees them; each pid with its start time.
+
+    `last` is how the run before ended, where the supervisor started this one, or is about to.
+    """
 
     pid: int
     start_time: int
@@ -200,6 +206,8 @@ class Running:
     supervisor_start_time: int
     started_at: str
     cgroups: t.Mapping[str, str]
+    restart_count: int = 0
+    last: t.Optional[Exit] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +223,7 @@ class ContainerState:
     @property
     def is_running(self) -> bool:
         """There is a first process; it may be paused."""
-        return self.status in (RUNNING, PAUSED)
+        return self.status in (RUNNING, PAUSED, RESTARTING)
 
 
 def stop_signal(spec: ContainerSpec, image_signal: t.Optional[str]) -> int:

@@ -95,6 +95,8 @@ FIELDS = (
     Field("stop_signal", LIVE, int),
     Field("log_driver", LIVE, str),
     Field("log_options", LIVE, _dict),
+    Field("restart_policy", LIVE, str),
+    Field("restart_retries", LIVE, int),
 )
 
 

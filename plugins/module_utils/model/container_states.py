@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, DEAD, EXITED, PAUSED, RUNNING
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, DEAD, EXITED, PAUSED, RESTARTING, RUNNING
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, PRESENT, STARTED, STOPPED
 
 CREATE, START, STOP, PAUSE, UNPAUSE, REMOVE = "create", "start", "stop", "pause", "unpause", "remove"
@@ -60,6 +60,12 @@ MOVES: t.Mapping[t.Tuple[t.Optional[str], str], Moves] = {
     (PAUSED, HEALTHY): _moves(UNPAUSE, anew=_ANEW),
     (PAUSED, PAUSED): _moves(anew=(*_ANEW, PAUSE)),
     (PAUSED, STOPPED): _moves(STOP),
+    (RESTARTING, ABSENT): _moves(STOP, REMOVE),
+    (RESTARTING, PRESENT): _moves(anew=_ANEW),
+    (RESTARTING, STARTED): _moves(anew=_ANEW),
+    (RESTARTING, HEALTHY): _moves(anew=_ANEW),
+    (RESTARTING, PAUSED): _moves(*_ANEW, PAUSE),
+    (RESTARTING, STOPPED): _moves(STOP),
     (DEAD, ABSENT): _moves(REMOVE),
 }
 

@@ -59,6 +59,10 @@ class State(t.NamedTuple):
     def is_running(self) -> bool:
         return self.boot_id == process.boot_id() and self.init.alive()
 
+    def lives(self) -> bool:
+        """Whether there is a process of it, or will be."""
+        return self.is_running() or self.is_restarting()
+
     def is_restarting(self) -> bool:
         return self.restarting and self.boot_id == process.boot_id() and self.supervisor.alive()
 

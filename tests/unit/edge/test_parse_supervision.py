@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_supervision
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
-UNSAID = dict.fromkeys(("image", "images", "log_driver", "log_options"))
+UNSAID = dict.fromkeys(("image", "images", "log_driver", "log_options", "restart_policy", "restart_retries"))
 
 
 def parsed(**said):
@@ -22,7 +22,8 @@ def parsed(**said):
     ("journald", {"tag": "mine"}, {"tag": "mine"}), ("journald", {"tag": 7}, {"tag": "7"}), ("none", {}, {}),
 ])
 def test_log_options(driver, given, meant):
-    assert parsed(log_driver=driver, log_options=given) == {"log_driver": driver, "log_options": meant}
+    found = parsed(log_driver=driver, log_options=given)
+    assert (found["log_driver"], found["log_options"]) == (driver, meant)
 
 
 @pytest.mark.parametrize("driver,given,message", [
@@ -43,3 +44,28 @@ def test_a_task_without_an_image_need_not_name_the_driver():
     assert parsed(image=None, log_options={"tag": "x"})["log_options"] == {"tag": "x"}
     with pytest.raises(Invalid, match="color is no option of the log drivers; it takes max-file, max-size, tag"):
         parsed(image=None, log_options={"color": "x"})
+
+
+@pytest.mark.parametrize("policy,retries,meant", [
+    (None, None, (None, None)), ("no", None, ("no", None)), ("False", None, ("no", None)), ("always", None, ("always", None)),
+    ("unless-stopped", 0, ("unless-stopped", 0)), ("on-failure", None, ("on-failure", None)), ("on-failure", 3, ("on-failure", 3)),
+    ("on-failure:3", None, ("on-failure", 3)), ("on-failure:3", 3, ("on-failure", 3)),
+])
+def test_restart_policies(policy, retries, meant):
+    found = parsed(restart_policy=policy, restart_retries=retries)
+    assert (found["restart_policy"], found["restart_retries"]) == meant
+
+
+@pytest.mark.parametrize("policy,retries,message", [
+    ("sometimes", None, "no, on-failure, on-failure:N, always and unless-stopped are accepted"), ("always", 3, "not with always"),
+    (None, 3, "it goes with restart_policy: on-failure"), ("on-failure:3", 4, "4 is not what restart_policy says, on-failure:3"),
+    ("on-failure", -1, "less than 0"),
+])
+def test_restart_policies_that_are_refused(policy, retries, message):
+    with pytest.raises(Invalid, match=message):
+        parsed(restart_policy=policy, restart_retries=retries)
+
+
+def test_retries_of_a_former_policy_do_not_stay_with_another():
+    assert parsed(image=None, restart_policy="always")["restart_retries"] == 0
+    assert parsed(image=None, restart_retries=5) == {**parsed(image=None), "restart_retries": 5}

@@ -28,6 +28,7 @@ EXITED = dataclasses.replace(CREATED, status="exited")
 DEAD = ContainerState(name="web", status="dead")
 RUNNING = dataclasses.replace(CREATED, status="running", running=Running(7, 70, 6, 60, "2026-01-01T00:00:00Z", {}))
 PAUSED = dataclasses.replace(RUNNING, status="paused")
+RESTARTING = dataclasses.replace(RUNNING, status="restarting")
 
 
 def spec(**said):
@@ -38,7 +39,7 @@ def kinds(plan):
     return [action.kind for action in plan.actions]
 
 
-FOUND = {found.status: found for found in (ABSENT, CREATED, RUNNING, PAUSED, EXITED, DEAD)}
+FOUND = {found.status: found for found in (ABSENT, CREATED, RUNNING, PAUSED, RESTARTING, EXITED, DEAD)}
 WANTED = ("absent", "present", "started", "healthy", "paused", "stopped")
 # what was found; for each state of WANTED: what is done; `|` what is done where another first process is needed
 TRANSITIONS = """
@@ -46,6 +47,7 @@ None     -             create        create+start               create+start    
 created  remove        -             start                      start                      start+pause                           -
 running  stop+remove   -|stop+start  -|stop+start               -|stop+start               pause|stop+start+pause                stop
 paused   stop+remove   -|stop+start+pause  unpause|stop+start   unpause|stop+start         -|stop+start+pause                    stop
+restarting  stop+remove  -|stop+start  -|stop+start             -|stop+start               stop+start+pause                      stop
 exited   remove        -             start                      start                      start+pause                           -
 dead     remove
 """

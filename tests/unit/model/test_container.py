@@ -87,6 +87,8 @@ VALUES: t.Dict[str, t.Any] = {
     "stop_signal": 3,
     "log_driver": "journald",
     "log_options": {"tag": "mine"},
+    "restart_policy": "on-failure",
+    "restart_retries": 3,
 }
 
 
