@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import journal
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import settings as settings_
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
@@ -146,7 +146,7 @@ class Silence:
 Sink = t.Union[Writer, Silence, journal.Journal]
 
 
-def open_sink(folder: str, settings: oci.Settings) -> Sink:
+def open_sink(folder: str, settings: settings_.Settings) -> Sink:
     """A log that cannot be written is no reason for a container to die."""
     if settings.log_driver == "none":
         return Silence()
@@ -173,7 +173,7 @@ def _drop_beyond(folder: str, files: int) -> None:
 class Log:
     """Streams cut into lines, on their way into one sink, which may change under them."""
 
-    def __init__(self, folder: str, settings: oci.Settings) -> None:
+    def __init__(self, folder: str, settings: settings_.Settings) -> None:
         self._folder, self._settings = folder, settings
         self._sink: t.Optional[Sink] = None         # opened by the first line: many containers say nothing
         self._pending: t.Dict[str, bytes] = {}
@@ -193,7 +193,7 @@ class Log:
             self._sink = self._sink or open_sink(self._folder, self._settings)
             self._sink.append(stream, lines)
 
-    def change(self, settings: oci.Settings) -> None:
+    def change(self, settings: settings_.Settings) -> None:
         """From the next line on; what is begun of a line stays."""
         self._drop_sink()
         self._settings = settings
@@ -212,4 +212,4 @@ class Log:
 
 def open_own(folder: str) -> Log:
     """Of a command beside the container's own process: in files, whatever the container's log is."""
-    return Log(folder, oci.Settings())
+    return Log(folder, settings_.Settings())

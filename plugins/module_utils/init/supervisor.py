@@ -21,7 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.init import control,
 from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order, Run
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
@@ -121,11 +121,11 @@ class Supervisor:
             self._order = refreshed(self._order)
             self._log.change(self._order.bundle.settings)
         if signal.SIGTERM in heard and not self._deadline:
-            settings = self._order.bundle.settings
+            wanted = self._order.bundle.settings
             if init:
                 with tolerate(errno.ESRCH):
-                    os.kill(init, process.signal_number(settings.stop_signal))      # our child, not waited for: the number is still its
-            self._deadline = time.monotonic() + settings.stop_timeout
+                    os.kill(init, process.signal_number(wanted.stop_signal))      # our child, not waited for: the number is still its
+            self._deadline = time.monotonic() + wanted.stop_timeout
 
     def _copy(self, fd: int, current: Run) -> bool:
         """False at the end of the stream, or when there is nothing more to read without waiting."""
@@ -252,10 +252,10 @@ def refreshed(order: Order) -> Order:
     try:
         with open(os.path.join(order.folder, "config.json"), "rb") as stream:
             value = json.load(stream)
-        settings, resources = oci.settings(value["annotations"]), value["linux"].get("resources") or {}
+        found, resources = settings.parse(value["annotations"]), value["linux"].get("resources") or {}
     except (CockerError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return order
-    return order._replace(bundle=order.bundle._replace(settings=settings, resources=resources))
+    return order._replace(bundle=order.bundle._replace(settings=found, resources=resources))
 
 
 def _not_started(error: t.Union[CockerError, OSError]) -> state.Ending:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts
+from ansible_collections.cocker.engine.plugins.module_utils.model import settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 
 Words = t.Tuple[str, ...]
@@ -23,7 +23,6 @@ RLIMITS = (
 INFINITY = -1
 _USERS = ("cocker.user", "cocker.groups")
 HIGHEST_ID = 2**32 - 2          # 2^32 - 1 means "leave it" to chown and setresuid
-DEFAULT_STOP_TIMEOUT = 10
 
 
 class Mount(t.NamedTuple):
@@ -89,20 +88,6 @@ class Process(t.NamedTuple):
     group_names: Words = ()
 
 
-class Settings(t.NamedTuple):
-    """What the annotations `cocker.*` say, which other runtimes pass over."""
-
-    name: str = ""
-    init: bool = False
-    log_driver: str = logdriver.JSON_FILE
-    log_size: int = logdriver.DEFAULT_SIZE
-    log_files: int = logdriver.DEFAULT_FILES
-    log_fields: logdriver.Fields = ()
-    stop_signal: str = "TERM"
-    stop_timeout: int = DEFAULT_STOP_TIMEOUT
-    restart: restarts.Policy = restarts.Policy()
-
-
 class Bundle(t.NamedTuple):
     """`root` is relative to the bundle's directory unless absolute. `resources` and `seccomp` are checked by their owners."""
 
@@ -120,7 +105,7 @@ class Bundle(t.NamedTuple):
     masked: Words
     readonly_paths: Words
     propagation: str
-    settings: Settings
+    settings: settings.Settings
 
     def namespace(self, kind: str) -> t.Optional[Namespace]:
         return next((found for found in self.namespaces if found.kind == kind), None)
@@ -337,65 +322,10 @@ def _choice(value: _Object, key: str, choices: t.Sequence[str], *, default: str)
     return found
 
 
-def _settings(annotations: t.Mapping[str, str]) -> t.Tuple[Settings, str, Words]:
+def _settings(annotations: t.Mapping[str, str]) -> t.Tuple[settings.Settings, str, Words]:
     """Annotations of others are not ours to judge; an unknown one of ours is refused."""
     for key in annotations:
-        if key.startswith("cocker.") and key not in _USERS and key[len("cocker."):] not in _SETTINGS:
+        if key.startswith("cocker.") and key not in _USERS and key[len("cocker."):] not in settings.TABLE:
             raise Unsupported("config.json", "annotations[%s]" % key, "no such setting")
     user, groups = (annotations.get(key, "") for key in _USERS)
-    return settings(annotations), user, tuple(groups.split(",")) if groups else ()
-
-
-def settings(annotations: t.Mapping[str, str]) -> Settings:
-    """Those that we know: a newer engine may have written them for us. Raises Invalid, Unsupported for a value that is wrong."""
-    plain: t.Dict[str, t.Any] = {}
-    for key, (field, convert) in _SETTINGS.items():
-        if "cocker." + key in annotations:
-            plain[field] = convert(annotations["cocker." + key], "annotations[cocker.%s]" % key)
-    return Settings(**plain)
-
-
-def _word(value: str, path: str) -> str:
-    return value
-
-
-def _truth(value: str, path: str) -> bool:
-    if value not in ("true", "false"):
-        raise Invalid(path, "%r is neither true nor false" % value)
-    return value == "true"
-
-
-def _count(value: str, path: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 0 < int(value[:20]) < 2**63:
-        raise Invalid(path, "%r is not a number above 0" % value)
-    return int(value)
-
-
-def _seconds(value: str, path: str) -> int:
-    return 0 if value == "0" else _count(value, path)
-
-
-def _driver(value: str, path: str) -> str:
-    if value not in logdriver.DRIVERS:
-        raise Unsupported("config.json", path, "%r is not one of %s" % (value, ", ".join(logdriver.DRIVERS)))
-    return value
-
-
-def _fields(value: str, path: str) -> logdriver.Fields:
-    try:
-        return logdriver.fields(value)
-    except ValueError as error:
-        raise Invalid(path, str(error)) from None
-
-
-_SETTINGS: t.Dict[str, t.Tuple[str, t.Callable[[str, str], t.Any]]] = {
-    "name": ("name", _word),
-    "init": ("init", _truth),
-    "log.driver": ("log_driver", _driver),
-    "log.max-size": ("log_size", _count),
-    "log.max-file": ("log_files", _count),
-    "log.fields": ("log_fields", _fields),
-    "restart": ("restart", restarts.parse),
-    "stop-signal": ("stop_signal", _word),
-    "stop-timeout": ("stop_timeout", _seconds),
-}
+    return settings.parse(annotations), user, tuple(groups.split(",")) if groups else ()

@@ -10,7 +10,7 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, oci, restarts
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, logdriver, oci, restarts, settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, seccomp_profile, sysctls
 
@@ -99,12 +99,13 @@ class RuntimeWish:
     readonly_paths: t.Optional[t.Tuple[str, ...]] = None
     shm_size: int = defaults.SHM_SIZE
     stop_signal: str = "TERM"
-    stop_timeout: int = oci.DEFAULT_STOP_TIMEOUT
+    stop_timeout: int = settings.DEFAULT_STOP_TIMEOUT
     log_driver: str = logdriver.JSON_FILE
     log_max_size: int = logdriver.DEFAULT_SIZE
     log_max_file: int = logdriver.DEFAULT_FILES
     log_fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     restart: str = restarts.NO
+    health: t.Optional[healthcheck.Check] = None
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -226,6 +227,8 @@ def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
         "cocker.log.driver": wish.log_driver, "cocker.log.max-size": str(wish.log_max_size), "cocker.log.max-file": str(wish.log_max_file),
         "cocker.restart": wish.restart, "cocker.stop-signal": wish.stop_signal, "cocker.stop-timeout": str(wish.stop_timeout),
     })
+    if wish.health is not None:
+        found["cocker.health"] = healthcheck.to_json(wish.health)
     if wish.log_fields:
         found["cocker.log.fields"] = json.dumps(dict(wish.log_fields), sort_keys=True)
     if wish.user:

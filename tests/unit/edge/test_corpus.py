@@ -153,7 +153,6 @@ def test_a_task_that_would_mean_something_else_is_refused(entry: t.Dict[str, t.A
 
 @pytest.mark.parametrize("task", [
     {"name": "a", "image": "a", "images": ["a"]},
-    {"name": "a", "restart_policy": "always"},
     {"name": "a", "state": "running"},
     {"name": "a", "publish_scope": "lan"},
     {"name": "a", "networks": [{"ipv4_address": "10.0.0.1"}]},

@@ -8,11 +8,11 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import logs
 from ansible_collections.cocker.engine.plugins.module_utils.init import logs as writer
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import settings as settings_
 
 
 def write(folder, lines, *, size=1 << 20, files=3):
-    log = writer.Log(str(folder), oci.Settings(log_size=size, log_files=files))
+    log = writer.Log(str(folder), settings_.Settings(log_size=size, log_files=files))
     for stream, content in lines:
         log.add(stream, content)
     log.close()

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import journal, logs
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import settings as settings_
 
 
 @pytest.mark.parametrize(("content", "last", "lines", "rest"), [
@@ -31,8 +31,8 @@ def writer(folder: pathlib.Path, *, size: int = 1 << 20, files: int = 3, driver:
     return logs.Log(str(folder), settings(size=size, files=files, driver=driver))
 
 
-def settings(*, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> oci.Settings:
-    return oci.Settings(log_driver=driver, log_size=size, log_files=files)
+def settings(*, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> settings_.Settings:
+    return settings_.Settings(log_driver=driver, log_size=size, log_files=files)
 
 
 def test_streams_are_kept_apart_until_their_lines_are_whole(tmp_path: pathlib.Path) -> None:

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci, settings as settings_
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid, Unsupported
 
 CONFIG: t.Dict[str, t.Any] = {
@@ -49,7 +49,7 @@ def test_everything_is_read() -> None:
     assert process.capabilities.bounding == ("CAP_KILL",) and process.no_new_privileges
     assert found.namespace("network") == oci.Namespace("network", "/run/netns/x") and found.namespace("ipc") is None
     assert found.devices == (oci.Device("/dev/fuse", "c", 10, 229, 0o666),)
-    assert found.settings == oci.Settings(init=True, log_size=100)
+    assert found.settings == settings_.Settings(init=True, log_size=100)
     assert found.overlay() is None and found.propagation == "rprivate"
 
 
