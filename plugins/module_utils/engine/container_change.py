@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     lifecycle,
     observe,
     processes,
+    repair,
     sharing,
     stacks,
     teardown,
@@ -107,6 +108,7 @@ class Change:
             container_states.UNPAUSE: self._unpause,
             container_states.REMOVE: self._remove,
             container_origin.CONSUME: lambda _action: container_origin.consume(self._host, self._origin),
+            repair.REPAIR: self._repair,
         }
         return table[action.kind](action)
 
@@ -204,6 +206,15 @@ class Change:
 
     def _unpause(self, _action: Action) -> Step:
         return Step(lambda: lifecycle.unpause(self._host, self._have.name), lambda: lifecycle.pause(self._host, self._have.name))
+
+    def _repair(self, _action: Action) -> Step:
+        host, record = self._host, self._have.record
+
+        def repaired() -> None:
+            if record is not None:
+                endpoints.rewire(host, record, ())
+
+        return Step(repaired)
 
     def _remove(self, _action: Action) -> Step:
         host, name = self._host, self._have.name

@@ -10,7 +10,15 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_plan, info, observe, processes, stacks, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    container_plan,
+    info,
+    observe,
+    processes,
+    repair,
+    stacks,
+    volumes,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, Attachment, ContainerSpec, ContainerState
@@ -30,6 +38,8 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
     with _locks(host, wish):
         have = _observed(host, wish)
         plan = container_plan.plan_container(wish, have, _resolved(host, wish, have))
+        if not plan.actions:
+            plan = repair.plan(host, have)
         if not plan.actions:
             return outcome(plan, {"container": info.container(host, have) if have.record else None})
         from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op

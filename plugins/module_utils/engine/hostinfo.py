@@ -11,22 +11,22 @@ import os
 import platform
 import sys
 import typing as t
-import zlib
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc, netlink
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc, modules, netlink, nft
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, TABLE
+from ansible_collections.cocker.engine.plugins.module_utils.network import foreign
 
 _ROLE = "the role cocker.engine.host brings it"
+_BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _CONTROLLERS = (
     ("memory", "memory, memory_swap"),
     ("cpu", "cpus, cpu_shares"),
     ("cpuset", "cpuset_cpus"),
     ("pids", "pids_limit"),
 )
-_CONFIG = {
-    "bridge": "BRIDGE", "mqueue": "POSIX_MQUEUE", "nf_tables": "NF_TABLES", "overlay": "OVERLAY_FS", "tmpfs": "TMPFS", "veth": "VETH",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Check:
 
 
 def collect(host: Host) -> t.Dict[str, t.Any]:
-    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks()]
+    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks(), *_firewall_checks(host)]
     return {
         "can_run_containers": all(check.ok for check in checks if check.required),
         "missing": [
@@ -79,7 +79,7 @@ def _kernel_checks() -> t.Iterator[Check]:
 def _filesystem(name: str, disables: str, *, required: bool = False) -> Check:
     with open("/proc/filesystems", encoding="ascii") as listed:
         known = any(line.split()[-1] == name for line in listed)
-    loadable = known or _has_module(name)
+    loadable = known or bool(modules.find(name))
     detail = "known to the kernel" if known else "a module that is loaded when needed" if loadable else "unknown to the kernel"
     return Check("file system %s" % name, loadable, detail, disables, required)
 
@@ -135,34 +135,30 @@ def _library(soname: str, disables: str, *, required: bool = False) -> Check:
 
 
 def _network_checks() -> t.Iterator[Check]:
-    with open("/proc/sys/net/ipv4/ip_forward", encoding="ascii") as value:
-        forwards = value.read().strip() == "1"
+    forwards = _text("/proc/sys/net/ipv4/ip_forward") == "1"
     without = "ports that are reachable from other hosts, until a network is made"
     yield Check("net.ipv4.ip_forward", forwards, "1" if forwards else "0", without)
     for module in ("bridge", "veth", "nf_tables"):
-        yield Check("module %s" % module, _has_module(module), "built in, loaded or loadable", "bridge networks")
+        yield Check("module %s" % module, bool(modules.find(module)), "built in, loaded or loadable", "bridge networks")
 
 
-def _has_module(name: str) -> bool:
-    """Loaded, built in with parameters, listed for modprobe(8), or built in by the kernel's own configuration."""
-    if os.path.exists("/sys/module/" + name):
-        return True
-    base = "/lib/modules/%s/modules." % platform.release()
-    needle = "/%s.ko" % name
-    if any(needle in line for kind in ("builtin", "dep") for line in _lines(base + kind)):
-        return True
-    return "CONFIG_%s=y\n" % _CONFIG[name] in _kernel_config()
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as value:
+        return value.read().strip()
 
 
-def _kernel_config() -> t.List[str]:
-    if not os.path.exists("/proc/config.gz"):
-        return _lines("/boot/config-" + platform.release())
-    with open("/proc/config.gz", "rb") as packed:
-        return zlib.decompress(packed.read(), zlib.MAX_WBITS | 16).decode("utf-8", "replace").splitlines(keepends=True)
+def _firewall_checks(host: Host) -> t.Iterator[Check]:
+    """What others drop stays dropped, whatever our own rules say."""
+    bridges = [network.link for network in leased.listed(host) if network.has_bridge] or [DEFAULT_NETWORK]
+    try:
+        found = foreign.findings(nft.list_ruleset(), bridges=bridges, own=TABLE)
+    except CockerError as error:
+        yield Check("firewall of others", True, "it cannot be read: %s" % error, "")
+        return
+    detail = "; ".join("%s: %s. To let it pass: %s" % (each.where, each.why, each.allow) for each in found)
+    if found and os.path.exists(_BRIDGED) and _text(_BRIDGED) == "1":
+        detail += ". net.bridge.bridge-nf-call-iptables is 1, so that it stops containers of one network, too"
+    what = "published ports from other hosts, and the way out of containers: another firewall stops what is forwarded"
+    yield Check("firewall of others", not found, detail or "none stops what containers send or are sent", what)
 
 
-def _lines(path: str) -> t.List[str]:
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as listed:
-        return listed.readlines()

@@ -11,7 +11,7 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, leased, observe, rebuild
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, leased, observe, rebuild, repair
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import (
     Action,
@@ -53,6 +53,7 @@ class Found:
     network: t.Optional[Network]
     link: t.Optional[bridge.BridgeState]
     users: t.Tuple[str, ...]
+    has_rules: bool = True
 
 
 def ensure(host: Host, wish: NetworkWish) -> Outcome:
@@ -65,7 +66,8 @@ def _ensure(host: Host, wish: NetworkWish) -> Outcome:
     have = leased.find(host, name)
     want = None if wish.state == ABSENT else wanted(host, wish.spec, have)
     shape = want or have
-    found = Found(have, bridge.observe(shape) if shape else None, _members(host, name) if have else ())
+    rules = have is None or not have.has_bridge or repair.has_rules(host)
+    found = Found(have, bridge.observe(shape) if shape else None, _members(host, name) if have else (), rules)
     plan = plan_network(name, want, found, force=wish.force)
     if plan.actions:
         refuse_other_store(host)
@@ -121,7 +123,16 @@ def refresh(host: Host) -> None:
     """The firewall follows the records; the caller holds its lock."""
     known = leased.listed(host)
     bridges = [network for network in known if network.has_bridge]
-    firewall.apply(bridges, {network.name: leased.users(host, network.name) for network in bridges})
+    firewall.apply(bridges, {network.name: leased.users(host, network.name) for network in bridges}, note=lambda state: _note(host, state))
+
+
+def _note(host: Host, state: str) -> None:
+    """For whoever looks whether the rules are still there, without making them (repair.py)."""
+    if state:
+        fs.write_atomic(repair.state_file(host), state.encode("ascii"), durable=False)
+    else:
+        with tolerate(errno.ENOENT):
+            os.unlink(repair.state_file(host))
 
 
 def refuse_other_store(host: Host) -> None:
@@ -203,7 +214,8 @@ def plan_network(name: str, want: t.Optional[Network], found: Found, *, force: b
         reasons = tuple("%s changed" % change.name for change in different)
         return Plan(UPDATE, reasons, (Action(UPDATE, name, {"options": sorted(before)}),), before, after)
     missing = bridge.missing(want, found.link) if found.link is not None else ()
-    if missing:
+    if missing or not found.has_rules:
+        missing = missing if found.has_rules else (*missing, "firewall")
         reason = "the bridge %s lacks: %s" % (want.link, ", ".join(missing))
         return Plan(BRING_UP, (reason,), (Action(BRING_UP, name, {"missing": list(missing)}),), {"up": False}, {"up": True})
     return Plan()

@@ -22,6 +22,7 @@ MODES = {MACVLAN: ("bridge", "private", "vepa", "passthru"), IPVLAN: ("l2", "l3"
 DEFAULT_NETWORK = "cocker0"
 DEFAULT_SUBNET = "10.166.88.0/24"
 DEFAULT_MTU = 1500
+TABLE = "cocker"            # the one table of the firewall, family inet
 
 SUBNET, GATEWAY, RANGE = "ipam_config.subnet", "ipam_config.gateway", "ipam_config.iprange"
 RESERVED, MTU = "ipam_config.aux_addresses", "mtu"

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import routes, ruleset
 
@@ -29,19 +29,24 @@ _MAPPED = "0000000000000000FFFF0000"    # ::ffff:0:0/96 as the kernel prints it
 def is_current(networks: t.Sequence[Network], leases: Leases) -> bool:
     """Whether the kernel has what `apply` would put there. Rules that somebody changed one by one inside our table are not seen."""
     if not networks:
-        return not nft.list_table(ruleset.FAMILY, ruleset.TABLE, terse=True)
+        return not nft.list_table(ruleset.FAMILY, TABLE, terse=True)
     return _is_there(ruleset.table(networks, leases)) and not _to_open(networks, leases)
 
 
 def _is_there(commands: t.Sequence[nft.Command]) -> bool:
-    return nft.has_chain(ruleset.FAMILY, ruleset.TABLE, ruleset.state_in(commands))
+    return nft.has_chain(ruleset.FAMILY, TABLE, ruleset.state_in(commands))
 
 
-def apply(networks: t.Sequence[Network], leases: Leases) -> bool:
-    """One transaction; nothing where it is current already. Without a network the table goes. Whether it changed anything."""
+def apply(networks: t.Sequence[Network], leases: Leases, *, note: t.Callable[[str], t.Any] = lambda _state: None) -> bool:
+    """One transaction; nothing where it is current already. Without a network the table goes. Whether it changed anything.
+
+    `note` is told the name of the state chain before, empty without a table.
+    """
     if not networks:
+        note("")
         return remove()
     commands = ruleset.table(networks, leases)
+    note(ruleset.state_in(commands))
     is_there = _is_there(commands)
     if not is_there:
         nft.run(commands)
@@ -53,7 +58,7 @@ def apply(networks: t.Sequence[Network], leases: Leases) -> bool:
 
 def remove() -> bool:
     """Idempotent; whether there was a table. Connections that are translated already go on until they end."""
-    if not nft.list_table(ruleset.FAMILY, ruleset.TABLE, terse=True):
+    if not nft.list_table(ruleset.FAMILY, TABLE, terse=True):
         return False
     nft.run(ruleset.removal())
     return True

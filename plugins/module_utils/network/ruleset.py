@@ -11,10 +11,10 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, address_number
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Lease, Network, address_number
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
-FAMILY, TABLE = "inet", "cocker"
+FAMILY = "inet"
 STATE = "state_"                        # an empty chain whose name is the digest of all that is here
 
 # Priorities by the names of nft(8): before connection tracking, DNAT, filter, SNAT.
