@@ -28,9 +28,12 @@ options:
       - V(logs) as C(Logs), what it wrote, by stream and line by line.
       - V(execs) as C(Execs), the commands that M(cocker.engine.cocker_container_exec) started and did not wait for, with their
         output and code.
+      - V(size) as C(SizeRw), the bytes of the files that it has written outside its volumes, and C(SizeRootFs), with those of its images.
+      - V(diff) as C(Diff), what it has changed of its images. Each C(Path) has a C(Kind), V(A) added, V(C) changed or V(D) deleted. Of a
+        deleted directory only itself is listed; a directory is changed also where something in it is. No file is read for that.
     type: list
     elements: str
-    choices: [processes, stats, logs, execs]
+    choices: [processes, stats, logs, execs, size, diff]
     default: []
   tail:
     description:
@@ -68,6 +71,16 @@ EXAMPLES = r"""
     gather: [logs, processes, stats]
     tail: 20
   register: web
+
+- name: What was changed in it by hand
+  cocker.engine.cocker_container_info:
+    name: web
+    gather: [diff, size]
+  register: written
+
+- name: Show the files
+  ansible.builtin.debug:
+    msg: "{{ written.container.Cocker.SizeRw }} bytes in {{ written.container.Cocker.Diff | map(attribute='Path') }}"
 
 - name: The names of all containers that have ended
   cocker.engine.cocker_container_info:

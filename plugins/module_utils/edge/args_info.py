@@ -7,14 +7,18 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spe
 CONTAINER = Spec(
     {
         "name": {"type": "str", "aliases": ["container"]},
-        "gather": {"type": "list", "elements": "str", "choices": ["processes", "stats", "logs", "execs"], "default": []},
+        "gather": {"type": "list", "elements": "str", "choices": ["processes", "stats", "logs", "execs", "size", "diff"], "default": []},
         "tail": {"type": "int"},
         "since": {"type": "str"},
         "exec_id": {"type": "str"},
     },
     reads_only=True,
 )
-IMAGE = Spec({"name": {"type": "str", "aliases": ["image"]}}, reads_only=True)
+IMAGE = Spec({
+    "name": {"type": "str", "aliases": ["image"]},
+    "stack": {"type": "list", "elements": "str"},
+    "verify": {"type": "bool", "default": False},
+}, reads_only=True)
 NETWORK = Spec({"name": {"type": "str", "aliases": ["network_name"]}}, reads_only=True)
 VOLUME = Spec({"name": {"type": "str", "aliases": ["volume_name"]}}, reads_only=True)
 HOST = Spec({}, reads_only=True)

@@ -10,6 +10,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_im
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import names
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.queries import ImageQuery
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerQuery
 
 _AGO = re.compile(r"(?=[0-9])([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?", re.ASCII)
@@ -57,9 +58,10 @@ def told(found: t.Sequence[results.Result], query: ContainerQuery) -> results.Re
     return results.listed("container", "containers")(found, query.name)
 
 
-def image(params: Params) -> t.Optional[str]:
+def image(params: Params) -> ImageQuery:
     """Raises Invalid."""
-    return None if params["name"] is None else parse_image.reference(params["name"], "name")
+    name = None if params["name"] is None else parse_image.reference(params["name"], "name")
+    return ImageQuery(name, tuple(parse_image.reference(each, "stack") for each in params["stack"] or ()), params["verify"])
 
 
 def nothing(_params: Params) -> None:

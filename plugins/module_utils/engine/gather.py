@@ -9,7 +9,7 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import execs, logs
+from ansible_collections.cocker.engine.plugins.module_utils.engine import execs, logs, written
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerState
@@ -120,4 +120,5 @@ def _execs(host: Host, found: ContainerState, query: ContainerQuery) -> Shown:
 
 _KINDS: t.Dict[str, t.Callable[[Host, ContainerState, ContainerQuery], Shown]] = {
     "processes": _processes, "stats": _stats, "logs": _logs, "execs": _execs,
+    "size": lambda host, found, _query: written.size(host, found), "diff": lambda host, found, _query: written.diff(host, found),
 }

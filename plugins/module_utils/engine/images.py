@@ -141,7 +141,7 @@ def _import(host: Host, wish: ImageWish, origin: Provenance) -> t.Mapping[str, t
     from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
 
     created = now()
-    with layers.batch(host.layout) as batch:
+    with layers.batch(host.layout, reuse=not wish.force) as batch:
         made = image_sources.fill(host, batch, wish, created=created)
         record = ImageRecord(
             name=wish.name, version=wish.version or versions.NONE, layers=tuple(layer.id for layer in made.layers), config=made.config,

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+from ansible_collections.cocker.engine.plugins.module_utils.storage import records, treecheck
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 STAGING = ".tmp-"
@@ -79,6 +79,7 @@ class Staging:
         """The layer is whole on the disk, data included, before it has a name."""
         layer = Layer(os.urandom(_ID_BYTES).hex(), created, size, entries, source, digest, diff_id, blob)
         records.write(os.path.join(self.path, "layer.json"), dataclasses.asdict(layer), durable=False)
+        treecheck.record(self.path)
         fs.sync_filesystem(self._layout.layers)
         target = self._layout.layer(layer.id)
         os.rename(self.path, target)
@@ -90,8 +91,9 @@ class Staging:
 class Batch:
     """The layers of one image, new ones and such as are there. Until its end no collection takes any of them away."""
 
-    def __init__(self, layout: Layout, stack: contextlib.ExitStack) -> None:
+    def __init__(self, layout: Layout, stack: contextlib.ExitStack, reuse: bool) -> None:
         self.layout = layout
+        self._reuses = reuse
         self._stack = stack
         self._reused: t.Set[str] = set()
         self._known: t.Optional[t.Dict[str, t.List[Layer]]] = None
@@ -108,6 +110,8 @@ class Batch:
 
         Each is given once: overlayfs takes no directory twice, and an image may have the same content at two places.
         """
+        if not self._reuses:
+            return None
         if self._known is None:
             self._known = _by_diff_id(self.layout)
         for layer in self._known.get(diff_id, ()):
@@ -137,10 +141,13 @@ def _by_diff_id(layout: Layout) -> t.Dict[str, t.List[Layer]]:
 
 
 @contextlib.contextmanager
-def batch(layout: Layout) -> t.Iterator[Batch]:
-    """Write the image's record inside the `with`. Whatever fails in it, nothing is left, committed layers included."""
+def batch(layout: Layout, *, reuse: bool = True) -> t.Iterator[Batch]:
+    """Write the image's record inside the `with`. Whatever fails in it, nothing is left, committed layers included.
+
+    Without `reuse` every layer is made anew: one of the store may be what is to be repaired.
+    """
     with contextlib.ExitStack() as stack:
-        yield Batch(layout, stack)
+        yield Batch(layout, stack, reuse)
 
 
 @contextlib.contextmanager

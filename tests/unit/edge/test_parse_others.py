@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.queries import ImageQuery
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish, ImageWish, NetworkWish, VolumeWish
 
@@ -32,7 +33,7 @@ READERS: t.Dict[str, t.Tuple[t.Any, t.Callable[..., t.Any]]] = {
     "network": (args_network.SPEC, parse_network.wish),
     "volume": (args_volume.SPEC, parse_volume.wish),
     "exec": (args_exec.SPEC, parse_exec.task),
-    "info": (args_info.CONTAINER, parse_info.named),
+    "info": (args_info.NETWORK, parse_info.named),
     "image_info": (args_info.IMAGE, parse_info.image),
 }
 
@@ -100,10 +101,10 @@ def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
     ("volume", {"name": "data", "labels": {"n": 1}, "state": "absent"}, VolumeWish(VolumeSpec("data", labels={"n": "1"}), state="absent")),
     ("info", {}, None),
     ("info", {"name": "web"}, "web"),
-    ("image_info", {}, None),
-    ("image_info", {"name": "debian"}, "debian"),
-    ("image_info", {"name": "debian:12"}, "debian:12"),
-    ("image_info", {"name": "debian:_"}, "debian:_"),
+    ("image_info", {}, ImageQuery()),
+    ("image_info", {"name": "debian"}, ImageQuery("debian")),
+    ("image_info", {"name": "debian:12", "verify": True}, ImageQuery("debian:12", verify=True)),
+    ("image_info", {"name": "debian:_", "stack": ["a", "b:1"]}, ImageQuery("debian:_", stack=("a", "b:1"))),
 ])
 def test_options_mean(read: t.Callable[..., t.Any], what: str, given: Given, wish: t.Any) -> None:
     assert read(what, given) == wish
