@@ -42,6 +42,23 @@ class ContainerWish:
 
 
 @dataclasses.dataclass(frozen=True)
+class Member:
+    """One of several containers; `needs` are those that have to run before it is started."""
+
+    wish: ContainerWish
+    needs: t.Tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainersWish:
+    """`members` in the order of the task; `order` has their names, what is needed first."""
+
+    members: t.Tuple[Member, ...]
+    order: t.Tuple[str, ...]
+    warnings: t.Tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageWish:
     """`source` None with state present only asks that the image is there. `version` None is "no version" (`_` on disk).
 
