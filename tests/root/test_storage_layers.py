@@ -308,3 +308,9 @@ def test_what_no_archive_can_say_is_refused(layout: Layout) -> None:
     os.setxattr(os.path.join(layout.diff(layer.id), "moved"), "trusted.overlay.redirect", b"/from")
     with pytest.raises(Unsupported, match="another layer"):
         written(layout, layer, "plain")
+
+
+def test_a_large_layer_that_is_damaged_at_its_start_ends_at_once(layout: Layout) -> None:
+    part = tars.archive(tars.file(b"../out", b"x"))
+    with pytest.raises(Damaged, match="leads out"), layers.new(layout) as staging:
+        importlayer.import_layer(staging, iter([part] + [bytes(1 << 20)] * 64), created=NOW, source="test")

@@ -70,14 +70,16 @@ def unpack_layer(
     with contextlib.ExitStack() as stack:
         pump = _Pump(iter(pieces), expected)
         reader, writer = os.pipe()
-        stack.callback(os.close, reader)
-        try:
-            decompress.widen(reader)
-            job = pipeline.Job(reader, decompress.kind_of(pump.head), staging.diff, limits, LayerTree, with_digest=True, closing=(writer,))
-            tree, finish = pipeline.start(stack, job)
+        with contextlib.ExitStack() as ours:
+            ours.callback(os.close, writer)
+            try:
+                decompress.widen(reader)
+                kind = decompress.kind_of(pump.head)
+                job = pipeline.Job(reader, kind, staging.diff, limits, LayerTree, with_digest=True, closing=(writer,))
+                tree, finish = pipeline.start(stack, job)
+            finally:
+                os.close(reader)        # else it would never be known here that nobody reads any more
             pump.run(writer)
-        finally:
-            os.close(writer)
         while not tree.is_ready(_SYNC_INTERVAL):
             fs.sync_filesystem(staging.path)        # the disk works while the rest is unpacked
         if pump.is_whole:
