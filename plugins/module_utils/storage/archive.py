@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.tarheader im
 FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
 
 _LONGEST_HEADER = 1 << 20       # bytes of a PAX header, a GNU long name, a sparse map
+_LONGEST_END = 64 << 20         # zeros that a writer may have filled its last record up with
 _BUFFER = 1 << 20
 _NANO = 1_000_000_000
 _LATEST = 1 << 62               # nanoseconds; nobody's clock shows more
@@ -120,8 +121,9 @@ class Reader:
         self.stream = Stream(fd, taken)
         self.entries = 0
         self.bytes = 0
+        self._counted = 0
         self._limits = limits
-        self._left = self._padding = 0
+        self._left = self._padding = self._headers = 0
         self._global: t.Dict[bytes, bytes] = {}
 
     def data(self) -> t.Iterator[memoryview]:
@@ -140,15 +142,20 @@ class Reader:
             self.entries += 1
             self.bytes += entry.real_size
             if self.entries > self._limits.entries:
-                raise Damaged("read", "archive", "it has more than %d entries" % self._limits.entries, hint="the limit can be raised")
-            if self.bytes > self._limits.bytes:
-                raise Damaged("read", "archive", "it unpacks to more than %d bytes" % self._limits.bytes, hint="the limit can be raised")
+                raise Damaged("read", "archive", "it has more than %d entries" % self._limits.entries)
+            self._count(max(entry.size, entry.real_size))
             yield entry
+
+    def _count(self, size: int) -> None:
+        """Whatever it is that the archive is blown up with."""
+        self._counted += size
+        if self._counted > self._limits.bytes:
+            raise Damaged("read", "archive", "it unpacks to more than %d bytes" % self._limits.bytes, hint="the limit can be raised")
 
     def _next(self) -> t.Optional[Entry]:
         """Gathers the headers that belong to one entry."""
         self.stream.skip(self._left + self._padding)
-        self._left = self._padding = 0
+        self._left = self._padding = self._headers = 0
         name = link = None
         pairs: tarheader.Pairs = []
         block = self._header()
@@ -163,6 +170,8 @@ class Reader:
                 link = self._text(header).rstrip(b"\0")
             elif kind == _PAX_GLOBAL:
                 self._global.update(tarheader.pax_records(self._text(header)))
+                if sum(map(len, self._global.values())) + sum(map(len, self._global)) > _LONGEST_HEADER:
+                    raise Damaged("read", "archive", "it has long headers for all of its entries of more than %d bytes" % _LONGEST_HEADER)
             else:
                 return self._entry(header, block, pairs, name, link)
             block = self._header()
@@ -179,16 +188,21 @@ class Reader:
 
     def _check_end(self) -> None:
         """Only zeros follow the end mark: anything else would be data that another reader sees and this one does not."""
-        block = self.stream.block()
+        block, read = self.stream.block(), 0
         while block:
             if block != tarheader.ZEROS:
                 raise Damaged("read", "archive", "there is data after its end")
+            read += BLOCK
+            if read > _LONGEST_END:
+                raise Damaged("read", "archive", "there are more than %d zeros after its end" % _LONGEST_END)
             block = self.stream.block()
 
     def _text(self, header: tarheader.Header) -> bytes:
         size = header[4]
-        if not 0 <= size <= _LONGEST_HEADER:
-            raise Damaged("read", "archive", "a long header has %d bytes" % size)
+        self._headers += size
+        if size < 0 or self._headers > _LONGEST_HEADER:
+            raise Damaged("read", "archive", "an entry has long headers of %d bytes" % max(size, self._headers))
+        self._count(size)
         return self.stream.take(size)
 
     def _entry(

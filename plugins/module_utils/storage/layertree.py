@@ -74,14 +74,14 @@ class LayerTree(DeviceTree):
             return
         folder, _slash, name = path.rpartition(b"/")
         if name == OPAQUE:
-            self.place(folder)
+            self._check_place(folder, path)
             self._opaque[folder] = None
         elif any(part.startswith(_BOOKKEEPING) for part in path.split(b"/")):
             return
         elif any(part.startswith(WHITEOUT) for part in folder.split(b"/")):
             raise Damaged("unpack", os.fsdecode(path), "it is below a whiteout")
         elif name.startswith(WHITEOUT):
-            self.place(folder)
+            self._check_place(folder, path)
             self._hidden[_joined(folder, _target(path, name))] = None
         else:
             super().add(entry, data)
@@ -95,6 +95,14 @@ class LayerTree(DeviceTree):
         for path in self._opaque:
             self.mark(path, HIDES_ALL, b"y")
         super().finish()
+
+    def _check_place(self, folder: bytes, path: bytes) -> None:
+        """It is made at the end, when a link could lead elsewhere."""
+        self.place(folder)
+        self.remember(path)
+        with self.directory(folder) as fd:
+            if fd is None:
+                raise Damaged("unpack", os.fsdecode(path), "it is a whiteout below a link")
 
     def _hide(self, folder: bytes, name: bytes) -> bool:
         """Whether a whiteout was made: what the layer itself brings hides by being there, a directory by being opaque."""

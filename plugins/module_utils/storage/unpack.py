@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.archive impo
 _OPEN_DIRECTORIES = 128
 _LONGEST_PATH = 32 << 10
 _DEEPEST_PATH = 4096
+_COST, _MOST_REMEMBERED = 300, 512 << 20        # bytes of memory for a directory besides its name, and for all of them
 _MAJORS, _MINORS = 1 << 12, 1 << 20
 _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,6 +70,7 @@ class Tree:
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: t.Dict[bytes, int] = {}             # directory -> O_PATH descriptor, oldest first
         self._directories: t.Dict[bytes, _Directory] = {}
+        self._remembered = 0
         self.implied: t.Set[bytes] = {b""}              # directories that no entry has described
 
     def close(self) -> None:
@@ -84,6 +86,7 @@ class Tree:
             if name:
                 self._make(folder, name, lambda parent: _make_directory(parent, name, entry.mode))
             self.implied.discard(path)
+            self.remember(path)
             self._directories[path] = _Directory(entry.mode, entry.uid, entry.gid, entry.mtime, _kept(entry.xattrs))
         elif not name:
             raise Damaged("unpack", os.fsdecode(entry.name), "the root of the tree is no directory")
@@ -93,13 +96,20 @@ class Tree:
             self._make(folder, name, lambda parent: _make_node(parent, name, entry))
             self._describe(self.place(folder), name, entry)
 
+    def remember(self, path: bytes) -> None:
+        """Counts what is kept until the end. Raises Damaged."""
+        self._remembered += len(path) + _COST
+        if self._remembered > _MOST_REMEMBERED:
+            raise Damaged("unpack", os.fsdecode(path)[:_DEEPEST_PATH], "the archive has too many directories or too long names of them")
+
     def finish(self) -> None:
         """Directories get what they shall have when nothing is made in them any more; the same archive makes the same tree."""
-        for path in self.implied:
+        # Sorted, so that each is near the one before: a way of 4,000 directories is not gone for each of them.
+        for path in sorted(self.implied):
             with self.directory(path) as fd:
                 if fd is not None:
                     os.utime(fd, ns=(0, 0))
-        for path, wanted in self._directories.items():
+        for path, wanted in sorted(self._directories.items()):
             with self.directory(path) as fd:
                 if fd is not None:
                     os.fchown(fd, wanted.uid, wanted.gid)
@@ -147,6 +157,7 @@ class Tree:
             if not make:
                 raise
             os.mkdir(name, 0o755, dir_fd=parent)
+            self.remember(path)
             self.implied.add(path)
             return os.open(name, _PLACE, dir_fd=parent)
         except NotADirectoryError:
