@@ -14,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, network_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.network import leases
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import NETNS
 
 Pairs = t.Sequence[t.Tuple[Lease, Network]]
 
@@ -37,7 +38,17 @@ def listed(host: Host) -> t.List[Network]:
 def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
     """A lease counts as active while the container's namespace is pinned, too: after a reboot there is none."""
     found = leases.load(host.layout.leases(name))
-    return tuple(each if not each.active or os.path.exists(host.netns(each.container)) else _inactive(each) for each in found)
+    if not any(each.active for each in found):
+        return found
+    pinned = _pinned()
+    return tuple(each if not each.active or host.netns(each.container) in pinned else _inactive(each) for each in found)
+
+
+def _pinned() -> t.FrozenSet[str]:
+    try:
+        return frozenset(os.path.join(NETNS, name) for name in os.listdir(NETNS))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _inactive(lease: Lease) -> Lease:

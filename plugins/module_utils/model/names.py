@@ -5,6 +5,7 @@ Not here: which version is the largest (versions.py), and where a name lies on d
 """
 from __future__ import annotations
 
+import functools
 import hashlib
 import typing as t
 
@@ -128,6 +129,7 @@ def link_name(container: str, index: int = 0) -> str:
     return "eth" + (short_hash(container) if index == 0 else "%s%d" % (short_hash(container)[:-1], index))
 
 
+@functools.lru_cache(maxsize=4096)
 def short_hash(name: str) -> str:
     """Ten upper case hex digits of the MD5, which is what the kernel's names have room for."""
     return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:_HASH_DIGITS].upper()

@@ -6,6 +6,7 @@ Not here: names of a container's links (names.py), which address is free (networ
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import ipaddress
 import itertools
@@ -311,6 +312,7 @@ def _first_host(subnet: str) -> str:
     return str(ipaddress.IPv4Network(subnet).network_address + 1)
 
 
+@functools.lru_cache(maxsize=4096)
 def address_number(address: str) -> int:
     return int(ipaddress.IPv4Address(address.partition("/")[0]))
 

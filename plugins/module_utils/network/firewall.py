@@ -12,8 +12,8 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sysctl
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sockdiag, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Unsupported, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import routes, ruleset
@@ -115,8 +115,14 @@ class Sockets:
 
 
 def _listening(protocol: str) -> t.Dict[int, t.List[t.Tuple[str, str]]]:
-    """Port -> addresses and inodes. A line is `sl local_address rem_address st ...`."""
+    """Port -> addresses and inodes, from the kernel or else its tables. A line is `sl local_address rem_address st ...`."""
     found: t.Dict[int, t.List[t.Tuple[str, str]]] = {}
+    try:
+        for each in sockdiag.listeners(protocol):
+            found.setdefault(each.port, []).append((each.address, each.inode))
+        return found
+    except Unsupported:
+        found.clear()
     paths, state = _TABLES[protocol]
     for path in paths:
         with tolerate(errno.ENOENT):            # a kernel without IPv6

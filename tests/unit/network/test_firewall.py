@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ports
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -30,6 +30,10 @@ def sockets(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "tcp6": row("0" * 32, 80, "0A", 990004) + row(firewall._MAPPED + hexed("192.0.2.1"), 81, "0A", 990005),
         "udp": row(ZERO, 68, "07", 990006) + row(hexed("127.0.0.53"), 53, "07", 990007) + row(hexed("192.0.2.1"), 40000, "01", 990008),
     }
+    def refuse(protocol: str) -> None:
+        raise Unsupported("list sockets", protocol, "filtered")
+
+    monkeypatch.setattr(firewall.sockdiag, "listeners", refuse)
     for name, text in tables.items():
         (tmp_path / name).write_text(HEADER + text)
     monkeypatch.setattr(firewall, "_TABLES", {
