@@ -63,13 +63,19 @@ def _transfer(name: str) -> t.Tuple[Shape, Run]:
     return transfer.COMMANDS[name]
 
 
+def _power(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import power
+
+    return power.COMMANDS[name]
+
+
 def _complete(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import completion
 
     return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
 
 
-LOOK, CONTAINERS, IMAGES, SHELL = "Look", "Containers", "Images", "Shell"
+LOOK, CONTAINERS, IMAGES, HOST = "Look", "Containers", "Images", "Host"
 
 COMMANDS: t.Dict[str, Command] = {
     "ps": Command(LOOK, "List containers", _look),
@@ -96,7 +102,9 @@ COMMANDS: t.Dict[str, Command] = {
     "tag": Command(IMAGES, "Give an image another name", _store),
     "rmi": Command(IMAGES, "Remove images", _store),
     "login": Command(IMAGES, "Keep the credentials of a registry", _store),
-    "completion": Command(SHELL, "Print the completion script for bash, zsh or fish", _complete),
+    "boot": Command(HOST, "Start the containers that their restart policy keeps running, as the host comes up", _power),
+    "shutdown": Command(HOST, "Stop all containers, as the host goes down; boot brings them back", _power),
+    "completion": Command(HOST, "Print the completion script for bash, zsh or fish", _complete),
 }
 
 

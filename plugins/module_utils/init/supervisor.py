@@ -241,7 +241,8 @@ class Supervisor:
     def _finish(self, ending: state.Ending) -> None:
         """The record first, so that nobody ever finds neither."""
         order, stopped = self._order, self._is_being_stopped()
-        state.write_exit(order.folder, ending._replace(log_lost=self._log.lost, restart_count=self._history.restarts, stopped=stopped))
+        state.write_exit(order.folder, ending._replace(
+            log_lost=self._log.lost, restart_count=self._history.restarts, stopped=stopped, with_host=bool(self._deadline)))
         state.remove(order.state_dir)
         if order.reap and not stopped:
             _spawn_reap(order.reap)

@@ -25,7 +25,8 @@ _LARGEST = 1 << 20
 class Ending(t.NamedTuple):
     """`exit_code` is 128 + signal for one that was killed. `error` is what failed in cleaning up; `log_lost` counts bytes.
 
-    `stopped`: by somebody's wish; `restart_count`: how often it was started again in this life.
+    `stopped`: by somebody's wish; `with_host`: the host, or systemd, asked its supervisor to end; `restart_count`: how often it was
+    started again in this life.
     """
 
     exit_code: int
@@ -37,6 +38,7 @@ class Ending(t.NamedTuple):
     log_lost: int = 0
     restart_count: int = 0
     stopped: bool = False
+    with_host: bool = False
 
 
 class State(t.NamedTuple):
@@ -141,6 +143,7 @@ def _ending(value: t.Mapping[str, t.Any]) -> Ending:
         exit_code=int(value["exit_code"]), signal=None if number is None else int(number), oom_killed=bool(value["oom_killed"]),
         started_at=str(value["started_at"]), finished_at=str(value["finished_at"]), error=str(value["error"]),
         log_lost=int(value.get("log_lost", 0)), restart_count=int(value.get("restart_count", 0)), stopped=bool(value.get("stopped")),
+        with_host=bool(value.get("with_host")),
     )
 
 

@@ -67,6 +67,7 @@ def main(wish):
         "pyroute2": importlib.util.find_spec("pyroute2") is not None,
         "distribution_python": distribution_python(),
         "pip": pip_may_install(),
+        "systemd": os.path.isdir("/run/systemd/system"),          # sd_booted(3)
     }
 
 
