@@ -65,7 +65,7 @@ FILES: t.List[t.Tuple[str, t.Dict[str, str]]] = [
 
 @pytest.mark.parametrize(("text", "variables"), FILES)
 def test_a_file_of_variables_is_read_as_it_stands(process: Process, tmp_path: pathlib.Path, text: str, variables: t.Dict[str, str]) -> None:
-    (tmp_path / "env").write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "env").write_bytes(text.encode("utf-8"))
     assert process(env_file=[str(tmp_path / "env")])["env"] == variables
 
 
