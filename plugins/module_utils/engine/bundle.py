@@ -25,7 +25,8 @@ ROOTS = (init_main.__name__, REAP)
 _PREFIX = PACKAGE.replace(".", "/") + "/"
 _STAGING = ".new"
 _PATIENCE = 120.0  # seconds that another task may take to install the same engine
-_PYTHON_DIGEST = 16  # hex digits: enough to tell versions of one engine apart
+NAME_LENGTH = 16
+_PYTHON_DIGEST = NAME_LENGTH  # hex digits: enough to tell versions of one engine apart
 
 
 def python() -> str:
@@ -51,6 +52,11 @@ def install(engines: str) -> str:
             os.unlink(known)
         os.symlink(os.path.basename(target), known)
     return target
+
+
+def own_name() -> str:
+    """The name of the directory that this engine has, or would have."""
+    return _digest(closure(_read_all(), ROOTS))
 
 
 def _ready(target: str) -> str:

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, Pin
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState, Pin
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
@@ -28,10 +28,12 @@ def users(host: Host, image: t.Optional[ImageRecord]) -> t.List[str]:
     return [record.spec.name for record in known if any(_is_of(host, pin, image) for pin in record.pins)]
 
 
-def all_users(host: Host) -> t.Callable[[ImageRecord], t.List[str]]:
-    """The same for many images: the containers are looked at once."""
+def all_users(
+    host: Host, states: t.Optional[t.Iterable[ContainerState]] = None
+) -> t.Callable[[ImageRecord], t.List[str]]:
+    """The same for many images: the containers, all of them if none are given, are looked at once."""
     by_name: t.Dict[str, t.List[t.Tuple[str, Pin]]] = {}
-    for found in observe.containers(host):
+    for found in observe.containers(host) if states is None else states:
         for pin in found.record.pins if found.record else ():
             by_name.setdefault(pin.name, []).append((found.name, pin))
     return lambda image: sorted({name for name, pin in by_name.get(image.name, ()) if _is_of(host, pin, image)})
@@ -59,9 +61,12 @@ def collect(host: Host) -> None:
         gc.collect(host.layout, lambda: pinned(host))
 
 
-def pinned(host: Host) -> t.Iterator[str]:
-    """Layers that containers need, also those that they go back to if a replacement fails, or that become theirs. Raises Damaged."""
-    for name in host.layout.container_names():
+def pinned(host: Host, *, without: t.Collection[str] = ()) -> t.Iterator[str]:
+    """Layers that containers (`without` some) need, also those that they go back to if a replacement fails, or that become theirs.
+
+    Raises Damaged.
+    """
+    for name in (name for name in host.layout.container_names() if name not in without):
         folder = host.layout.container(name)
         for path in (host.layout.spec(name), os.path.join(folder, snapshots.PREVIOUS, snapshots.RECORD)):
             record = records.load(path, record_from_json)

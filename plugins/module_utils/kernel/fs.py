@@ -275,12 +275,15 @@ def _climb(fd: int, above: os.stat_result, subject: str) -> int:
 
 
 def disk_usage(path: str) -> int:
-    """Bytes that the tree occupies, files with several links counted once, without what is mounted in it. 0 for a missing one."""
+    """Bytes that the tree occupies, itself included; files with several links counted once, without what is mounted in it.
+
+    0 for a missing one.
+    """
     try:
-        device = os.lstat(path).st_dev
+        top = os.lstat(path)
     except FileNotFoundError:
         return 0
-    total, pending = 0, [path]
+    device, total, pending = top.st_dev, top.st_blocks * _BLOCK, [path]
     seen: t.Set[int] = set()
     while pending:
         with tolerate(errno.ENOENT, errno.ENOTDIR), os.scandir(pending.pop()) as entries:

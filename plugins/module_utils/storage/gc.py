@@ -61,6 +61,49 @@ def referred(layout: Layout, pins: Pins) -> t.Set[str]:
     return found
 
 
+def drop(layout: Layout, layer_id: str, pins: Pins) -> bool:
+    """One layer; false where it is needed, or somebody is making it."""
+    fd = _claim(layout.layer(layer_id))
+    if fd is None:
+        return False
+    try:
+        if layer_id in referred(layout, pins):
+            return False
+        layers.remove(layout, layer_id)
+        return True
+    finally:
+        os.close(fd)
+
+
+def is_free(path: str) -> bool:
+    """Whether it is there, and nobody works on it."""
+    fd = _claim(path)
+    if fd is None:
+        return False
+    os.close(fd)
+    return True
+
+
+def litter(layout: Layout) -> t.List[str]:
+    """Paths of what killed tasks left half made, and of temporary files of theirs."""
+    tops = (layout.layers, layout.volumes, layout.images, layout.containers)
+    staged = [path for folder in tops for path in _staged(folder) if is_free(path)]
+    folders = [layout.home, layout.intents, layout.networks, layout.lease_files, layout.engine]
+    folders += [layout.container(name) for name in layout.container_names()] + [layout.volume(name) for name in layout.volume_names()]
+    folders += [os.path.dirname(layout.image(name, version)) for name in layout.image_names() for version in layout.image_versions(name)]
+    return sorted(staged + [path for folder in folders for path in fs.abandoned(folder)])
+
+
+def remove_litter(path: str) -> bool:
+    """Of litter(), if it still is."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        return _remove(path, False) is not None
+    if path not in fs.abandoned(os.path.dirname(path)):
+        return False
+    os.unlink(path)
+    return True
+
+
 def _claimed(layout: Layout, pins: Pins) -> t.Iterator[t.Tuple[str, int]]:
     candidates = set(layout.layer_ids())
     if not candidates:
