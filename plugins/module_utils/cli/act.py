@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, units, wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
@@ -111,13 +112,13 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
 
 
 def _exec(context: Context, said: argparse.Namespace) -> int:
-    from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_exec
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_exec, parse_exec
     from ansible_collections.cocker.engine.plugins.module_utils.engine import exec as execution
 
-    params = {
-        "container": said.name, "argv": said.argv, "command": None, "env": dict(pair.partition("=")[::2] for pair in said.env),
-        "user": said.user, "chdir": said.workdir, "timeout": None, "stdin": None, "stdin_add_newline": False, "strip_empty_ends": False,
-    }
+    params = asked.params(
+        args_exec.SPEC, container=said.name, argv=said.argv, env=dict(pair.partition("=")[::2] for pair in said.env), user=said.user,
+        chdir=said.workdir, strip_empty_ends=False,
+    )
     wish = parse_exec.task(params).wish
     if said.interactive:
         wish = dataclasses.replace(wish, stdin=sys.stdin.buffer.read())
