@@ -9,16 +9,82 @@ class ModuleDocFragment:
 options:
   volumes:
     description:
-      - What is mounted in the container, each as V(SOURCE:TARGET) or V(SOURCE:TARGET:OPTIONS).
+      - What is mounted in the container, each as V(SOURCE:TARGET) or V(SOURCE:TARGET:OPTIONS), or V(TARGET) alone.
       - A source that begins with C(/) is a path of the host, which must exist. Any other is the name of a volume, which
-        is made if it does not exist, and is empty then. What the image has at the target is not copied into it.
-      - The options, separated by commas, are V(ro) or V(rw) (the default) and a propagation, one of V(private),
-        V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave). V(z) and V(Z) are accepted and change
+        is made if it does not exist. The first container that uses a volume puts into it what its image has at the target.
+      - V(TARGET) alone is an anonymous volume, named after the container and the target. The volumes that an image declares are
+        such volumes, too, where nothing else is mounted there.
+      - The options, separated by commas, are V(ro) or V(rw) (the default), V(rbind) (the default) or V(bind), V(nocopy) and a propagation,
+        one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave). V(z) and V(Z) are accepted and change
         nothing, as the engine sets no SELinux labels.
-      - Volumes are never removed together with a container.
     type: list
     elements: str
     aliases: [volume]
+  mounts:
+    description:
+      - What is mounted in the container, in the long form. It goes together with O(volumes) and O(tmpfs).
+    type: list
+    elements: dict
+    suboptions:
+      target:
+        description:
+          - Where it is in the container.
+        type: str
+        required: true
+        aliases: [destination, dst]
+      source:
+        description:
+          - A path of the host for type V(bind), the name of a volume for type V(volume). A volume without a name is anonymous.
+        type: str
+        aliases: [src]
+      type:
+        description:
+          - What is mounted. Left out, it is a volume.
+        type: str
+        choices: [bind, tmpfs, volume]
+      read_only:
+        description:
+          - Whether nothing can be written there, below it neither.
+        type: bool
+      propagation:
+        description:
+          - For type V(bind), one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave).
+        type: str
+      non_recursive:
+        description:
+          - For type V(bind), leaves out what is mounted below the source.
+        type: bool
+      create_mountpoint:
+        description:
+          - For type V(bind), makes the source as a directory if it does not exist.
+        type: bool
+      no_copy:
+        description:
+          - For type V(volume), leaves a new volume empty, whatever the image has at the target.
+        type: bool
+      labels:
+        description:
+          - For type V(volume), the labels of a volume that is made for this mount.
+        type: dict
+      tmpfs_size:
+        description:
+          - For type V(tmpfs), how much fits, such as V(64M). Left out, half of the memory.
+        type: str
+      tmpfs_mode:
+        description:
+          - For type V(tmpfs), the mode of its top as an octal string, such as V("1777").
+        type: str
+  volumes_from:
+    description:
+      - Containers whose volumes and host paths are mounted here, too, at the same places, each as V(CONTAINER) or V(CONTAINER:ro).
+        What this task mounts itself at a place wins.
+    type: list
+    elements: str
+  keep_volumes:
+    description:
+      - With V(false), O(state=absent) removes the anonymous volumes of the container with it. Named volumes are never removed so.
+    type: bool
+    default: true
   tmpfs:
     description:
       - File systems in memory, each as V(TARGET) or V(TARGET:OPTIONS).

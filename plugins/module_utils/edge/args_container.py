@@ -75,6 +75,25 @@ NETWORK: Options = {
 
 MOUNTS: Options = {
     "volumes": {"type": "list", "elements": "str", "aliases": ["volume"]},
+    "mounts": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "target": {"type": "str", "required": True, "aliases": ["destination", "dst"]},
+            "source": {"type": "str", "aliases": ["src"]},
+            "type": {"type": "str", "choices": ["bind", "tmpfs", "volume"]},
+            "read_only": {"type": "bool"},
+            "propagation": {"type": "str"},
+            "non_recursive": {"type": "bool"},
+            "create_mountpoint": {"type": "bool"},
+            "no_copy": {"type": "bool"},
+            "labels": {"type": "dict"},
+            "tmpfs_size": {"type": "str"},
+            "tmpfs_mode": {"type": "str"},
+        },
+    },
+    "volumes_from": {"type": "list", "elements": "str"},
+    "keep_volumes": {"type": "bool", "default": True},
     "tmpfs": {"type": "list", "elements": "str"},
 }
 

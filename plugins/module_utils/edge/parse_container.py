@@ -32,6 +32,8 @@ def wish(params: Params) -> ContainerWish:
     return ContainerWish(
         spec=_spec(params),
         state=_state(params),
+        volumes_from=_volumes_from(params["volumes_from"]),
+        keep_volumes=params["keep_volumes"],
         restart=params["restart"],
         recreate=params["recreate"],
         repin=params["repin"],
@@ -97,13 +99,26 @@ def _images(params: Params) -> t.Optional[values.Words]:
 
 
 def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:
-    volumes, tmpfs = params["volumes"], params["tmpfs"]
-    if volumes is None and tmpfs is None:
+    """`mounts` can say everything; the two short forms together, too."""
+    volumes, tmpfs, given = params["volumes"], params["tmpfs"], params["mounts"]
+    if volumes is None and tmpfs is None and given is None:
         return None
-    if is_partial(params) and (volumes is None or tmpfs is None):
+    if is_partial(params) and given is None and (volumes is None or tmpfs is None):
         said, other = ("tmpfs", "volumes") if volumes is None else ("volumes", "tmpfs")
         raise Invalid(said, "a task without images must say all mounts together: give %s too, [] for none" % other)
-    return mounts.merge(mounts.parse_volumes(volumes or ()), mounts.parse_tmpfs(tmpfs or ()))
+    parsed = [mounts.parse_mount({**each, "labels": values.labels(each["labels"], "mounts.labels")}) for each in given or ()]
+    return mounts.merge([*mounts.parse_volumes(volumes or ()), *parsed], mounts.parse_tmpfs(tmpfs or ()))
+
+
+def _volumes_from(given: t.Optional[t.Sequence[str]]) -> t.Tuple[t.Tuple[str, bool], ...]:
+    """(container, read-only)"""
+    found = []
+    for value in given or ():
+        name, colon, mode = value.partition(":")
+        if colon and mode not in ("ro", "rw"):
+            raise Invalid("volumes_from", "%r is not CONTAINER[:ro|rw]" % value)
+        found.append((names.object_name(name, "volumes_from"), mode == "ro"))
+    return tuple(found)
 
 
 def is_partial(params: Params) -> bool:

@@ -23,7 +23,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
 
 def _mounts(spec: ContainerSpec) -> None:
     for mount in spec.mounts or ():
-        if mount.kind == mounts.BIND and not os.path.lexists(mount.source):
+        if mount.kind == mounts.BIND and not mount.create and not os.path.lexists(mount.source):
             raise Invalid("volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
 
 

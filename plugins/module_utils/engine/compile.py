@@ -86,7 +86,8 @@ def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
     source = layout.volume_data(mount.source) if mount.kind == mounts.VOLUME else mount.source
     propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
     return runtime.MountWish(
-        mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode)
+        mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode,
+        recursive=mount.recursive)
 
 
 def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:

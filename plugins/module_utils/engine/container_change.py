@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     image_use,
     leased,
     lifecycle,
+    mounting,
     observe,
     processes,
     repair,
@@ -33,9 +34,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots, volumes as volume_store
+from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots
 
-CREATE_VOLUME = "create_volume"
 _ID_BYTES = 32
 _NEED_CHECKS = {
     container_states.CREATE, container_plan.CONFIGURE, container_plan.RESET_LAYER, container_plan.UPDATE, container_states.START,
@@ -47,6 +47,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     kinds = {action.kind for action in plan.actions}
     if container_states.REMOVE in kinds:
         record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
+        gone = [] if wish.keep_volumes else mounting.anonymous(host, have.name)
+        plan = dataclasses.replace(plan, actions=(*plan.actions, *(Action(volumes.REMOVE_VOLUME, name) for name in gone)))
         return Change(host, have, plan, record, wish=wish)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
     resets = bool({container_states.CREATE, container_plan.RESET_LAYER} & kinds)
@@ -57,7 +59,7 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
-    made = tuple(Action(CREATE_VOLUME, name) for name in volumes.named(spec.mounts or ()) if volume_store.find(host.layout, name) is None)
+    made = tuple(volumes.preparations(host, spec.mounts or ()))
     plan = dataclasses.replace(plan, actions=(*made, *plan.actions, *origin.actions()))
     return Change(host, have, plan, record, wish=wish, origin=origin)
 
@@ -97,7 +99,9 @@ class Change:
 
     def step(self, action: Action) -> Step:
         table: t.Dict[str, t.Callable[[Action], Step]] = {
-            CREATE_VOLUME: lambda action: volumes.make(self._host, VolumeSpec(action.subject)),
+            volumes.CREATE_VOLUME: lambda action: volumes.make(self._host, VolumeSpec(action.subject, action.details.get("labels"))),
+            volumes.REMOVE_VOLUME: lambda action: volumes.remove_unused(self._host, action.subject),
+            volumes.CREATE_DIRECTORY: lambda action: Step(lambda: os.mkdir(action.subject, 0o755), lambda: os.rmdir(action.subject)),
             container_states.CREATE: self._create,
             container_plan.CONFIGURE: self._configure,
             container_plan.RESET_LAYER: self._reset_layer,

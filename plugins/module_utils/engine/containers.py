@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     container_plan,
     info,
+    mounting,
     observe,
     processes,
     repair,
@@ -35,6 +36,8 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
     if wish.from_container is not None and wish.state != ABSENT:
         wish = _like(host, wish, wish.from_container)
+    if wish.state != ABSENT:
+        wish = mounting.expanded(host, wish)
     with _locks(host, wish):
         have = _observed(host, wish)
         plan = container_plan.plan_container(wish, have, _resolved(host, wish, have))
@@ -140,6 +143,9 @@ def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
                 stack.enter_context(host.locked("volume", name, shared=volume_store.find(host.layout, name) is not None))
             for name in sorted({attachment.name for attachment in spec.attachments()}):
                 stack.enter_context(host.locked("network", name, shared=True))
+        elif not wish.keep_volumes:
+            for name in mounting.anonymous(host, wish.spec.name):
+                stack.enter_context(host.locked("volume", name))
         others = {wish.from_container} if wish.from_container is not None and wish.state != ABSENT else set()
         for name in sorted({wish.spec.name} | others):
             stack.enter_context(host.locked(CONTAINER, name))

@@ -37,6 +37,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     stop_signal,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, StartFailed, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import VOLUME
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -51,12 +52,20 @@ def start(host: Host, record: ContainerRecord) -> None:
     _prepare(host, name)
     get_ready(host)
     try:
+        _fill_volumes(host, record)
         _connect(host, record)
         _write_bundle(host, record)
         _launch(host, name)
     except BaseException as first:
         also(first, _undo(host, name))
         raise
+
+
+def _fill_volumes(host: Host, record: ContainerRecord) -> None:
+    if any(mount.kind == VOLUME for mount in record.spec.mounts or ()):
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import firstuse  # most containers have none
+
+        firstuse.fill(host, record)
 
 
 def _prepare(host: Host, name: str) -> None:

@@ -2,6 +2,7 @@
 """Named volumes. Nothing but `state: absent` with the volume's own name ever removes data."""
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
@@ -14,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
 
 CREATE, UPDATE, REMOVE = "create", "update", "remove"
+CREATE_VOLUME, REMOVE_VOLUME, CREATE_DIRECTORY = "create_volume", "remove_volume", "create_directory"    # for a container
 
 
 def ensure(host: Host, wish: VolumeWish) -> Outcome:
@@ -32,6 +34,31 @@ def ensure(host: Host, wish: VolumeWish) -> Outcome:
 def named(wanted: t.Iterable[mounts.Mount]) -> t.List[str]:
     """The named volumes among what a container mounts."""
     return sorted({mount.source for mount in wanted if mount.kind == mounts.VOLUME})
+
+
+def preparations(host: Host, wanted: t.Sequence[mounts.Mount]) -> t.Iterator[Action]:
+    """What has to be made before a container can mount it."""
+    labels = {mount.source: dict(mount.labels) for mount in wanted if mount.kind == mounts.VOLUME and mount.labels}
+    for name in named(wanted):
+        if volumes.find(host.layout, name) is None:
+            yield Action(CREATE_VOLUME, name, {"labels": labels[name]} if name in labels else {})
+    sources = [mount.source for mount in wanted if mount.create]
+    for path in dict.fromkeys(path for source in sources for path in _missing(source)):
+        yield Action(CREATE_DIRECTORY, path)
+
+
+def _missing(path: str) -> t.List[str]:
+    """Outermost first, so that each is undone alone."""
+    found: t.List[str] = []
+    while not os.path.lexists(path):
+        found.insert(0, path)
+        path = os.path.dirname(path)
+    return found
+
+
+def remove_unused(host: Host, name: str) -> Step:
+    """An anonymous volume goes with its container, unless another one mounts it."""
+    return Step(lambda: None if users(host, name) else volumes.remove(host.layout, name))
 
 
 def users(host: Host, name: str) -> t.List[str]:
@@ -70,4 +97,4 @@ def make(host: Host, want: VolumeSpec) -> Step:
 
 
 def _ensure(host: Host, want: VolumeSpec) -> None:
-    volumes.ensure(host.layout, volumes.Volume(want.name, now(), dict(want.labels or {})))
+    volumes.ensure(host.layout, volumes.Volume(want.name, now(), dict(want.labels or {}), fresh=True))

@@ -16,13 +16,17 @@ BIND = "bind"
 TMPFS = "tmpfs"
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
-_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
+_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
 _OURS = ("/proc", "/sys", "/dev")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mount:
-    """`source` is a volume's name, an absolute host path, or empty for tmpfs. `size` in bytes and `mode` are tmpfs's."""
+    """`source` is a volume's name, an absolute host path, or empty for tmpfs and for a volume that is named after its container.
+
+    `size` in bytes and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and `labels` a volume's; `create` (a
+    directory that is not there) and `recursive` (with what is mounted below) a host path's.
+    """
 
     kind: str
     source: str
@@ -31,6 +35,10 @@ class Mount:
     propagation: str = "rprivate"
     size: t.Optional[int] = None
     mode: t.Optional[int] = None
+    recursive: bool = True
+    copy: bool = True
+    create: bool = False
+    labels: t.Optional[t.Mapping[str, str]] = None
 
     def to_json(self) -> t.Dict[str, t.Any]:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
@@ -46,28 +54,74 @@ def parse_tmpfs(values: t.Sequence[str], option: str = "tmpfs") -> t.Tuple[Mount
     return _unique([_parse_tmpfs(str(value), option) for value in values], option)
 
 
+def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
+    """One of the option `mounts`. Raises Invalid for what its type has no use for."""
+    kind, target = given["type"] or VOLUME, _target(given["target"], given["target"], option + ".target")
+    for key, of in _ONLY_FOR.items():
+        if given[key] is not None and kind not in of:
+            raise Invalid("%s.%s" % (option, key), "it is for type %s; %s is of type %s" % (" and ".join(of), target, kind))
+    source = _mount_source(kind, given["source"], target, option + ".source")
+    size, mode = given["tmpfs_size"], given["tmpfs_mode"]
+    if given["propagation"] not in (None, *PROPAGATION):
+        raise Invalid(option + ".propagation", "%r is not one of %s" % (given["propagation"], ", ".join(PROPAGATION)))
+    return Mount(
+        kind, source, target, read_only=bool(given["read_only"]), propagation=given["propagation"] or "rprivate",
+        size=None if size is None else _tmpfs_size(size, target, option + ".tmpfs_size"),
+        mode=None if mode is None else _octal(mode, option + ".tmpfs_mode"),
+        recursive=not given["non_recursive"], copy=not given["no_copy"], create=bool(given["create_mountpoint"]), labels=given["labels"],
+    )
+
+
+_ONLY_FOR = {
+    "propagation": (BIND,), "non_recursive": (BIND,), "create_mountpoint": (BIND,), "no_copy": (VOLUME,), "labels": (VOLUME,),
+    "tmpfs_size": (TMPFS,), "tmpfs_mode": (TMPFS,), "source": (BIND, VOLUME),
+}
+
+
+def _mount_source(kind: str, value: t.Optional[str], target: str, option: str) -> str:
+    if kind == BIND:
+        if not value or not value.startswith("/"):
+            raise Invalid(option, "%s: an absolute path of the host is needed for type bind" % target)
+        return _clean(value, option)
+    return "" if not value else names.object_name(value, option)
+
+
+def _octal(value: str, option: str) -> int:
+    text = value[2:] if value.startswith("0o") else value
+    if not text or len(text) > 5 or any(digit not in "01234567" for digit in text):
+        raise Invalid(option, '%r is not an octal mode; quote it, such as "1777"' % value)
+    return int(text, 8)
+
+
 def merge(volumes: t.Sequence[Mount], tmpfs: t.Sequence[Mount]) -> t.Tuple[Mount, ...]:
     return _unique([*volumes, *tmpfs], "volumes")
 
 
 def _parse_volume(value: str, option: str) -> Mount:
     parts = value.split(":")
+    if len(parts) == 1:
+        return Mount(VOLUME, "", _target(value, value, option))
     if len(parts) not in (2, 3):
         raise Invalid(option, "%r is not %s" % (value, _ACCEPTED))
     source, target = parts[0], _target(parts[1], value, option)
     read_only, propagation = False, "rprivate"
+    more: t.Dict[str, t.Any] = {}
     for word in parts[2].split(",") if len(parts) == 3 else ():
         if word in ("ro", "rw"):
             read_only = word == "ro"
         elif word in PROPAGATION:
             propagation = word
+        elif word in ("bind", "rbind"):
+            more["recursive"] = word == "rbind"
+        elif word == "nocopy":
+            more["copy"] = False
         elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
             raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
     if source.startswith("/"):
-        return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation)
+        return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation, **more)
     if source.startswith((".", "~")):
         raise Invalid(option, "%r: a host path must be absolute" % value)
-    return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation)
+    return Mount(VOLUME, names.object_name(source, option), target, read_only=read_only, propagation=propagation, **more)
 
 
 def _parse_tmpfs(value: str, option: str) -> Mount:

@@ -29,6 +29,8 @@ class ContainerWish:
 
     spec: ContainerSpec
     state: str = STARTED
+    volumes_from: t.Tuple[t.Tuple[str, bool], ...] = ()
+    keep_volumes: bool = True
     restart: bool = False
     recreate: bool = False
     repin: bool = False

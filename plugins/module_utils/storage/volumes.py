@@ -14,15 +14,17 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """volumes/<name>/volume.json. `created` is RFC 3339."""
+    """volumes/<name>/volume.json. `created` is RFC 3339. `fresh`: no container has had it yet."""
 
     name: str
     created: str
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fresh: bool = False
 
 
 def _from_json(value: records.Json) -> Volume:
-    return Volume(str(value["name"]), str(value["created"]), {str(key): str(each) for key, each in value["labels"].items()})
+    labels = {str(key): str(each) for key, each in value["labels"].items()}
+    return Volume(str(value["name"]), str(value["created"]), labels, fresh=bool(value.get("fresh", False)))
 
 
 def find(layout: Layout, name: str) -> t.Optional[Volume]:

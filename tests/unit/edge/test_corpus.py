@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 CORPUS: t.List[t.Dict[str, t.Any]] = yaml.safe_load(r"""
 - name: data container
   task: {name: mydata, image: busybox, volumes: [/data]}
-  refused: volumes                       # anonymous volumes would be lost with the container
+  means: {mounts: [{kind: volume, source: "", target: /data, read_only: false, propagation: rprivate, recursive: true, copy: true, create: false}]}
 - name: redis with a command string
   task:
     name: myredis

@@ -84,7 +84,6 @@ REFUSED: t.List[t.Tuple[str, str, Task]] = [
     ("a boolean in a command", "command", {"command": ["app", True]}),
     ("a boolean as a sysctl", "sysctls", {"sysctls": {"net.core.somaxconn": True}}),
     ("swap that is less than memory", "memory_swap", {"memory": "1g", "memory_swap": "512m"}),
-    ("a volume without a name", "volumes", {"volumes": ["/data"]}),
 ]
 
 

@@ -37,11 +37,11 @@ def test_the_order_in_the_task_makes_no_difference_and_parents_come_first() -> N
 
 
 @pytest.mark.parametrize("text", [
-    "", "webdata", "/data", ":/data", "webdata:", "webdata:data", "webdata:./data", "webdata:/", "webdata:/a/../b", "a:/b:ro:c",
+    "", "webdata", ":/data", "webdata:", "webdata:data", "webdata:./data", "webdata:/", "webdata:/a/../b", "a:/b:ro:c",
     "./www:/var/www", "~/www:/var/www",
     "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,exec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
     "webdata:/da\nta",
-    "/srv\0:/data", "webdata:/data:nocopy", "web/data:/data",
+    "/srv\0:/data", "web/data:/data",
 ])
 def test_what_is_no_volume_is_refused_and_the_option_is_named(text: str) -> None:
     with pytest.raises(Invalid) as caught:
@@ -91,3 +91,35 @@ def test_a_tmpfs_on_the_target_of_a_volume_is_refused() -> None:
 def test_volumes_and_tmpfs_are_one_sorted_list() -> None:
     merged = mounts.merge(mounts.parse_volumes(["a:/b", "c:/d"]), mounts.parse_tmpfs(["/c"]))
     assert [mount.target for mount in merged] == ["/b", "/c", "/d"]
+
+
+def test_a_target_alone_is_a_volume_that_gets_its_name_later() -> None:
+    assert mounts.parse_volumes(["/data"]) == (mounts.Mount("volume", "", "/data"),)
+
+
+def test_a_volume_may_stay_empty_and_a_bind_without_what_is_below() -> None:
+    bare, shallow = mounts.parse_volumes(["webdata:/data:nocopy", "/srv:/www:bind"])
+    assert (bare.copy, shallow.recursive) == (False, False)
+
+
+LONG = dict.fromkeys((
+    "target", "source", "type", "read_only", "propagation", "non_recursive", "create_mountpoint", "no_copy", "labels", "tmpfs_size",
+    "tmpfs_mode"))
+
+
+def test_the_long_form_says_what_the_short_one_says() -> None:
+    assert mounts.parse_mount({**LONG, "target": "/a/", "source": "data", "read_only": True}) == mounts.parse_volumes(["data:/a:ro"])[0]
+    long = {**LONG, "target": "/a", "type": "tmpfs", "tmpfs_size": "1M", "tmpfs_mode": "1777"}
+    assert mounts.parse_mount(long) == mounts.parse_tmpfs(["/a:size=1M,mode=1777"])[0]
+
+
+@pytest.mark.parametrize("given, option", [
+    ({"type": "bind"}, "mounts.source"), ({"type": "bind", "source": "data"}, "mounts.source"),
+    ({"type": "tmpfs", "source": "/a"}, "mounts.source"), ({"tmpfs_size": "1M"}, "mounts.tmpfs_size"),
+    ({"type": "bind", "source": "/a", "no_copy": True}, "mounts.no_copy"), ({"create_mountpoint": True}, "mounts.create_mountpoint"),
+    ({"type": "tmpfs", "tmpfs_mode": "9"}, "mounts.tmpfs_mode"), ({"type": "bind", "source": "/a", "propagation": "x"}, "mounts.propagation"),
+])
+def test_what_a_type_has_no_use_for_is_refused(given: t.Dict[str, t.Any], option: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        mounts.parse_mount({**LONG, "target": "/t", **given})
+    assert caught.value.subject == option

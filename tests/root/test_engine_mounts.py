@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes without a name, of an image, of another container; what a new volume begins with; host paths in the long form."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, StartFailed
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT
+from ansible_collections.cocker.engine.plugins.module_utils.storage import images, treecopy
+from ansible_collections.cocker.engine.tests.root import enginelab
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
+        config = ImageConfig(env=("PATH=/bin",), volumes=("/../../etc", "/proc", "/www"))
+        images.save(found.layout, ImageRecord("declaring", "1", ("base",), config, "2026-01-01T00:00:00Z", Provenance("directory")))
+        yield found
+
+
+@pytest.fixture
+def engine(lab):
+    with enginelab.clean(lab) as found:
+        yield found
+
+
+def ensure(engine, name="web", *, check=False, before=lambda: None, volumes_from=(), keep_volumes=True, state="started", **said):
+    wish = enginelab.wish(name, network_mode="none", state=state, **said)
+    wish = dataclasses.replace(wish, volumes_from=volumes_from, keep_volumes=keep_volumes)
+
+    def run():
+        before()
+        with enginelab.plain_errors():
+            return containers.ensure(open_host(engine.home, dry_run=check), wish)
+    return engine.lab.run(run)
+
+
+def start(engine, name="web", **said):
+    return ensure(engine, name, **{"images": ("box",), "command": enginelab.SLEEP, **said})
+
+
+def data(engine, volume):
+    return sorted(os.listdir(engine.layout.volume_data(volume)))
+
+
+def test_a_new_volume_begins_with_what_the_image_has(engine):
+    said = {"mounts": (Mount("volume", "pages", "/www"),)}
+    start(engine, **said)
+    assert engine.read("web", "ls /www") == "index.html" and data(engine, "pages") == ["index.html"]
+    engine.read("web", "rm /www/index.html")
+    assert not start(engine, **said).changed and start(engine, restart=True, **said).changed
+    assert data(engine, "pages") == []      # what was used once is never filled again
+
+
+def test_it_stays_empty_where_no_copy_is_wanted_and_is_kept_for_the_next_one(engine):
+    start(engine, mounts=(Mount("volume", "pages", "/www", copy=False),))
+    assert data(engine, "pages") == []
+    start(engine, "other", mounts=(Mount("volume", "pages", "/www"),))
+    assert data(engine, "pages") == ["index.html"]
+
+
+def test_a_copy_that_fails_leaves_nothing(engine):
+    def fail():
+        def copy_tree(source, target, **_options):
+            open(os.path.join(target, "half"), "w").close()
+            raise OSError(28, "made up")
+        treecopy.copy_tree = copy_tree
+
+    before = engine.snapshot()
+    with pytest.raises(OSError, match="made up"):
+        start(engine, mounts=(Mount("volume", "pages", "/www"),), before=fail)
+    assert engine.snapshot() == before
+
+
+def test_volumes_of_the_image_and_without_a_name(engine):
+    said = {"images": ("declaring",), "mounts": (Mount("volume", "", "/data"),)}
+    foreseen = start(engine, check=True, **said)
+    done = start(engine, **said)
+    assert foreseen.actions == done.actions
+    names = engine.layout.volume_names()
+    assert len(names) == 2 and all(name.startswith("web.") for name in names)
+    assert not start(engine, **said).changed and engine.layout.volume_names() == names
+    assert engine.read("web", "ls /www") == "index.html"
+    assert engine.read("web", "mount | grep -c ' /etc '; true") == "0"
+    ensure(engine, state=ABSENT)
+    assert engine.layout.volume_names() == names
+    start(engine, **said)
+    ensure(engine, state=ABSENT, keep_volumes=False)
+    assert engine.layout.volume_names() == []
+
+
+def test_a_named_volume_and_one_that_another_container_uses_stay(engine):
+    start(engine, mounts=(Mount("volume", "", "/data"), Mount("volume", "named", "/named")))
+    start(engine, "other", volumes_from=(("web", True),))
+    ensure(engine, state=ABSENT, keep_volumes=False)
+    assert len(engine.layout.volume_names()) == 2
+
+
+def test_mounts_of_another_container(engine):
+    start(engine, "db", mounts=(Mount("volume", "data", "/data"), Mount("tmpfs", "", "/fast")))
+    start(engine, volumes_from=(("db", True),))
+    engine.read("db", "echo hello > /data/file")
+    assert engine.read("web", "cat /data/file; touch /data/x 2>/dev/null || echo no; ls -d /fast 2>/dev/null; true") == "hello\nno"
+    assert not start(engine, volumes_from=(("db", True),)).changed
+    with pytest.raises(NotFound, match="nobody"):
+        start(engine, volumes_from=(("nobody", False),))
+
+
+def test_a_directory_of_the_host_is_made_where_that_is_wanted(engine, tmp_path):
+    path = str(tmp_path / "made" / "here")
+    with pytest.raises(Invalid, match="the host has no"):
+        start(engine, mounts=(Mount("bind", path, "/data"),))
+    start(engine, mounts=(Mount("bind", path, "/data", create=True),), check=True)
+    assert not os.path.exists(path)
+    with pytest.raises(StartFailed):
+        start(engine, mounts=(Mount("bind", path, "/data", create=True),), command=("/nothing",))
+    assert os.listdir(tmp_path) == []
+    done = start(engine, mounts=(Mount("bind", path, "/data", create=True),))
+    assert "create_directory" in [action["action"] for action in done.actions] and os.path.isdir(path)
+    assert not start(engine, mounts=(Mount("bind", path, "/data", create=True),)).changed
+
+
+def test_labels_of_a_volume_that_a_container_makes(engine):
+    start(engine, mounts=(Mount("volume", "data", "/data", labels={"tier": "db"}),))
+    with open(engine.layout.volume_record("data"), encoding="utf-8") as record:
+        assert json.load(record)["labels"] == {"tier": "db"}
