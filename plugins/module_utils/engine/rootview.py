@@ -71,7 +71,7 @@ def _of_process(found: ContainerState) -> Root:
 
 def mounted(host: Host, record: ContainerRecord, *, writable: bool = False) -> Root:
     """Its root in a mount namespace of its own, where no process stays."""
-    lower = snapshots.lower_dirs(host.layout, [pin.layers for pin in record.pins])
+    lower = snapshots.lower_dirs(host.layout, record.stack())
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = os.fork()

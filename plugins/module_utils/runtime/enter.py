@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import lent, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     CockerError,
     Conflict,
@@ -22,7 +22,16 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     Unsupported,
     tolerate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, control, relay, state, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
+    command,
+    control,
+    defaults,
+    relay,
+    state,
+    streams,
+    sync,
+    tools,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -93,12 +102,13 @@ def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[
     wanted = _wanted(target.bundle.process, request)
     syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])
     between = _between(request, target, open_log)
+    held = tools.hold(request["tools"]) if request["tools"] else -1
     heard, report = os.pipe()
     wakeup = _wake_on_child()
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target.cgroup)
     if pid == 0:
-        _become(target, wanted, syscalls, between, report=report, in_unified=in_unified)
+        _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held)
     os.close(report)
     between.in_parent()
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
@@ -158,6 +168,9 @@ def _find(state_dir: str, folder: str) -> Target:
 
 def _wanted(own: oci.Process, request: t.Mapping[str, t.Any]) -> oci.Process:
     added = tuple("%s=%s" % pair for pair in request["env"].items())
+    if request["tools"]:
+        path = [word for word in own.env + added if word.startswith("PATH=")][-1:] or ["PATH=" + defaults.PATH]
+        added += (path[0] + ":" + lent.PATH,)
     user = request["user"] or own.user
     return own._replace(args=tuple(request["args"]), env=own.env + added, cwd=request["cwd"] or own.cwd, user=user)
 
@@ -177,7 +190,8 @@ def _wake_on_child() -> int:
 
 
 def _become(
-    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *, report: int, in_unified: bool
+    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *,
+    report: int, in_unified: bool, held: int,
 ) -> t.NoReturn:
     step = "start"
     try:
@@ -194,6 +208,9 @@ def _become(
         for kind in _ORDER:
             if kind in target.spaces:
                 namespaces.setns(target.spaces[kind], kind)
+        if held >= 0:
+            step = "tools"
+            tools.show(held)
         step = "process"
         command.execute(wanted, syscalls=syscalls, report=report)
     except BaseException as error:  # a copy of the launcher must not go on as a second one

@@ -65,7 +65,8 @@ class StartResult:
 class ExecRequest:
     """`env` is added to the container's; `cwd` and `user` are the container's own where empty.
 
-    `detach` is an empty directory for its log and records: it is started, and not waited for.
+    `detach` is an empty directory for its log and records: it is started, and not waited for. `tools` is a directory of the host that
+    the command, and nobody else in the container, sees (storage/toolset.py).
     """
 
     bundle: str
@@ -77,6 +78,7 @@ class ExecRequest:
     stdin: bytes = b""
     tty: bool = False
     detach: str = ""
+    tools: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +169,7 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
     """Raises NotFound or Conflict when the container does not run, Invalid for a bad user or directory."""
     message = {
         "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
-        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach,
+        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach, "tools": request.tools,
         "timeout": timeout, "seccomp_cache": _cache(engine),
     }
     head = json.dumps(message).encode()
