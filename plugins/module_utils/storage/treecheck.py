@@ -7,6 +7,7 @@ change is not seen. A layer that was a container's writable one has no list. Not
 """
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -21,6 +22,8 @@ LIST = "tree.z"
 MISSING, ADDED, CHANGED = "missing", "added", "changed"
 _ROOT = ""
 _LEVEL = 1
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEPS = 15  # names of up to 255 bytes that one call takes
 # In this order in the list. The last two mean nothing once a store was copied to other inodes.
 _NAMES = ("kind", "mode", "owner", "group", "size", "mtime", "device", "target")
 _PLACE = ("inode", "ctime")
@@ -62,18 +65,12 @@ def findings(layer: str) -> t.Optional[t.List[Finding]]:
 
 def size(top: str) -> int:
     """The sum of the sizes of its files, each once; 0 where there is none."""
-    total, seen, pending = 0, set(), [top] if os.path.isdir(top) else []
-    while pending:
-        with tolerate(errno.ENOENT, errno.ENOTDIR), os.scandir(pending.pop()) as names:
-            for each in names:
-                with tolerate(errno.ENOENT):
-                    facts = each.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(facts.st_mode):
-                        pending.append(each.path)
-                    elif stat.S_ISREG(facts.st_mode) and facts.st_ino not in seen:
-                        total += facts.st_size
-                        if facts.st_nlink > 1:
-                            seen.add(facts.st_ino)
+    total, seen = 0, set()
+    for _path, facts, _target in _walk(top) if os.path.isdir(top) else ():
+        if stat.S_ISREG(facts.st_mode) and facts.st_ino not in seen:
+            total += facts.st_size
+            if facts.st_nlink > 1:
+                seen.add(facts.st_ino)
     return total
 
 
@@ -84,23 +81,46 @@ def _differences(names: t.Sequence[str], before: Entry, now: Entry) -> t.Dict[st
 
 
 def _entries(top: str) -> t.Dict[str, Entry]:
-    """Nobody else writes in a layer, so names may be joined to paths. Surrogates stand for bytes that are no UTF-8."""
-    found = {_ROOT: _entry(top, os.lstat(top))}
-    pending = [(top, "")]
-    while pending:
-        folder, prefix = pending.pop()
-        with os.scandir(folder) as names:
-            for each in names:
-                facts = each.stat(follow_symlinks=False)
-                found[prefix + each.name] = _entry(each.path, facts)
-                if stat.S_ISDIR(facts.st_mode):
-                    pending.append((each.path, prefix + each.name + "/"))
+    """Surrogates stand for bytes that are no UTF-8."""
+    found = {_ROOT: _entry(os.lstat(top), "")}
+    found.update((path, _entry(facts, target)) for path, facts, target in _walk(top))
     return found
 
 
-def _entry(path: str, facts: os.stat_result) -> Entry:
+def _walk(top: str) -> t.Iterator[t.Tuple[str, os.stat_result, str]]:
+    """Path below `top`, facts and, of a link, where it leads. No path is too long, no tree too deep; what vanishes is left out."""
+    root = os.open(top, _FOLDER)
+    try:
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            with tolerate(errno.ENOENT, errno.ENOTDIR, errno.ELOOP), _opened(root, prefix) as folder, os.scandir(folder) as names:
+                for each in names:
+                    with tolerate(errno.ENOENT):
+                        facts = each.stat(follow_symlinks=False)
+                        yield prefix + each.name, facts, os.readlink(each.name, dir_fd=folder) if stat.S_ISLNK(facts.st_mode) else ""
+                        if stat.S_ISDIR(facts.st_mode):
+                            pending.append(prefix + each.name + "/")
+    finally:
+        os.close(root)
+
+
+@contextlib.contextmanager
+def _opened(root: int, prefix: str) -> t.Iterator[int]:
+    """A directory below another one, in steps that the kernel takes (PATH_MAX)."""
+    fd, names = os.open(".", _FOLDER, dir_fd=root), prefix.split("/")[:-1]
+    try:
+        for start in range(0, len(names), _STEPS):
+            inner = os.open("/".join(names[start:start + _STEPS]), _FOLDER, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _entry(facts: os.stat_result, target: str) -> Entry:
     kind = _KINDS.get(stat.S_IFMT(facts.st_mode), "other")
-    target = os.readlink(path) if kind == "link" else ""
     size = 0 if kind == "directory" else facts.st_size
     return [kind, stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, size, facts.st_mtime_ns, facts.st_rdev, target,
             facts.st_ino, facts.st_ctime_ns]
