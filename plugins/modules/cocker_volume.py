@@ -34,10 +34,26 @@ options:
       - Left out, the volume has none.
     type: dict
     aliases: [label]
+  owner:
+    description:
+      - Who owns the top directory of the volume, as the name of a user of the host or as a number. A user of a container only is given
+        by number.
+      - What is in the volume keeps its owner, also when this changes. A volume that an image fills gets it, too.
+      - Left out, it is root, or whoever the image says, and is not managed.
+    type: str
+  group:
+    description:
+      - The group of the top directory, as O(owner) is its owner.
+    type: str
+  mode:
+    description:
+      - The mode of the top directory in octal digits. Left out, it is V("0755"), or what the image says, and is not managed.
+    type: raw
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
   - module: cocker.engine.cocker_volume_info
+  - module: cocker.engine.cocker_volume_archive
   - module: cocker.engine.cocker_container
 """
 
@@ -52,6 +68,13 @@ EXAMPLES = r"""
 - name: Its files are below this directory on the host
   ansible.builtin.debug:
     var: webdata.volume.Mountpoint
+
+- name: A volume for a service that is not root, by the number of its user in the container
+  cocker.engine.cocker_volume:
+    name: database
+    owner: "999"
+    group: "999"
+    mode: "0700"
 
 - name: Other labels; the data stays
   cocker.engine.cocker_volume:

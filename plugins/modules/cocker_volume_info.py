@@ -33,9 +33,9 @@ EXAMPLES = r"""
   register: webdata
 
 - name: Save its data, if there is any
-  community.general.archive:
-    path: "{{ webdata.volume.Mountpoint }}/"
-    dest: /srv/backup/webdata.tar.gz
+  cocker.engine.cocker_volume_archive:
+    name: webdata
+    path: /srv/backup/webdata.tar.gz
   when: webdata.exists
 
 - name: All volumes

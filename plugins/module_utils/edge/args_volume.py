@@ -8,4 +8,7 @@ SPEC = Spec({
     "name": {"type": "str", "required": True, "aliases": ["volume_name"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
     "labels": {"type": "dict", "aliases": ["label"]},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw"},
 })

@@ -49,6 +49,7 @@ def _fill(host: Host, mount: Mount, root: int) -> None:
             os.mkdir(staging, 0o700)
             if not os.listdir(data):
                 treecopy.copy_tree(mounts.path_of(source) + "/.", staging)
+                volumes.describe(staging, volumes.get(host.layout, mount.source))
                 os.rename(staging, data)
         finally:
             os.close(source)

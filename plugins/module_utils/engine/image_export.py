@@ -7,25 +7,20 @@ Not here: what is in the file (storage/writeimage.py).
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
-import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect
+from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, newfile
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import names
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.image_wishes import COCKERIMAGE, ExportWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import exports, images, layers, writeimage
+from ansible_collections.cocker.engine.plugins.module_utils.storage.compress import Write
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Blob
 
 EXPORT, REPLACE = "export", "replace"
-_CHUNK = 1 << 20
 
 
 def ensure(host: Host, wish: ExportWish) -> Outcome:
@@ -36,9 +31,9 @@ def ensure(host: Host, wish: ExportWish) -> Outcome:
         records = tuple(images.resolve(host.layout, ref) for ref in wish.images)
         wanted = writeimage.Wanted(records, wish.format, wish.compression)
         path = _target(wish, records)
-        have = _found(path)
+        have = newfile.found(path)
         known = exports.find(host.layout, wanted.key())
-        new = stack.enter_context(_New(host, wanted, path))
+        new = stack.enter_context(newfile.NewFile(path, lambda out: _write(host, wanted, out), dry_run=host.dry_run))
         if known is None and (have is not None or not host.dry_run):
             known = new.make()
         plan = _plan(wish, path, have, known)
@@ -73,77 +68,11 @@ def _target(wish: ExportWish, records: t.Sequence[ImageRecord]) -> str:
     path = wish.path
     if os.path.isdir(path) and wish.format == COCKERIMAGE:
         path = os.path.join(path, names.file_name(records[0].ref))
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise Invalid("path", "%s is not a file" % path)
-        return os.path.realpath(path)       # a link stays, what it leads to is written
-    except FileNotFoundError:
-        if not os.path.isdir(os.path.dirname(path)):
-            raise Invalid("path", "the directory of %s does not exist" % path) from None
-        return path
-    except OSError as error:
-        raise Invalid("path", "%s: %s" % (path, error.strerror)) from error
+    return newfile.place(path)
 
 
-def _found(path: str) -> t.Optional[Blob]:
-    """All of it is read: a file that was damaged since has the size and the time of the whole one."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    found, size = hashlib.sha256(), 0
-    with open(fd, "rb", buffering=0) as stream:
-        for piece in iter(lambda: stream.read(_CHUNK), b""):
-            found.update(piece)
-            size += len(piece)
-    return Blob("sha256:" + found.hexdigest(), size)
-
-
-class _New:
-    """The file beside its place, made at most once; in a dry run only its digest."""
-
-    def __init__(self, host: Host, wanted: writeimage.Wanted, path: str) -> None:
-        self._host = host
-        self._wanted = wanted
-        self._path = path
-        self._temporary = ""
-        self.made: t.Optional[Blob] = None
-
-    def __enter__(self) -> _New:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        if self._temporary:
-            with tolerate(errno.ENOENT):
-                os.unlink(self._temporary)
-
-    def make(self) -> Blob:
-        if self._host.dry_run:
-            return writeimage.write(self._host.layout, self._wanted, len)
-        folder = os.path.dirname(self._path)
-        for left in fs.abandoned(folder):
-            if fs.is_temporary_of(left, self._path):
-                os.unlink(left)
-        self._temporary = os.path.join(folder, fs.temporary_name(os.path.basename(self._path)))
-        fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with layers.aside(self._host.layout.layers) as spool:
-                self.made = writeimage.write(self._host.layout, self._wanted, lambda data: fs.write_all(fd, data), spool=spool)
-            self._describe(fd)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        return self.made
-
-    def _describe(self, fd: int) -> None:
-        """Owner and mode of the file that is replaced, else root's alone: an image may hold secrets."""
-        with contextlib.suppress(FileNotFoundError):
-            facts = os.stat(self._path)
-            os.fchown(fd, facts.st_uid, facts.st_gid)
-            os.fchmod(fd, stat.S_IMODE(facts.st_mode))
-
-    def place(self) -> None:
-        if not self._temporary:
-            self.make()
-        os.rename(self._temporary, self._path)
-        fs.fsync_dir(os.path.dirname(self._path))
+def _write(host: Host, wanted: writeimage.Wanted, out: Write) -> Blob:
+    if host.dry_run:
+        return writeimage.write(host.layout, wanted, out)
+    with layers.aside(host.layout.layers) as spool:
+        return writeimage.write(host.layout, wanted, out, spool=spool)

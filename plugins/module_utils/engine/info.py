@@ -70,7 +70,7 @@ def images(host: Host, name: t.Optional[str]) -> Shown:
 def volumes(host: Host, name: t.Optional[str]) -> Shown:
     names = host.layout.volume_names() if name is None else [name]
     found = [volume_store.find(host.layout, each) for each in names]
-    return [inspect.volume(each.name, each.created, each.labels, host.layout.volume_data(each.name)) for each in found if each is not None]
+    return [inspect.volume(each, host.layout.volume_data(each.name)) for each in found if each is not None]
 
 
 def networks(host: Host, name: t.Optional[str]) -> Shown:

@@ -24,6 +24,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.image import I
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
+if t.TYPE_CHECKING:  # a value, whose file is of no other use here
+    from ansible_collections.cocker.engine.plugins.module_utils.storage.volumes import Volume
+
 Shown = t.Dict[str, t.Any]
 SHM_SIZE = 64 << 20
 _NEVER = "0001-01-01T00:00:00Z"
@@ -278,9 +281,11 @@ def network(found: Network, users: t.Iterable[Lease]) -> Shown:
     }
 
 
-def volume(name: str, created: str, labels: t.Mapping[str, str], data: str) -> Shown:
+def volume(found: Volume, data: str) -> Shown:
+    said = {"owner": found.owner, "group": found.group, "mode": None if found.mode is None else "%04o" % found.mode}
     return {
-        "Name": name, "Driver": "local", "Mountpoint": data, "CreatedAt": created, "Labels": dict(labels), "Options": {}, "Scope": "local",
+        "Name": found.name, "Driver": "local", "Mountpoint": data, "CreatedAt": found.created, "Labels": dict(found.labels),
+        "Options": {key: str(value) for key, value in said.items() if value is not None}, "Scope": "local",
     }
 
 

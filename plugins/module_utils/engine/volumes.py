@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect, observe
@@ -22,12 +23,11 @@ def ensure(host: Host, wish: VolumeWish) -> Outcome:
     name = wish.spec.name
     with host.locked("volume", name):
         have = volumes.find(host.layout, name)
-        plan = _plan_absent(name, have, users(host, name)) if wish.state == ABSENT else _plan_present(wish.spec, have)
+        plan = _plan_absent(name, have, users(host, name)) if wish.state == ABSENT else _plan_present(wish.spec, have, _top(host, name))
         execute(plan, lambda action: _step(host, action, wish.spec), dry_run=host.dry_run)
         shown = None
         if wish.state != ABSENT:
-            made = volumes.find(host.layout, name) or volumes.Volume(name, now(), dict(wish.spec.labels or {}))
-            shown = inspect.volume(made.name, made.created, made.labels, host.layout.volume_data(name))
+            shown = inspect.volume(volumes.find(host.layout, name) or _new(wish.spec), host.layout.volume_data(name))
         return outcome(plan, {"volume": shown})
 
 
@@ -74,15 +74,31 @@ def _plan_absent(name: str, have: t.Optional[volumes.Volume], used_by: t.Sequenc
     return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, name),), {"exists": True}, {"exists": False})
 
 
-def _plan_present(want: VolumeSpec, have: t.Optional[volumes.Volume]) -> Plan:
-    labels = dict(want.labels or {})
+def _top(host: Host, name: str) -> t.Dict[str, t.Any]:
+    """What the top directory is, in the words of the options. Empty where there is none."""
+    try:
+        facts = os.stat(host.layout.volume_data(name), follow_symlinks=False)
+    except FileNotFoundError:
+        return {}
+    return {"owner": facts.st_uid, "group": facts.st_gid, "mode": _mode(stat.S_IMODE(facts.st_mode))}
+
+
+def _mode(mode: int) -> str:
+    return "%04o" % mode
+
+
+def _plan_present(want: VolumeSpec, have: t.Optional[volumes.Volume], top: t.Mapping[str, t.Any]) -> Plan:
+    said = {"owner": want.owner, "group": want.group, "mode": None if want.mode is None else _mode(want.mode)}
+    after = {"labels": dict(want.labels or {}), **{key: value for key, value in said.items() if value is not None}}
     if have is None:
-        after = {"exists": True, "labels": labels}
-        return Plan(CREATE, ("the volume does not exist",), (Action(CREATE, want.name),), {"exists": False}, after)
-    if dict(have.labels) == labels:
+        action = Action(CREATE, want.name)
+        return Plan(CREATE, ("the volume does not exist",), (action,), {"exists": False}, {"exists": True, **after})
+    before = {"labels": dict(have.labels), **top}
+    changed = [key for key, value in after.items() if before.get(key) != value]
+    if not changed:
         return Plan()
-    action = Action(UPDATE, want.name, {"options": ["labels"]})
-    return Plan(UPDATE, ("labels changed",), (action,), {"labels": dict(have.labels)}, {"labels": labels})
+    return Plan(UPDATE, tuple("%s changed" % key for key in changed), (Action(UPDATE, want.name, {"options": sorted(changed)}),),
+                {key: before.get(key) for key in changed}, {key: after[key] for key in changed})
 
 
 def _step(host: Host, action: Action, want: VolumeSpec) -> Step:
@@ -97,4 +113,8 @@ def make(host: Host, want: VolumeSpec) -> Step:
 
 
 def _ensure(host: Host, want: VolumeSpec) -> None:
-    volumes.ensure(host.layout, volumes.Volume(want.name, now(), dict(want.labels or {}), fresh=True))
+    volumes.ensure(host.layout, _new(want))
+
+
+def _new(want: VolumeSpec) -> volumes.Volume:
+    return volumes.Volume(want.name, now(), dict(want.labels or {}), True, want.owner, want.group, want.mode)

@@ -13,12 +13,13 @@ import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mountinfo, poll, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, is_missing, libc
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, libc, syscall
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, tolerate
 
 Name = t.Union[str, bytes]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_EXCHANGE = 2           # RENAME_EXCHANGE: Linux 3.15
 _LOCK_INTERVAL = 0.02
 _TEMPORARY = ".tmp-"    # then the writer's pid
 _BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
@@ -72,6 +73,29 @@ def write_all(fd: int, data: t.Union[bytes, memoryview]) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view):]
+
+
+def exchange(one: str, other: str) -> None:
+    """Each gets the other's name, in one step (renameat2(2), RENAME_EXCHANGE). Both are there, on one file system.
+
+    In two steps where the kernel or the file system cannot: whoever is killed between them leaves `one` under a name beside it.
+    """
+    try:
+        if "renameat2" in NR:
+            places = (consts.AT_FDCWD, os.fsencode(one), consts.AT_FDCWD, os.fsencode(other))
+            syscall(NR["renameat2"], *places, _EXCHANGE, op="rename", subject=one)
+            return
+    except KernelError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+    aside = os.path.join(os.path.dirname(one), temporary_name(os.path.basename(one)))
+    os.rename(one, aside)
+    try:
+        os.rename(other, one)
+    except BaseException:
+        os.rename(aside, one)
+        raise
+    os.rename(aside, other)
 
 
 def fsync_dir(path: str) -> None:

@@ -8,7 +8,10 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class VolumeSpec:
-    """`labels` None is `not managed`."""
+    """None is `not managed`. `owner` and `group` are numbers; they and `mode` are those of the top directory, and of nothing below it."""
 
     name: str
     labels: t.Optional[t.Mapping[str, str]] = None
+    owner: t.Optional[int] = None
+    group: t.Optional[int] = None
+    mode: t.Optional[int] = None

@@ -115,6 +115,22 @@ class VolumeWish:
     state: str = PRESENT
 
 
+BACKUP, RESTORE = "backup", "restore"
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeArchiveWish:
+    """`path` is on the host. `compression` (plain, gzip, zstd) is that of a file that is written. `force` is for a volume that holds other
+    data than the archive: None refuses, True replaces it, False leaves it.
+    """
+
+    name: str
+    path: str
+    operation: str = BACKUP
+    compression: str = "plain"
+    force: t.Optional[bool] = None
+
+
 @dataclasses.dataclass(frozen=True)
 class ExecWish:
     """`env` comes on top of the container's. `timeout` in seconds, None waits for ever. `creates` and `removes` are paths in the container:

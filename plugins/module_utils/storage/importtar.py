@@ -26,7 +26,7 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC      # a FIFO in its place mu
 
 def digest(path: str) -> str:
     """`sha256:...` of the file as it lies there: whether it would bring anything new. Raises NotFound, Damaged."""
-    with _opened(path) as fd:
+    with opened(path) as fd:
         return _digest(fd)
 
 
@@ -35,11 +35,11 @@ def import_archive(
     tree: t.Type[unpack.Tree] = unpack.Tree,
 ) -> Layer:
     """Raises NotFound, Damaged, Unsupported, CockerError; whoever made `staging` removes it then."""
-    with _opened(path) as fd:
+    with opened(path) as fd:
         before = os.fstat(fd)
         kind = decompress.kind_of(os.pread(fd, _HEAD, 0))
         with contextlib.ExitStack() as stack:
-            child, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(_opened(path)), kind, staging.diff, limits, tree))
+            child, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(opened(path)), kind, staging.diff, limits, tree))
             found = _digest(fd)
             while not child.is_ready(_SYNC_INTERVAL):
                 fs.sync_filesystem(staging.path)        # the disk works while the archive is read, so little is left at the end
@@ -51,7 +51,7 @@ def import_archive(
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> t.Iterator[int]:
+def opened(path: str) -> t.Iterator[int]:
     try:
         fd = os.open(path, _OPEN)
     except FileNotFoundError:

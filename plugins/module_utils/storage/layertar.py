@@ -31,8 +31,9 @@ _KINDS = (
 _ELSEWHERE = ("trusted.overlay.redirect", "trusted.overlay.metacopy")
 
 
-# How the archive says what of the layers below is hidden: by OCI's `.wh.` entries; by devices and attributes, as on the disk; not at all
-OCI, DEVICES, NOTHING = "oci", "devices", "nothing"
+# How the archive says what of the layers below is hidden: by OCI's `.wh.` entries; by devices and attributes, as on the disk; not at all.
+# EXACT is for a tree that is no layer: as DEVICES, and these devices have an owner, a mode and a time like any other.
+OCI, DEVICES, NOTHING, EXACT = "oci", "devices", "nothing", "exact"
 
 
 class Total(t.NamedTuple):
@@ -42,13 +43,13 @@ class Total(t.NamedTuple):
     size: int
 
 
-def write(top: str, out: Write) -> Total:
+def write(top: str, out: Write, *, hidden: str = OCI) -> Total:
     """`out` gets the archive in pieces, each valid during the call only. Raises Damaged for a tree that changes meanwhile, Unsupported.
 
     Sockets are left out: no archive holds them.
     """
     seen = (stackwalk.Seen(visit, _hides_all(visit)) for visit in treecopy.walk(top) if visit.event != treecopy.LEAVE)
-    return _write(top, seen, _Writer(out, OCI))
+    return _write(top, seen, _Writer(out, hidden))
 
 
 def write_stack(tops: t.Sequence[str], out: Write, *, hidden: str) -> Total:
@@ -93,7 +94,7 @@ class _Writer:
             raise Unsupported("write", os.fsdecode(visit.path), "a name that begins with .wh. would hide another one")
         if stat.S_ISSOCK(mode):
             return
-        if stackwalk.is_whiteout(facts):
+        if stackwalk.is_whiteout(facts) and self._hidden != EXACT:
             folder, slash, name = visit.path.rpartition(b"/")
             self._whiteout(visit.path, folder + slash + WHITEOUT + name)
         elif stat.S_ISDIR(mode):
@@ -111,7 +112,7 @@ class _Writer:
             os.close(fd)
 
     def _directory(self, path: bytes, facts: os.stat_result, xattrs: t.Mapping[str, bytes], *, hides_all: bool) -> None:
-        mark = [(b"SCHILY.xattr." + os.fsencode(HIDES_ALL), b"y")] if hides_all and self._hidden == DEVICES else []
+        mark = [(b"SCHILY.xattr." + os.fsencode(HIDES_ALL), b"y")] if hides_all and self._hidden in (DEVICES, EXACT) else []
         self._header(path, archive.DIRECTORY, facts, xattrs=xattrs, said=mark)
         if hides_all and self._hidden == OCI:
             self._whiteout(b"", (path if path != b"./" else b"") + OPAQUE)

@@ -14,17 +14,28 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """volumes/<name>/volume.json. `created` is RFC 3339. `fresh`: no container has had it yet."""
+    """volumes/<name>/volume.json. `created` is RFC 3339. `fresh`: no container has had it yet.
+
+    `owner`, `group` and `mode` are those of the top directory where somebody has asked for them, also after it was filled anew.
+    `archive` is the digest of the file that it was restored from last, `tree` what it was like then (importdir.digest).
+    """
 
     name: str
     created: str
     labels: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     fresh: bool = False
+    owner: t.Optional[int] = None
+    group: t.Optional[int] = None
+    mode: t.Optional[int] = None
+    archive: str = ""
+    tree: str = ""
 
 
 def _from_json(value: records.Json) -> Volume:
     labels = {str(key): str(each) for key, each in value["labels"].items()}
-    return Volume(str(value["name"]), str(value["created"]), labels, fresh=bool(value.get("fresh", False)))
+    owner, group, mode = (None if value.get(key) is None else int(value[key]) for key in ("owner", "group", "mode"))
+    archive, tree = (str(value.get(key, "")) for key in ("archive", "tree"))
+    return Volume(str(value["name"]), str(value["created"]), labels, bool(value.get("fresh", False)), owner, group, mode, archive, tree)
 
 
 def find(layout: Layout, name: str) -> t.Optional[Volume]:
@@ -47,20 +58,38 @@ def all_volumes(layout: Layout) -> records.Listing[Volume]:
 
 
 def ensure(layout: Layout, volume: Volume) -> None:
-    """There with these labels when it returns; its data is never touched. Whole or not at all. The caller holds its lock."""
+    """There with these labels and top when it returns; its data is never touched. Whole or not at all. The caller holds its lock."""
     have = find(layout, volume.name)
     if have is not None:
-        if have.labels != volume.labels:
-            save(layout, dataclasses.replace(have, labels=volume.labels))
+        said = {key: value for key, value in dataclasses.asdict(volume).items() if key in ("owner", "group", "mode") and value is not None}
+        new = dataclasses.replace(have, labels=volume.labels, **said)
+        describe(layout.volume_data(volume.name), new)
+        if new != have:
+            save(layout, new)
         return
     if os.path.lexists(layout.volume(volume.name)):
         raise Conflict("make", "volume %s" % volume.name, "%s is in the way, without a record" % layout.volume(volume.name))
     with layers.aside(layout.volumes) as path:
         os.mkdir(os.path.join(path, "_data"), 0o755)
         os.chmod(os.path.join(path, "_data"), 0o755)
+        describe(os.path.join(path, "_data"), volume)
         records.write(os.path.join(path, "volume.json"), dataclasses.asdict(volume))
         os.rename(path, layout.volume(volume.name))
     fs.fsync_dir(layout.volumes)
+
+
+def describe(directory: str, volume: Volume) -> None:
+    """The directory gets what the volume's top is wanted to have. What nobody asked for stays."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(fd)
+        owner = tuple(have if want is None else want for want, have in ((volume.owner, facts.st_uid), (volume.group, facts.st_gid)))
+        if owner != (facts.st_uid, facts.st_gid):
+            os.fchown(fd, *owner)
+        if volume.mode is not None:
+            os.fchmod(fd, volume.mode)
+    finally:
+        os.close(fd)
 
 
 def save(layout: Layout, volume: Volume) -> None:

@@ -12,17 +12,25 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import (
     args_info,
     args_network,
     args_volume,
+    args_volume_archive,
     parse_exec,
     parse_image,
     parse_info,
     parse_network,
     parse_volume,
+    parse_volume_archive,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.queries import ImageQuery
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish, ImageWish, NetworkWish, VolumeWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import (
+    ExecWish,
+    ImageWish,
+    NetworkWish,
+    VolumeArchiveWish,
+    VolumeWish,
+)
 
 Filled = t.Callable[..., t.Dict[str, t.Any]]
 Given = t.Dict[str, t.Any]
@@ -32,6 +40,7 @@ READERS: t.Dict[str, t.Tuple[t.Any, t.Callable[..., t.Any]]] = {
     "image": (args_image.SPEC, parse_image.wish),
     "network": (args_network.SPEC, parse_network.wish),
     "volume": (args_volume.SPEC, parse_volume.wish),
+    "volume_archive": (args_volume_archive.SPEC, parse_volume_archive.wish),
     "exec": (args_exec.SPEC, parse_exec.task),
     "info": (args_info.NETWORK, parse_info.named),
     "image_info": (args_info.IMAGE, parse_info.image),
@@ -98,6 +107,11 @@ def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
     ),
     ("volume", {"name": "data"}, VolumeWish(VolumeSpec("data"))),
     ("volume", {"name": "data", "labels": {}}, VolumeWish(VolumeSpec("data", labels={}))),
+    ("volume", {"name": "data", "owner": "999", "group": "root", "mode": "750"}, VolumeWish(VolumeSpec("data", None, 999, 0, 0o750))),
+    ("volume_archive", {"name": "a", "path": "/x/a.tar"}, VolumeArchiveWish("a", "/x/a.tar")),
+    ("volume_archive", {"name": "a", "path": "/x/a.tgz"}, VolumeArchiveWish("a", "/x/a.tgz", compression="gzip")),
+    ("volume_archive", {"name": "a", "path": "/x/a.zst", "compression": "none"}, VolumeArchiveWish("a", "/x/a.zst")),
+    ("volume_archive", {"name": "a", "path": "/x", "operation": "restore", "force": False}, VolumeArchiveWish("a", "/x", "restore", force=False)),
     ("volume", {"name": "data", "labels": {"n": 1}, "state": "absent"}, VolumeWish(VolumeSpec("data", labels={"n": "1"}), state="absent")),
     ("info", {}, None),
     ("info", {"name": "web"}, "web"),
@@ -150,6 +164,13 @@ def test_commands(read: t.Callable[..., t.Any], given: Given, wish: ExecWish) ->
     ("network", "labels", {"name": "web0", "labels": {"a": None}}),
     ("volume", "name", {"name": "."}),
     ("volume", "name", {"name": "a/b"}),
+    ("volume", "owner", {"name": "a", "owner": "nobody-of-that-name"}),
+    ("volume", "owner", {"name": "a", "owner": "4294967295"}),
+    ("volume", "group", {"name": "a", "group": "-1"}),
+    ("volume", "mode", {"name": "a", "mode": "u=rwx"}),
+    ("volume_archive", "path", {"name": "a", "path": "x.tar"}),
+    ("volume_archive", "force", {"name": "a", "path": "/x", "force": True}),
+    ("volume_archive", "compression", {"name": "a", "path": "/x", "operation": "restore", "compression": "gzip"}),
     ("volume", "labels", {"name": "a", "labels": {"a": []}}),
     ("exec", "container", {"container": "a/b", "argv": ["id"]}),
     ("exec", "argv", {"container": "web", "argv": []}),
