@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
-import typing as t
 
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.tests.root import enginelab
+from ansible_collections.cocker.engine.tests.root import clilab, enginelab
 
 pytestmark = pytest.mark.root
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
-    target = tmp_path_factory.mktemp("cli") / "cocker"
-    subprocess.run([sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target), sys.executable], check=True)
-    return str(target)
+    return clilab.packed(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +24,10 @@ def lab(tmp_path_factory):
         yield found
 
 
-class Cocker:
-    """Each call is a process of its own on the laboratory's host."""
-
-    def __init__(self, engine: enginelab.Engine, command: str) -> None:
-        self.engine, self._command = engine, command
-
-    def __call__(self, *words: str, stdin: str = "") -> t.Tuple[int, str, str]:
-        env = {"PATH": os.environ["PATH"], "COCKER_HOME": self.engine.home}
-
-        def run() -> t.Tuple[int, str, str]:
-            done = subprocess.run([self._command, *words], env=env, input=stdin, capture_output=True, text=True, check=False)
-            return done.returncode, done.stdout, done.stderr
-        return self.engine.lab.run(run)
-
-
 @pytest.fixture
 def cocker(lab, command):
     with enginelab.clean(lab) as engine:
-        yield Cocker(engine, command)
+        yield clilab.Cocker(engine, command)
 
 
 def test_a_container_from_the_command_line_to_its_end(cocker):
@@ -97,7 +75,7 @@ def test_listings_in_json_are_one_object_a_line(cocker):
     (["ps", "--filter", "colour=red"], 2, "KEY one of"),
     (["run", "--name", "a/..", "box"], 2, "name"),
     (["run", "--name", "web", "nix", "true"], 1, "nix"),
-    (["exec", "nix", "true"], 1, "does not exist"),
+    (["exec", "nix", "true"], 125, "does not exist"),
     (["inspect", "nix"], 1, "nix"),
     (["--home", "relative", "ps"], 2, "cocker_home"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""start, stop, restart, kill, pause, unpause, wait, rm, exec: on containers that exist.
+"""start, stop, restart, kill, pause, unpause, wait, rm: on containers that exist.
 
 Each name is printed when it is done; one failure does not hide the others.
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, units, wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
@@ -102,34 +100,6 @@ def _remove(context: Context, said: argparse.Namespace) -> int:
     return each(context, [names.object_name(name, "NAME") for name in said.names], remove)
 
 
-def _shape_exec(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-e", "--env", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
-    parser.add_argument("-w", "--workdir", metavar="DIRECTORY")
-    parser.add_argument("-i", "--interactive", action="store_true", help="give it this command's standard input")
-    parser.add_argument("name", metavar="NAME")
-    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
-
-
-def _exec(context: Context, said: argparse.Namespace) -> int:
-    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_exec, parse_exec
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import exec as execution
-
-    params = asked.params(
-        args_exec.SPEC, container=said.name, argv=said.argv, env=dict(pair.partition("=")[::2] for pair in said.env), user=said.user,
-        chdir=said.workdir, strip_empty_ends=False,
-    )
-    wish = parse_exec.task(params).wish
-    if said.interactive:
-        wish = dataclasses.replace(wish, stdin=sys.stdin.buffer.read())
-    ended = execution.run(context.acting(), wish)
-    for stream, key in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
-        stream.flush()
-        stream.buffer.write(ended[key])
-        stream.buffer.flush()
-    return int(ended["rc"])
-
-
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "start": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
     "stop": (_shape_stop, _ensured(lambda name, said: _stopped(name, said))),
@@ -139,5 +109,4 @@ COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Cal
     "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
     "wait": (_shape_names, _wait),
     "rm": (_shape_rm, _remove),
-    "exec": (_shape_exec, _exec),
 }

@@ -20,11 +20,12 @@ if t.TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """`load` gives what adds the arguments, and what runs it."""
+    """`load` gives what adds the arguments, and what runs it. `foreign`: its exit code is that of what it ran in a container."""
 
     group: str
     summary: str
     load: t.Callable[[str], t.Tuple[Shape, Run]]
+    foreign: bool = False
 
 
 def _look(name: str) -> t.Tuple[Shape, Run]:
@@ -37,6 +38,12 @@ def _act(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import act
 
     return act.COMMANDS[name]
+
+
+def _session(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import session
+
+    return session.COMMANDS[name]
 
 
 def _create(name: str) -> t.Tuple[Shape, Run]:
@@ -75,6 +82,7 @@ def _complete(name: str) -> t.Tuple[Shape, Run]:
     return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
 
 
+NOT_ITS_OWN = 125       # a command's exit code would be 0 to 255: docker's for "not even tried"
 LOOK, CONTAINERS, IMAGES, HOST = "Look", "Containers", "Images", "Host"
 
 COMMANDS: t.Dict[str, Command] = {
@@ -94,7 +102,7 @@ COMMANDS: t.Dict[str, Command] = {
     "unpause": Command(CONTAINERS, "Let them go on", _act),
     "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act),
     "rm": Command(CONTAINERS, "Remove containers", _act),
-    "exec": Command(CONTAINERS, "Run a command in a container", _act),
+    "exec": Command(CONTAINERS, "Run a command in a container: -it for a terminal", _session, foreign=True),
     "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
     "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
     "pull": Command(IMAGES, "Get an image from a registry", _store),
@@ -118,7 +126,7 @@ def run(name: str, arguments: t.Sequence[str], home: str) -> int:
     try:
         said = parser.parse_args(list(arguments))
     except SystemExit as ended:  # argparse has said why, or shown the help
-        return int(ended.code or 0)
+        return NOT_ITS_OWN if ended.code and COMMANDS[name].foreign else int(ended.code or 0)
     return action(Context(home), said)
 
 

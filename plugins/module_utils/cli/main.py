@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The `cocker` command for people logged in on a host: global options, then one command of the catalogue.
 
-Exit codes: 0 done, 1 not done (the reason is on stderr), 2 wrong usage; exec, run and wait give the container's own.
+Exit codes: 0 done, 1 not done (the reason is on stderr), 2 wrong usage. Commands that end with the code of what they ran in a
+container (exec, run, attach) say 125 where it is not that code, 126 for what cannot be run, 127 for what is not there, as docker does.
 """
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog
+from ansible_collections.cocker.engine.plugins.module_utils.cli.catalog import NOT_ITS_OWN
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
 
 DEFAULT_HOME = "/var/cocker"
@@ -57,14 +59,15 @@ def _command(arguments: t.Sequence[str], home: str) -> int:
     try:
         return catalog.run(arguments[0], arguments[1:], home)
     except Invalid as error:
-        return _wrong("%s: %s%s" % (error.subject, error.reason, " (%s)" % error.hint if error.hint else ""))
+        code = _wrong("%s: %s%s" % (error.subject, error.reason, " (%s)" % error.hint if error.hint else ""))
+        return NOT_ITS_OWN if catalog.COMMANDS[arguments[0]].foreign else code
     except (CockerError, PermissionError) as error:
         _say("cocker: %s\n" % error)
         for also in getattr(error, "cleanup", ()):
             _say("cocker: cleaning up: %s\n" % also)
         if os.geteuid() != 0:
             _say("cocker: containers are made and inspected by root: try sudo\n")
-        return 1
+        return NOT_ITS_OWN if catalog.COMMANDS[arguments[0]].foreign else 1
 
 
 def _wrong(text: str) -> int:

@@ -25,18 +25,24 @@ def run(host: Host, wish: ExecWish) -> Answer:
 
     Raises NotFound, Conflict, and StartFailed for what cannot be run.
     """
-    found = observe.container(host, wish.container)
-    if found.status is None:
-        raise NotFound("container", wish.container, "it does not exist")
-    if not found.is_running:
-        raise Conflict("exec in container", wish.container, "it is %s" % found.status, hint="start it first")
-    if found.status == PAUSED:
-        raise Conflict("exec in container", wish.container, "it is paused", hint="state: started resumes it")
+    found = runnable(host, wish.container)
     reason = _needless(host, found, wish)
     if reason or host.dry_run:
         known = reason or wish.creates or wish.removes
         return {"skipped": reason or "check mode: it would run", "would_run": bool(known and not reason), "unknown": not known}
     return _run(host, wish)
+
+
+def runnable(host: Host, name: str) -> ContainerState:
+    """Raises NotFound, Conflict."""
+    found = observe.container(host, name)
+    if found.status is None:
+        raise NotFound("container", name, "it does not exist")
+    if not found.is_running:
+        raise Conflict("exec in container", name, "it is %s" % found.status, hint="start it first")
+    if found.status == PAUSED:
+        raise Conflict("exec in container", name, "it is paused", hint="state: started resumes it")
+    return found
 
 
 def _needless(host: Host, found: ContainerState, wish: ExecWish) -> str:
@@ -50,9 +56,9 @@ def _needless(host: Host, found: ContainerState, wish: ExecWish) -> str:
     return ""
 
 
-def _run(host: Host, wish: ExecWish) -> Answer:
-    detached = execs.create(host, wish) if wish.detach else None
-    request = launcher.ExecRequest(
+def request(host: Host, wish: ExecWish, *, detach: str = "") -> launcher.ExecRequest:
+    """`detach` as the request has it."""
+    return launcher.ExecRequest(
         bundle=host.layout.container(wish.container),
         state_dir=host.layout.container_run(wish.container),
         args=wish.argv,
@@ -61,12 +67,17 @@ def _run(host: Host, wish: ExecWish) -> Answer:
         user=wish.user or "",
         stdin=wish.stdin,
         tty=wish.tty,
-        detach=detached.folder if detached else "",
+        detach=detach,
     )
+
+
+def _run(host: Host, wish: ExecWish) -> Answer:
+    detached = execs.create(host, wish) if wish.detach else None
+    asked = request(host, wish, detach=detached.folder if detached else "")
     try:
         engine = bundle.install(host.layout.engine)
         start = datetime.datetime.now()
-        result = launcher.run_exec(request, engine=engine, python=bundle.python(), timeout=wish.timeout)
+        result = launcher.run_exec(asked, engine=engine, python=bundle.python(), timeout=wish.timeout)
         end = datetime.datetime.now()
         if result.error and result.rc in _NOT_RUN:
             raise StartFailed("exec in container", wish.container, result.error)

@@ -26,6 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     command,
     control,
     defaults,
+    live,
     relay,
     state,
     streams,
@@ -39,6 +40,7 @@ ANSWERS, HEAD_SIZE = 3, 10
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 _START_TIMEOUT = 30.0
 _KILL_ROUNDS = 10
+_USUAL_TERMINAL = "TERM=xterm"
 # The order of entering: the mount namespace last, it takes the host's paths away.
 _ORDER = ("cgroup", "ipc", "uts", "network", "mount")
 
@@ -65,7 +67,7 @@ def main(open_log: relay.OpenLog) -> None:
     process.set_dumpable(dumpable=False)
     process.set_name("cocker-exec")
     request = json.loads(_read_exactly(int(_read_exactly(HEAD_SIZE))))
-    if request["detach"]:
+    if request["detach"] or request["live"]:
         with tolerate(errno.EPERM):     # it leads a session already
             os.setsid()
     try:
@@ -104,13 +106,13 @@ def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[
     between = _between(request, target, open_log)
     held = tools.hold(request["tools"]) if request["tools"] else -1
     heard, report = os.pipe()
-    wakeup = _wake_on_child()
+    wakeup = _wake_on((signal.SIGCHLD, *(live.PASSED_ON if request["live"] else ())))
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target.cgroup)
     if pid == 0:
         _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held)
     os.close(report)
-    between.in_parent()
+    between.in_parent(pid)
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
     if failure is not None:
         with tolerate(errno.ESRCH):
@@ -130,6 +132,8 @@ def _between(request: t.Mapping[str, t.Any], target: Target, open_log: relay.Ope
     if request["detach"]:
         state.write_exec_start(request["detach"])
         return relay.Logged(open_log(request["detach"]))
+    if request["live"]:
+        return live.LiveTerminal(target.state.init.pid, *request["live"]) if request["tty"] else live.Live()
     return relay.Terminal(target.state.init.pid) if request["tty"] else relay.Pipes()
 
 
@@ -171,6 +175,8 @@ def _wanted(own: oci.Process, request: t.Mapping[str, t.Any]) -> oci.Process:
     if request["tools"]:
         path = [word for word in own.env + added if word.startswith("PATH=")][-1:] or ["PATH=" + defaults.PATH]
         added += (path[0] + ":" + lent.PATH,)
+    if request["tty"] and not any(word.startswith("TERM=") for word in own.env + added):
+        added += (_USUAL_TERMINAL,)
     user = request["user"] or own.user
     return own._replace(args=tuple(request["args"]), env=own.env + added, cwd=request["cwd"] or own.cwd, user=user)
 
@@ -182,10 +188,11 @@ def _filter(profile: t.Optional[oci.Object], cache: str) -> t.Optional[seccomp.P
     return seccomp.prepare(seccomp.cached(profile, cache), flags=seccomp.flags(profile))
 
 
-def _wake_on_child() -> int:
+def _wake_on(numbers: t.Iterable[int]) -> int:
     wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+    for number in numbers:
+        signal.signal(number, lambda _signum, _frame: None)
     return wakeup
 
 
@@ -241,10 +248,16 @@ def _wait(pid: int, wakeup: int, between: relay.Pipes, timeout: t.Optional[float
             return outcome
         for fd, _events in poller.poll(None if left is None else left * 1000 + 1):
             if fd == wakeup:
-                with tolerate(errno.EAGAIN):
-                    os.read(wakeup, 4096)
+                _pass_on(wakeup, between)
             else:
                 between.step(fd, poller)
+
+
+def _pass_on(wakeup: int, between: relay.Pipes) -> None:
+    with tolerate(errno.EAGAIN):
+        for number in os.read(wakeup, 4096):
+            if number != signal.SIGCHLD:
+                between.signal(number)
 
 
 def _code(status: int) -> int:

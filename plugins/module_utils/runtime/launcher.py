@@ -92,7 +92,7 @@ class ExecResult:
     error: str = ""
 
 
-class _Launched(t.NamedTuple):
+class Launched(t.NamedTuple):
     """The process (`forked`: no child of ours) and our ends of its four pipes."""
 
     pid: int
@@ -138,7 +138,7 @@ class Launcher:
             return 0
         self._exchange.close()
         self._exchange = None
-        return _end(self._launched, kill=kill)
+        return end(self._launched, kill=kill)
 
     def start(self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "") -> t.List[StartResult]:
         """As the function of this name."""
@@ -162,21 +162,29 @@ class Launcher:
         return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
 
     def _breakdown(self, exchange: _Exchange, timeout: float, *, late: bool) -> str:
-        return _reason(self._end(kill=True), exchange.errors, late="no answer within %g s" % timeout if late else "")
+        return breakdown(self._end(kill=True), exchange.errors, late="no answer within %g s" % timeout if late else "")
+
+
+def begin_exec(
+    request: ExecRequest, *, engine: str, python: str, timeout: t.Optional[float] = None, live: t.Sequence[int] = ()
+) -> t.Tuple[Launched, bytes]:
+    """The launcher, and what it is to be sent first. `live`: rows and columns of whoever sits at the command (dialogue.py)."""
+    message = {
+        "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
+        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach, "tools": request.tools,
+        "timeout": timeout, "seccomp_cache": _cache(engine), "live": list(live),
+    }
+    head = json.dumps(message).encode()
+    launched = _forked((request.state_dir,), _key(engine, python), "exec") or _spawn(engine, python, "exec")
+    return launched, HEAD_FORMAT % len(head) + head
 
 
 def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optional[float] = None) -> ExecResult:
     """Raises NotFound or Conflict when the container does not run, Invalid for a bad user or directory."""
-    message = {
-        "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
-        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach, "tools": request.tools,
-        "timeout": timeout, "seccomp_cache": _cache(engine),
-    }
-    head = json.dumps(message).encode()
-    launched = _forked((request.state_dir,), _key(engine, python), "exec") or _spawn(engine, python, "exec")
+    launched, head = begin_exec(request, engine=engine, python=python, timeout=timeout)
     # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
     exchange = _Exchange(launched)
-    exchange.send(HEAD_FORMAT % len(head) + head + request.stdin, last=True)
+    exchange.send(head + request.stdin, last=True)
     limit = START_TIMEOUT if request.detach else timeout
     deadline = None if limit is None else time.monotonic() + limit + _GRACE
     lines: t.List[bytes] = []
@@ -186,9 +194,9 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
         exchange.drain()
     finally:
         exchange.close()
-        code = _end(launched, kill=not lines) if not (request.detach and lines) else 0
+        code = end(launched, kill=not lines) if not (request.detach and lines) else 0
     if not lines:
-        raise StartFailed("exec", request.args[0], _reason(code, exchange.errors, late=""))
+        raise StartFailed("exec", request.args[0], breakdown(code, exchange.errors, late=""))
     return _result(json.loads(lines[0]), exchange)
 
 
@@ -202,7 +210,7 @@ def _cache(engine: str) -> str:
     return os.path.join(os.path.dirname(os.path.normpath(engine)), "seccomp")
 
 
-def _spawn(engine: str, python: str, verb: str) -> _Launched:
+def _spawn(engine: str, python: str, verb: str) -> Launched:
     """`python -I -S` from a copy that nobody can write, without environment; argv[0] tells it where its library is."""
     path = os.path.realpath(python)
     argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb, _key(engine, python)]
@@ -211,10 +219,10 @@ def _spawn(engine: str, python: str, verb: str) -> _Launched:
         theirs, ours = _pipes(stack)
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)]
         pid = os.posix_spawn(mounts.path_of(program), argv, {}, file_actions=actions)
-    return _Launched(pid, None, *ours)
+    return Launched(pid, None, *ours)
 
 
-def _forked(state_dirs: t.Iterable[str], key: str, verb: str) -> t.Optional[_Launched]:
+def _forked(state_dirs: t.Iterable[str], key: str, verb: str) -> t.Optional[Launched]:
     """By one of these supervisors; None where none of them is up to it. The pipes are such a process's own, whatever became of it."""
     for state_dir in itertools.islice(state_dirs, _MOST_ASKED):
         with contextlib.ExitStack() as stack:
@@ -222,7 +230,7 @@ def _forked(state_dirs: t.Iterable[str], key: str, verb: str) -> t.Optional[_Lau
             try:
                 answer, _fds = control.ask(state_dir, {"verb": verb, "key": key}, give=theirs, timeout=_FORK_TIMEOUT)
                 found = process.Identity(answer["pid"], answer["start_time"])
-                return _Launched(found.pid, found, *ours)
+                return Launched(found.pid, found, *ours)
             except (NotFound, Unsupported):
                 for fd in ours:
                     os.close(fd)
@@ -257,7 +265,7 @@ def _moved(fd: int, stack: contextlib.ExitStack) -> int:
 class _Exchange:
     """Feeds the launcher and collects what it says, without ever waiting for one of the two alone."""
 
-    def __init__(self, launched: _Launched) -> None:
+    def __init__(self, launched: Launched) -> None:
         self._input, self._rest, self._last = launched.requests, memoryview(b""), False
         self._launched = launched
         self._found: t.Dict[int, t.List[bytes]] = {launched.output: [], launched.errors: [], launched.replies: []}
@@ -337,7 +345,7 @@ class _Exchange:
                 os.close(fd)
 
 
-def _end(launched: _Launched, *, kill: bool) -> int:
+def end(launched: Launched, *, kill: bool) -> int:
     """Its exit code, where it is our child; it ends by itself once everything is answered."""
     if launched.forked is not None:
         if kill or not process.wait_gone(launched.forked, _GRACE):
@@ -350,7 +358,7 @@ def _end(launched: _Launched, *, kill: bool) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(launched.pid, 0)[1])
 
 
-def _reason(code: int, errors: bytes, *, late: str) -> str:
+def breakdown(code: int, errors: bytes, *, late: str) -> str:
     tail = errors[-_TAIL:].decode("utf-8", "replace").strip()
     how = late or ("killed by signal %d" % -code if code < 0 else "exit code %d" % code)
     return "the launcher broke down (%s)%s" % (how, ": " + tail if tail else "")

@@ -21,7 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import strea
 _CHUNK = 1 << 16
 _MULTIPLEXER = (5, 2)                                       # Documentation/admin-guide/devices.txt
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441              # ioctl_tty(2); the second is Linux 4.13
-_END_OF_FILE = b"\4"
+END_OF_FILE = b"\4"
 _SIZE = struct.pack("HHHH", 24, 80, 0, 0)
 
 
@@ -40,7 +40,8 @@ class Pipes:
     def in_child(self) -> None:
         """Right after the fork."""
 
-    def in_parent(self) -> None:
+    def in_parent(self, leader: int) -> None:
+        """`leader` is the command's process, which leads a session."""
         streams.to_null()
 
     def register(self, poller: select.poll) -> None:
@@ -48,6 +49,9 @@ class Pipes:
 
     def step(self, fd: int, poller: select.poll) -> None:
         """Nothing of ours."""
+
+    def signal(self, number: int) -> None:
+        """Nobody passes any on."""
 
     def finish(self) -> None:
         """Nothing is held."""
@@ -58,9 +62,7 @@ class Terminal(Pipes):
 
     def __init__(self, pid: int) -> None:
         """Of the container whose first process this is."""
-        self._master = _open_master(pid)
-        fcntl.ioctl(self._master, _TIOCSPTLCK, struct.pack("i", 0))
-        self._slave = fcntl.ioctl(self._master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+        self._master, self._slave = open_terminal(pid)
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, _SIZE)
         self._input = b""
 
@@ -68,7 +70,7 @@ class Terminal(Pipes):
         streams.take((self._slave, self._slave, self._slave))
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-    def in_parent(self) -> None:
+    def in_parent(self, leader: int) -> None:
         os.close(self._slave)
         os.set_blocking(self._master, False)
 
@@ -79,7 +81,7 @@ class Terminal(Pipes):
     def step(self, fd: int, poller: select.poll) -> None:
         if fd == 0:
             piece = os.read(0, _CHUNK)
-            self._input += piece or _END_OF_FILE
+            self._input += piece or END_OF_FILE
             poller.modify(self._master, select.POLLIN | select.POLLOUT)
             if not piece:
                 poller.unregister(0)
@@ -111,6 +113,13 @@ class Terminal(Pipes):
         while before and select.select([self._master], [], [], 0)[0]:
             before = self._take()
         os.close(self._master)
+
+
+def open_terminal(pid: int) -> t.Tuple[int, int]:
+    """Both ends. Raises Unsupported."""
+    master = _open_master(pid)
+    fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+    return master, fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
 
 
 def _open_master(pid: int) -> int:
@@ -145,7 +154,7 @@ class Logged(Pipes):
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         streams.take((null, self._pipes["stdout"][1], self._pipes["stderr"][1]))
 
-    def in_parent(self) -> None:
+    def in_parent(self, leader: int) -> None:
         for reader, writer in self._pipes.values():
             os.close(writer)
             os.set_blocking(reader, False)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""exec: a command in a container that runs, with a terminal of its own or with the streams of this command.
+
+Not here: the terminal (terminal.py), and containers' own streams (attach.py).
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, keys, terminal
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_exec, parse_exec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
+
+_KILLED = 128
+
+
+def _shape_exec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-i", "--interactive", action="store_true", help="give it this command's standard input")
+    parser.add_argument("-t", "--tty", action="store_true", help="give it a terminal of its own")
+    parser.add_argument("-d", "--detach", action="store_true", help="do not wait for it; prints an id, and its output goes to a log")
+    parser.add_argument("-e", "--env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
+    parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
+    parser.add_argument("-w", "--workdir", metavar="DIRECTORY")
+    shape_keys(parser)
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+
+
+def shape_keys(parser: argparse.ArgumentParser) -> None:
+    help = "leave a terminal by these, and let what runs in it go on; empty: by none (%(default)s)"
+    parser.add_argument("--detach-keys", default=keys.USUAL, metavar="KEYS", help=help)
+
+
+def environment(pairs: t.Sequence[str]) -> t.Dict[str, str]:
+    """As docker has it: a name alone takes the value from here, if there is one."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if equals or name in os.environ:
+            found[name] = value if equals else os.environ[name]
+    return found
+
+
+def _exec(context: Context, said: argparse.Namespace) -> int:
+    params = asked.params(
+        args_exec.SPEC, container=said.name, argv=said.argv, env=environment(said.env), user=said.user, chdir=said.workdir,
+        tty=said.tty, detach=said.detach, strip_empty_ends=False,
+    )
+    wish = parse_exec.task(params).wish
+    if not said.detach:
+        return sit(context, wish, interactive=said.interactive, detach=keys.parse(said.detach_keys))
+    if said.interactive:
+        raise Invalid("--interactive", "it cannot go with --detach")
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import exec as execution
+
+    context.say(execution.run(context.acting(), wish)["exec_id"])
+    return OK
+
+
+def sit(context: Context, wish: ExecWish, *, interactive: bool, detach: bytes) -> int:
+    """The command's exit code; 0 where it was left by the keys."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import sittings
+
+    if wish.tty and interactive and not sys.stdin.isatty():
+        raise Invalid("--tty", "standard input is no terminal; leave out --tty, or --interactive")
+    person = terminal.Person(interactive=interactive, terminal=wish.tty, detach=detach)
+    try:
+        with person.seated():
+            ended = sittings.hold(context.acting(), wish, person)
+    except terminal.Gone as gone:
+        return _KILLED + gone.number
+    if ended.rc is None:
+        context.complain("left %s; the command goes on" % wish.container)
+        return OK
+    if ended.error:
+        context.complain("exec in container %s: %s" % (wish.container, ended.error))
+    return ended.rc
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "exec": (_shape_exec, _exec),
+}
