@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Tasks in a container: through the connection of the host that it is on, and one hop further by the engine's own copy there.
 
-Not here: what the hop does (module_utils/engine/hop.py).
+Not here: the way to the host (plugin_utils/gateway.py), what the hop does there (module_utils/engine/hop.py).
 """
 from __future__ import annotations
 
@@ -106,67 +106,20 @@ EXAMPLES = r"""
         mode: "0644"
 """
 
-import base64
-import functools
-import hashlib
-import io
-import json
 import os
-import pathlib
 import shlex
 import typing as t
-import zipfile
 
-from ansible import constants as C
-from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.common.text.converters import to_bytes, to_text
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.connection import ConnectionBase
-from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
+
+from ansible_collections.cocker.engine.plugins.plugin_utils import gateway
 
 display = Display()
 
-PACKAGE = "ansible_collections/cocker/engine/plugins/module_utils"
-NOT_INSTALLED, FAILED = 254, 255
 PIECE = 16 << 20        # bytes of a file that travel at once
-# Compiled once, as the copy is ours alone and nobody else writes it; named last, so that it is there as a whole or not at all.
-_INSTALL = """
-import sys, io, os, zipfile, shutil, py_compile
-tree, home, prefix = sys.argv[1:4]
-new = '%s.new-%d' % (tree, os.getpid())
-os.umask(0o077)
-os.makedirs(os.path.dirname(tree), exist_ok=True)
-shutil.rmtree(new, ignore_errors=True)
-with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())) as archive:
-    archive.extractall(new)
-mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-for folder, below, names in os.walk(new):
-    for name in names:
-        path = os.path.join(folder, name)
-        py_compile.compile(path, dfile=tree + path[len(new):], doraise=True, invalidation_mode=mode)
-sys.path.insert(0, new)
-from ansible_collections.cocker.engine.plugins.module_utils.engine import hop
-hop.install(new, home)
-try:
-    os.rename(new, tree)
-except OSError:
-    shutil.rmtree(new)
-    if not os.path.isdir(tree):
-        raise
-"""
-_HOP = """
-import sys
-sys.path.insert(0, %r)
-try:
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import hop
-except ModuleNotFoundError:
-    sys.exit(254)
-hop.main(sys.argv[1:])
-"""
-
-Variables = t.Mapping[str, t.Any]
-Answer = t.Tuple[int, bytes, bytes]
 
 
 class Connection(ConnectionBase):  # type: ignore[misc]
@@ -176,10 +129,10 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     def __init__(self, play_context: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(play_context, *args, **kwargs)
-        self._host_variables: Variables = {}
-        self._host: t.Any = None
+        self._host_variables: gateway.Variables = {}
+        self._gateway: t.Optional[gateway.Gateway] = None
 
-    def _resolve_option_variables(self, variables: Variables, templar: t.Any) -> t.Dict[str, t.Any]:
+    def _resolve_option_variables(self, variables: gateway.Variables, templar: t.Any) -> t.Dict[str, t.Any]:
         """Beside our own options, the variables of the host that is gone through."""
         found: t.Dict[str, t.Any] = super()._resolve_option_variables(variables, templar)
         via = found.get("ansible_cocker_via", "localhost")
@@ -192,42 +145,16 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     def _connect(self) -> Connection:
         if not self._connected:
-            via = self.get_option("via")
-            own = self._host_variables
-            kind = own["ansible_connection"] if "ansible_connection" in own else "local" if via == "localhost" else C.DEFAULT_TRANSPORT
-            if kind == "smart":
-                kind = "ssh"
-            display.vvv("ESTABLISH CONNECTION TO CONTAINER %s VIA %s (%s)" % (self.get_option("container"), via, kind), host=via)
-            self._host = self._made(kind, via)
+            self._reached()
             self._play_context.remote_user = (self.get_option("remote_user") or "").partition(":")[0] or None
             self._connected = True
         return self
 
-    def _made(self, kind: str, via: str) -> t.Any:
-        own = self._host_variables
-        context = self._play_context.copy()
-        context.remote_addr = own["ansible_host"] if "ansible_host" in own else via
-        context.port = own["ansible_port"] if "ansible_port" in own else None
-        context.remote_user = own["ansible_user"] if "ansible_user" in own else None
-        context.connection, context.become, context.executable = kind, False, "/bin/sh"
-        host = connection_loader.get(kind, context, None)
-        if host is None:
-            raise AnsibleError("the connection plugin %r of host %s was not found" % (kind, via))
-        known = C.config.get_plugin_vars("connection", host._load_name)
-        host.set_options(var_options=_taken(known, {"inventory_hostname": via, **_lazy(own)}))
-        if "ansible_become" in own and boolean(own["ansible_become"]):
-            method = own["ansible_become_method"] if "ansible_become_method" in own else C.DEFAULT_BECOME_METHOD
-            become = become_loader.get(method)
-            if become is None:
-                raise AnsibleError("the become plugin %r of host %s was not found" % (method, via))
-            become.set_options(var_options=_taken(C.config.get_plugin_vars("become", become._load_name), own))
-            host.set_become_plugin(become)
-        return host
-
-    def exec_command(self, cmd: str, in_data: t.Optional[bytes] = None, sudoable: bool = True) -> Answer:
+    def exec_command(self, cmd: str, in_data: t.Optional[bytes] = None, sudoable: bool = True) -> gateway.Answer:
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         display.vvv("EXEC %s" % to_text(cmd), host=self.get_option("container"))
-        return self._ask("exec", in_data, args=_words(to_text(cmd)), stdin=in_data is not None)
+        self._connect()
+        return self._reached().ask(self._request("exec", args=_words(to_text(cmd)), stdin=in_data is not None), in_data)
 
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)
@@ -237,7 +164,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         with open(to_bytes(in_path), "rb") as stream:
             offset, piece = 0, stream.read(PIECE)
             while piece or not offset:
-                self._must("put", piece, path=self._absolute(out_path), offset=offset)
+                self._reached().must(self._request("put", path=self._absolute(out_path), offset=offset), piece)
                 offset += len(piece)
                 piece = stream.read(PIECE)
                 if not piece:
@@ -249,7 +176,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         with open(to_bytes(out_path), "wb") as stream:
             offset = 0
             while True:
-                piece = self._must("get", None, path=self._absolute(in_path), offset=offset, size=PIECE)
+                piece = self._reached().must(self._request("get", path=self._absolute(in_path), offset=offset, size=PIECE))
                 stream.write(piece)
                 offset += len(piece)
                 if len(piece) < PIECE:
@@ -260,74 +187,33 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         return to_text(path) if to_text(path).startswith("/") else "%s/%s" % (folder.rstrip("/"), to_text(path))
 
     def close(self) -> None:
-        if self._host is not None:
-            self._host.close()
-            self._host = None
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None
         self._connected = False
 
     def reset(self) -> None:
-        if self._host is not None and hasattr(self._host, "reset"):
-            self._host.reset()
+        if self._gateway is not None:
+            self._gateway.reset()
         self.close()
 
-    def _must(self, verb: str, content: t.Optional[bytes], **more: t.Any) -> bytes:
-        code, output, errors = self._ask(verb, content, **more)
-        if code:
-            raise AnsibleConnectionFailure(to_text(errors).strip() or "the hop into the container ended with code %d" % code)
-        return output
+    def _reached(self) -> gateway.Gateway:
+        if self._gateway is None:
+            via, container = self.get_option("via"), self.get_option("container")
+            self._gateway = gateway.Gateway(
+                via, self._host_variables, home=self.get_option("cocker_home"), play_context=self._play_context,
+                python=self.get_option("host_python") or "")
+            display.vvv("ESTABLISH CONNECTION TO CONTAINER %s VIA %s (%s)" % (container, via, self._gateway.kind), host=via)
+            self._gateway.open()
+        return self._gateway
 
-    def _ask(self, verb: str, content: t.Optional[bytes], **more: t.Any) -> Answer:
-        self._connect()
-        request = {
-            "verb": verb, "home": self.get_option("cocker_home"), "container": self.get_option("container"),
+    def _request(self, verb: str, **more: t.Any) -> gateway.Request:
+        return {
+            "verb": verb, "container": self.get_option("container"),
             "user": self.get_option("remote_user") or "", "cwd": self.get_option("working_dir") or "",
             "env": {str(key): str(value) for key, value in (self.get_option("extra_env") or {}).items()},
             "tools": self.get_option("tools"), **more,
         }
-        tree = self._tree()
-        encoded = base64.b64encode(json.dumps(request).encode()).decode()
-        answer = self._on_host(_HOP % tree, [encoded], content)
-        if answer[0] == NOT_INSTALLED:
-            self._install(tree)
-            answer = self._on_host(_HOP % tree, [encoded], content)
-        if answer[0] == FAILED and b"cocker: " in answer[2]:
-            raise AnsibleConnectionFailure(to_text(answer[2]).rpartition("cocker: ")[2].strip())
-        return answer
-
-    def _tree(self) -> str:
-        return "%s/engine/hop-%s" % (self.get_option("cocker_home").rstrip("/"), _archive()[0])
-
-    def _install(self, tree: str) -> None:
-        """Once for each host and version of the collection."""
-        display.vvv("INSTALL ENGINE %s" % tree, host=self.get_option("via"))
-        code, output, errors = self._on_host(_INSTALL, [tree, self.get_option("cocker_home"), PACKAGE], _archive()[1])
-        if code:
-            raise AnsibleConnectionFailure("the engine cannot be installed on %s: %s" % (
-                self.get_option("via"), to_text(errors or output).strip()[-1000:]))
-
-    def _on_host(self, code: str, arguments: t.Sequence[str], content: t.Optional[bytes]) -> Answer:
-        command = shlex.join([self._python(), "-I", "-S", "-X", "utf8", "-c", code, *arguments])
-        become = self._host.become
-        if become is not None:
-            command = become.build_become_command(command, self._host._shell)
-        code_, output, errors = self._host.exec_command(command, in_data=content, sudoable=become is not None)
-        return code_, output, errors
-
-    def _python(self) -> str:
-        given = self.get_option("host_python")
-        if given:
-            return str(given)
-        found = self._host_variables["ansible_python_interpreter"] if "ansible_python_interpreter" in self._host_variables else ""
-        return str(found) if str(found).startswith("/") else "python3"
-
-
-def _lazy(own: Variables) -> t.Dict[str, t.Any]:
-    return {name: own[name] for name in own if name in ("inventory_hostname", "ansible_delegated_vars") or name.startswith("ansible_")
-            and name not in ("ansible_facts",)}
-
-
-def _taken(names: t.Iterable[str], variables: Variables) -> t.Dict[str, t.Any]:
-    return {name: variables[name] for name in names if name in variables}
 
 
 def _words(command: str) -> t.List[str]:
@@ -337,24 +223,3 @@ def _words(command: str) -> t.List[str]:
     except ValueError:
         words = []
     return words if len(words) == 3 and words[1] == "-c" and words[0].startswith("/") else ["/bin/sh", "-c", command]
-
-
-@functools.lru_cache(maxsize=1)
-def _archive() -> t.Tuple[str, bytes]:
-    """The engine as one archive, with a name that its content has made."""
-    top = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
-    sources = {path.relative_to(top).as_posix(): path.read_bytes() for path in sorted(top.rglob("*.py"))}
-    digest = hashlib.sha256()
-    for name, content in sources.items():
-        digest.update(b"%s %d\n" % (name.encode(), len(content)) + content)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        folders = {PACKAGE.split("/")[0]}
-        for name in sources:
-            parts = (PACKAGE + "/" + name).split("/")[:-1]
-            folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-        for folder in sorted(folders):
-            archive.writestr(folder + "/__init__.py", b"")
-        for name, content in sources.items():
-            archive.writestr(PACKAGE + "/" + name, content)
-    return digest.hexdigest()[:16], packed.getvalue()

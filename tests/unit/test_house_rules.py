@@ -38,8 +38,8 @@ MAY_IMPORT: t.Dict[str, t.Set[str]] = {
     "modules": {"edge", "engine"},            # engine: only the file of the module's own noun, see the test
     "action": {"edge", "model", "ansible", OURS + ".plugin_utils"},
     "plugin_utils": {"ansible"},
-    "connection": {"model", "ansible"},
-    "inventory": {"model", "ansible"},
+    "connection": {"model", "ansible", OURS + ".plugin_utils"},
+    "inventory": {"model", "ansible", OURS + ".plugin_utils"},
     "doc_fragments": set(),
 }
 # Foreign packages, each imported in one file only, guarded.

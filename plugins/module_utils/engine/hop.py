@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The second hop of the connection plugin: a command in a container, or one of its files, for a task that is on the host already.
+The inventory plugin asks here, too.
 
 Runs from a copy of the engine that the plugin keeps on the host. Imports happen in the functions: a running container needs the fewest.
 Not here: the plugin (plugins/connection/cocker.py), commands of modules (exec.py), what does not run (maintenance.py).
@@ -127,6 +128,16 @@ def _get(request: Request) -> int:
     return 0
 
 
+def _list(request: Request) -> int:
+    """All containers, as inspect.py shows them, to standard output."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import info
+    from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+
+    shown = info.containers(Host(_layout(request), dry_run=True), None)
+    fs.write_all(1, json.dumps(shown).encode("ascii"))
+    return 0
+
+
 def install(tree: str, home: str) -> None:
     """After the copy has been unpacked: the engine that launchers run from, and where it is."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
@@ -136,4 +147,4 @@ def install(tree: str, home: str) -> None:
     fs.write_atomic(os.path.join(tree, ENGINE), bundle.install(layout.engine).encode("utf-8"))
 
 
-_VERBS: t.Dict[str, t.Callable[[Request], int]] = {"exec": _exec, "put": _put, "get": _get}
+_VERBS: t.Dict[str, t.Callable[[Request], int]] = {"exec": _exec, "put": _put, "get": _get, "list": _list}
