@@ -15,16 +15,18 @@ options:
       - V(TARGET) alone is an anonymous volume, named after the container and the target. The volumes that an image declares are
         such volumes, too, where nothing else is mounted there.
       - The options, separated by commas, are V(ro) or V(rw) (the default), V(rbind) (the default) or V(bind), V(nocopy) and a propagation,
-        one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave). V(z) and V(Z) are accepted and change
-        nothing, as the engine sets no SELinux labels.
+        one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave); V(noexec), V(nosuid) and V(nodev)
+        hold for what is mounted there. V(z) and V(Z) are accepted and change nothing, as the engine sets no SELinux labels.
     type: list
     elements: str
     aliases: [volume]
   mounts:
     description:
       - What is mounted in the container, in the long form. It goes together with O(volumes) and O(tmpfs).
+      - An entry may also be one string such as V(type=bind,src=/srv,dst=/data,ro=true), as command lines have it.
     type: list
     elements: dict
+    aliases: [mount]
     suboptions:
       target:
         description:
@@ -46,10 +48,12 @@ options:
         description:
           - Whether nothing can be written there, below it neither.
         type: bool
+        aliases: [readonly, ro]
       propagation:
         description:
           - For type V(bind), one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave).
         type: str
+        aliases: [bind-propagation]
       non_recursive:
         description:
           - For type V(bind), leaves out what is mounted below the source.
@@ -70,10 +74,18 @@ options:
         description:
           - For type V(tmpfs), how much fits, such as V(64M). Left out, half of the memory.
         type: str
+        aliases: [tmpfs-size]
       tmpfs_mode:
         description:
           - For type V(tmpfs), the mode of its top as an octal string, such as V("1777").
         type: str
+        aliases: [tmpfs-mode]
+      tmpfs_options:
+        description:
+          - For type V(tmpfs), further options, each a word such as V(noexec) or V(uid=1000), or a dictionary such as V({uid: 1000}).
+          - They are V(exec), V(noexec), V(suid), V(nosuid), V(dev), V(nodev), V(uid), V(gid) and V(nr_inodes).
+        type: list
+        elements: raw
   volumes_from:
     description:
       - Containers whose volumes and host paths are mounted here, too, at the same places, each as V(CONTAINER) or V(CONTAINER:ro).
@@ -87,8 +99,8 @@ options:
     default: true
   tmpfs:
     description:
-      - File systems in memory, each as V(TARGET) or V(TARGET:OPTIONS).
-      - The options, separated by commas, are V(size=64M), V(mode=1777) and V(ro).
-    type: list
-    elements: str
+      - File systems in memory, a list of V(TARGET) or V(TARGET:OPTIONS), or a dictionary of targets and their options.
+      - The options, separated by commas, are V(size=64M), V(mode=1777), V(uid=1000), V(gid=1000), V(nr_inodes=1000), V(ro), V(rw), V(exec)
+        (the default), V(noexec), V(suid), V(nosuid) (the default), V(dev) and V(nodev) (the default).
+    type: raw
 """

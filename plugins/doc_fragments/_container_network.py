@@ -16,7 +16,9 @@ options:
       - V(container:NAME) shares the network of another container, its C(/etc/hosts) and its C(/etc/resolv.conf). That one must
         run first. When it is started anew it has a new network, and this one has to be restarted, too.
       - Any other value is the name of a network, short for O(networks) with this one. V(default) is V(bridge).
-    type: str
+      - A list of names is short for O(networks) with these. Each may say more of itself, as in V(NAME:ip=10.66.1.10,alias=db), with V(ip),
+        V(ip6), V(mac) and V(alias).
+    type: raw
     aliases: [net, network]
   networks:
     description:
@@ -50,6 +52,17 @@ options:
           - Further names under which the other containers of this network find it.
         type: list
         elements: str
+      links:
+        description:
+          - The same as O(links), where it is said for one network. It holds on every network that both containers are on.
+        type: list
+        elements: str
+  network_aliases:
+    description:
+      - Further names under which the other containers find it, on each of its networks that says no O(networks[].aliases).
+    type: list
+    elements: str
+    aliases: [network_alias]
   ipv4_address:
     description:
       - The container's address, where it is on one network only.

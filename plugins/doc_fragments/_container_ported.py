@@ -78,6 +78,10 @@ options:
     description:
       - Accepted with a warning and passed over, so that tasks written for other collections run.
     type: raw
+  image_comparison:
+    description:
+      - Accepted with a warning and passed over, so that tasks written for other collections run.
+    type: raw
   removal_wait_timeout:
     description:
       - Accepted with a warning and passed over, so that tasks written for other collections run.

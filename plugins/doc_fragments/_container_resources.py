@@ -28,7 +28,7 @@ options:
     type: str
   memory_swappiness:
     description:
-      - How readily the container's memory is swapped out, from V(0) to V(100). Not set, it is the host's.
+      - How readily the container's memory is swapped out, from V(0) to V(100). Not set, or V(-1), it is the host's.
       - Only cgroup v1 has it; on a host with cgroup v2 it is refused.
       - Changes while the container runs.
     type: int

@@ -109,6 +109,20 @@ options:
         O(published_ports). It is what C(community.docker.docker_container) does where nothing is said.
       - An option of a container that is made is always set.
     type: dict
+  image_name_mismatch:
+    description:
+      - What is done where O(image) or O(images) are others than those that the container was made of, and have the same content.
+      - Not set, the container keeps what it wrote and knows its images under the new names from then on. V(ignore) leaves it as it is,
+        V(recreate) makes it anew.
+    type: str
+    choices: [ignore, recreate]
+  image_label_mismatch:
+    description:
+      - V(fail) fails where the image has labels that O(labels) does not say. They cannot be taken away, only replaced.
+      - Looked at only where O(labels) is set.
+    type: str
+    choices: [fail, ignore]
+    default: ignore
   paused:
     description:
       - V(true) with O(state=started) is the same as O(state=paused), V(false) the same as O(state=started) alone.

@@ -22,6 +22,8 @@ LIFECYCLE: Options = {
     "repin": {"type": "bool", "default": False},
     "on_change": {"type": "str", "choices": ["apply", "fail", "live_only"], "default": "apply"},
     "comparisons": {"type": "dict"},
+    "image_name_mismatch": {"type": "str", "choices": ["ignore", "recreate"]},
+    "image_label_mismatch": {"type": "str", "choices": ["fail", "ignore"], "default": "ignore"},
     "paused": {"type": "bool"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "kill_signal": {"type": "str"},
@@ -46,7 +48,7 @@ PROCESS: Options = {
 }
 
 NETWORK: Options = {
-    "network_mode": {"type": "str", "aliases": ["net", "network"]},
+    "network_mode": {"type": "raw", "aliases": ["net", "network"]},
     "networks": {
         "type": "list",
         "elements": "dict",
@@ -56,8 +58,10 @@ NETWORK: Options = {
             "ipv6_address": {"type": "str"},
             "mac_address": {"type": "str"},
             "aliases": {"type": "list", "elements": "str"},
+            "links": {"type": "list", "elements": "str"},
         },
     },
+    "network_aliases": {"type": "list", "elements": "str", "aliases": ["network_alias"]},
     "ipv4_address": {"type": "str", "aliases": ["ip", "vip"]},
     "ipv6_address": {"type": "str", "aliases": ["ip6"]},
     "mac_address": {"type": "str"},
@@ -78,23 +82,25 @@ MOUNTS: Options = {
     "mounts": {
         "type": "list",
         "elements": "dict",
+        "aliases": ["mount"],
         "options": {
             "target": {"type": "str", "required": True, "aliases": ["destination", "dst"]},
             "source": {"type": "str", "aliases": ["src"]},
             "type": {"type": "str", "choices": ["bind", "tmpfs", "volume"]},
-            "read_only": {"type": "bool"},
-            "propagation": {"type": "str"},
+            "read_only": {"type": "bool", "aliases": ["readonly", "ro"]},
+            "propagation": {"type": "str", "aliases": ["bind-propagation"]},
             "non_recursive": {"type": "bool"},
             "create_mountpoint": {"type": "bool"},
             "no_copy": {"type": "bool"},
             "labels": {"type": "dict"},
-            "tmpfs_size": {"type": "str"},
-            "tmpfs_mode": {"type": "str"},
+            "tmpfs_size": {"type": "str", "aliases": ["tmpfs-size"]},
+            "tmpfs_mode": {"type": "str", "aliases": ["tmpfs-mode"]},
+            "tmpfs_options": {"type": "list", "elements": "raw"},
         },
     },
     "volumes_from": {"type": "list", "elements": "str"},
     "keep_volumes": {"type": "bool", "default": True},
-    "tmpfs": {"type": "list", "elements": "str"},
+    "tmpfs": {"type": "raw"},
 }
 
 _BPS: Option = {
@@ -167,6 +173,7 @@ PORTED: Options = {
     "runtime": _FOREIGN,
     "networks_cli_compatible": _FOREIGN,
     "container_default_behavior": _FOREIGN,
+    "image_comparison": _FOREIGN,
     "removal_wait_timeout": _FOREIGN,
 }
 

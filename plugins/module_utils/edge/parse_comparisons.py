@@ -17,6 +17,7 @@ MODES = (changes.STRICT, changes.IGNORE, changes.ALLOW_MORE)
 # Options that say something together, or under another name than the field that is compared.
 FIELD_OF = {
     "image": "images", "volumes": "mounts", "tmpfs": "mounts", "cpus": "nano_cpus", "ipv4_address": "networks", "env_file": "env",
+    "network_aliases": "networks",
 }
 
 

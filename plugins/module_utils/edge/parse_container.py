@@ -43,6 +43,8 @@ def wish(params: Params) -> ContainerWish:
         kill_signal=_kill_signal(params),
         warnings=tuple(_warnings(params)),
         comparisons=parse_comparisons.comparisons(params["comparisons"], SPEC.options),
+        image_name_mismatch=params["image_name_mismatch"],
+        image_labels=params["image_label_mismatch"],
     )
 
 
@@ -107,7 +109,18 @@ def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:
         said, other = ("tmpfs", "volumes") if volumes is None else ("volumes", "tmpfs")
         raise Invalid(said, "a task without images must say all mounts together: give %s too, [] for none" % other)
     parsed = [mounts.parse_mount({**each, "labels": values.labels(each["labels"], "mounts.labels")}) for each in given or ()]
-    return mounts.merge([*mounts.parse_volumes(volumes or ()), *parsed], mounts.parse_tmpfs(tmpfs or ()))
+    return mounts.merge([*mounts.parse_volumes(volumes or ()), *parsed], mounts.parse_tmpfs(_tmpfs(tmpfs or ())))
+
+
+def _tmpfs(given: t.Any) -> t.List[str]:
+    """A list, as docker_container has it, or a dictionary of targets and their options, as podman_container does."""
+    if isinstance(given, t.Mapping):
+        return ["%s:%s" % (target, options or "") for target, options in given.items()]
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, str) for each in given):
+        raise Invalid("tmpfs", "%r is neither a list of TARGET[:OPTIONS] nor a dictionary of targets and their options" % (given,))
+    return list(given)
 
 
 def _volumes_from(given: t.Optional[t.Sequence[str]]) -> t.Tuple[t.Tuple[str, bool], ...]:

@@ -20,7 +20,7 @@ Words = t.Tuple[str, ...]
 
 def names(params: Params) -> t.Dict[str, t.Any]:
     """Raises Invalid."""
-    hosts, links = params["etc_hosts"], params["links"]
+    hosts, links = params["etc_hosts"], _links(params)
     return {
         "etc_hosts": None if hosts is None else {alias(str(name), "etc_hosts"): _host(hosts[name]) for name in sorted(hosts, key=str)},
         "dns_servers": _each(params["dns_servers"], _server),
@@ -60,6 +60,14 @@ def _word(value: str, option: str) -> str:
 def _search(given: t.Optional[t.Sequence[str]]) -> t.Optional[Words]:
     """A single dot is none, as docker has it."""
     return () if given == ["."] else _each(given, lambda word: _word(word, "dns_search_domains"))
+
+
+def _links(params: Params) -> t.Optional[t.List[str]]:
+    """Whichever network they are said for: a link is a name for the other container on all networks that both are on."""
+    of_networks = [each["links"] for each in params["networks"] or () if each["links"] is not None]
+    if params["links"] is None and not of_networks:
+        return None
+    return [*(params["links"] or ()), *(link for links in of_networks for link in links)]
 
 
 def _link(value: str) -> t.Tuple[str, str]:

@@ -26,7 +26,7 @@ Attachments = t.Tuple[Attachment, ...]
 
 def network(params: Params, *, is_partial: bool) -> t.Dict[str, t.Any]:
     """Raises Invalid."""
-    mode, named = _mode(params["network_mode"])
+    mode, named = _modes(params["network_mode"])
     _refuse_without_bridge(params, mode)
     host_ip = _default_host_ip(params)
     return {
@@ -39,36 +39,66 @@ def network(params: Params, *, is_partial: bool) -> t.Dict[str, t.Any]:
     }
 
 
-def _mode(value: t.Optional[str]) -> t.Tuple[t.Optional[str], t.Optional[str]]:
-    """And the network that is named in place of a mode, as docker has it."""
-    if value is None or value in NETWORK_MODES:
-        return value, None
-    if value == "default":
-        return BRIDGE, None
-    if value.startswith(CONTAINER):
-        return CONTAINER + names.object_name(value[len(CONTAINER):], "network_mode"), None
-    return BRIDGE, names.object_name(value, "network_mode")
+def words(value: t.Any) -> t.List[str]:
+    """Of network_mode, which podman_container has as a list. Raises Invalid."""
+    found = list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    if not all(isinstance(word, str) for word in found):
+        raise Invalid("network_mode", "%r is neither a mode nor the names of networks" % (value,))
+    return found
 
 
-def _networks(params: Params, named: t.Optional[str], *, is_partial: bool) -> t.Optional[Attachments]:
+def _modes(value: t.Any) -> t.Tuple[t.Optional[str], t.List[Params]]:
+    """And the networks that are named in place of a mode, as docker and podman have it."""
+    found = words(value)
+    modes = [word for word in found if word in NETWORK_MODES or word == "default" or word.startswith(CONTAINER)]
+    if not modes:
+        return BRIDGE if found else None, [_named(word) for word in found]
+    if len(found) > 1:
+        raise Invalid("network_mode", "%s is a mode and goes with no other network" % modes[0])
+    if modes[0].startswith(CONTAINER):
+        return CONTAINER + names.object_name(modes[0][len(CONTAINER):], "network_mode"), []
+    return BRIDGE if modes[0] == "default" else modes[0], []
+
+
+_OF_A_NETWORK = {"ip": "ipv4_address", "ip6": "ipv6_address", "mac": "mac_address", "alias": "aliases"}
+
+
+def _named(word: str) -> Params:
+    """NAME, or NAME:ip=ADDRESS,alias=NAME as podman has it."""
+    name, _colon, options = word.partition(":")
+    found: t.Dict[str, t.Any] = {"name": name, **dict.fromkeys(_OF_A_NETWORK.values())}
+    for pair in options.split(",") if options else ():
+        key, _equals, value = pair.partition("=")
+        option = _OF_A_NETWORK.get(key, "")
+        if not option or not value:
+            raise Invalid("network_mode", "%r in %r is not one of %s" % (pair, word, ", ".join("%s=..." % each for each in _OF_A_NETWORK)))
+        found[option] = [*(found[option] or ()), value] if option == "aliases" else value
+    return found
+
+
+def _networks(params: Params, named: t.Sequence[Params], *, is_partial: bool) -> t.Optional[Attachments]:
     given = params["networks"]
-    if given is None and named is not None:
-        given = [{"name": named, "ipv4_address": None, "ipv6_address": None, "mac_address": None, "aliases": None}]
-    elif named is not None and named not in [each["name"] for each in given]:
-        raise Invalid("network_mode", "%s is not one of networks" % named)
+    if given is None and named:
+        given = named
+    for each in named:
+        if each["name"] not in [other["name"] for other in given]:
+            raise Invalid("network_mode", "%s is not one of networks" % each["name"])
     own = {
         "ipv4_address": parse_network.address(params["ipv4_address"], "ipv4_address"),
         "ipv6_address": parse_network.address6(params["ipv6_address"], "ipv6_address"),
         "mac_address": mac_address(params["mac_address"], "mac_address"),
     }
-    said = {option: value for option, value in own.items() if value is not None}
+    said: t.Dict[str, t.Any] = {option: value for option, value in own.items() if value is not None}
+    aliases = _aliases(params["network_aliases"], "network_aliases")
     if given is None:
+        said = said if aliases is None else {**said, "aliases": aliases}
         return _default_network(said, is_partial=is_partial) if said else None
     attachments = tuple(_attachment(each) for each in given)
     for index, attachment in enumerate(attachments):
         if attachment.name in [earlier.name for earlier in attachments[:index]]:
             raise Invalid("networks", "%s is listed twice" % attachment.name)
-    return (_only(attachments, said),) if said else attachments
+    attachments = (_only(attachments, said),) if said else attachments
+    return tuple(each if each.aliases is not None else dataclasses.replace(each, aliases=aliases) for each in attachments)
 
 
 def _attachment(each: Params) -> Attachment:
@@ -77,8 +107,12 @@ def _attachment(each: Params) -> Attachment:
         ipv4_address=parse_network.address(each["ipv4_address"], "networks.ipv4_address"),
         ipv6_address=parse_network.address6(each["ipv6_address"], "networks.ipv6_address"),
         mac_address=mac_address(each["mac_address"], "networks.mac_address"),
-        aliases=None if each["aliases"] is None else tuple(sorted({alias(word, "networks.aliases") for word in each["aliases"]})),
+        aliases=_aliases(each["aliases"], "networks.aliases"),
     )
+
+
+def _aliases(given: t.Optional[t.Sequence[str]], option: str) -> t.Optional[t.Tuple[str, ...]]:
+    return None if given is None else tuple(sorted({alias(word, option) for word in given}))
 
 
 def _only(attachments: Attachments, said: t.Mapping[str, t.Any]) -> Attachment:
@@ -141,6 +175,6 @@ def _published_ports(given: t.Optional[t.Sequence[t.Any]], host_ip: t.Optional[s
 def _refuse_without_bridge(params: Params, mode: t.Optional[str]) -> None:
     if mode in (None, BRIDGE):
         return
-    for option in ("networks", "ipv4_address", "ipv6_address", "mac_address", "published_ports", "publish_all_ports"):
+    for option in ("networks", "ipv4_address", "ipv6_address", "mac_address", "network_aliases", "published_ports", "publish_all_ports"):
         if params[option]:
             raise Invalid(option, "it needs network_mode: bridge; with %s the engine gives the container no address" % mode)

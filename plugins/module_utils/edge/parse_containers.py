@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container, parse_container_network
 from ansible_collections.cocker.engine.plugins.module_utils.edge.args_containers import DEPENDS_ON, MEMBER
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import dependencies, names
@@ -80,6 +80,6 @@ def _under(own: Said, defaults: Said) -> Said:
 def _needs(params: Params) -> t.Tuple[str, ...]:
     """Those that are named, and those whose namespaces are shared."""
     found = {names.object_name(name, DEPENDS_ON) for name in params[DEPENDS_ON] or ()}
-    modes = [str(params[option] or "") for option in ("network_mode", "ipc_mode")]
+    modes = [*parse_container_network.words(params["network_mode"]), str(params["ipc_mode"] or "")]
     found.update(mode[len(CONTAINER):] for mode in modes if mode.startswith(CONTAINER))
     return tuple(sorted(found))

@@ -16,12 +16,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 LEAST_MEMORY = 6 << 20  # docker's, and for the same reason: less does not even start a process
 LEAST_CPUS = 10 ** 7  # the kernel's smallest quota is 1 ms of a period of 100 ms
 _RANGES = {
-    "memory_swappiness": range(0, 101),
     "oom_score_adj": range(-1000, 1001),
     "cpu_shares": range(2, 262145),  # cgroups v1
     "cpu_period": range(1000, 1000001),
     "blkio_weight": range(10, 1001),
 }
+_SWAPPINESS = range(0, 101)
 _SETS = ("cpuset_cpus", "cpuset_mems")
 _RATES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
 LEAST_QUOTA = 1000  # microseconds
@@ -44,6 +44,7 @@ def limits(params: Params) -> t.Dict[str, t.Any]:
         "cpu_quota": _cpu_quota(params["cpu_quota"]),
         "pids_limit": _pids_limit(params["pids_limit"]),
         **{option: _within(params[option], accepted, option) for option, accepted in _RANGES.items()},
+        "memory_swappiness": _swappiness(params["memory_swappiness"]),
         **{option: None if params[option] is None else units.parse_cpuset(params[option], option) for option in _SETS},
         **{option: _rates(params[option], option) for option in _RATES},
         "ulimits": _ulimits(params["ulimits"]),
@@ -94,6 +95,11 @@ def _within(value: t.Optional[int], accepted: range, option: str) -> t.Optional[
     if value is not None and value not in accepted:
         raise Invalid(option, "%d is not from %d to %d" % (value, accepted[0], accepted[-1]))
     return value
+
+
+def _swappiness(value: t.Optional[int]) -> t.Optional[int]:
+    """-1 is the host's, as docker and podman have it."""
+    return None if value == -1 else _within(value, _SWAPPINESS, "memory_swappiness")
 
 
 def _cpu_quota(value: t.Optional[int]) -> t.Optional[int]:

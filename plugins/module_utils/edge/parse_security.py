@@ -59,7 +59,7 @@ def security(params: Params) -> t.Dict[str, t.Any]:
         "cgroupns_mode": params["cgroupns_mode"],
         "shm_size": _shm_size(params["shm_size"]),
         "read_only": params["read_only"],
-        "sysctls": _sysctls(params["sysctls"], params["network_mode"]),
+        "sysctls": _sysctls(params["sysctls"], is_on_host=params["network_mode"] in (HOST, [HOST])),
     }
 
 
@@ -163,14 +163,14 @@ def _is_device(path: str) -> bool:
     return path.startswith("/dev/") and bool(parts[-1]) and ".." not in parts and "\0" not in path
 
 
-def _sysctls(given: t.Optional[t.Mapping[t.Any, t.Any]], network_mode: t.Optional[str]) -> t.Optional[t.Dict[str, str]]:
+def _sysctls(given: t.Optional[t.Mapping[t.Any, t.Any]], *, is_on_host: bool) -> t.Optional[t.Dict[str, str]]:
     if given is None:
         return None
     pairs = sorted(given.items(), key=lambda pair: str(pair[0]))
-    return {_sysctl_name(key, network_mode): _sysctl_value(key, value) for key, value in pairs}
+    return {_sysctl_name(key, is_on_host=is_on_host): _sysctl_value(key, value) for key, value in pairs}
 
 
-def _sysctl_name(key: t.Any, network_mode: t.Optional[str]) -> str:
+def _sysctl_name(key: t.Any, *, is_on_host: bool) -> str:
     """sysctl(8): the first of `.` and `/` separates, and the other one is then part of a word, as in net.ipv4.conf.eth0/1.forwarding."""
     separator = next((letter for letter in str(key) if letter in "./"), ".")
     words = str(key).split(separator)
@@ -179,7 +179,7 @@ def _sysctl_name(key: t.Any, network_mode: t.Optional[str]) -> str:
     if any(word in ("", ".", "..") for word in words) or not (dotted in SYSCTLS or dotted.startswith(SYSCTL_PREFIXES)):
         accepted = ", ".join([*sorted(SYSCTLS), *(prefix + "*" for prefix in SYSCTL_PREFIXES)])
         raise Invalid("sysctls", "%r is not the container's own; accepted is %s" % (key, accepted))
-    if words[0] == "net" and network_mode == HOST:
+    if words[0] == "net" and is_on_host:
         raise Invalid("sysctls", "%s would be set on the host, whose network the container uses" % key)
     return dotted if all("." not in word for word in words) else "/".join(words)
 

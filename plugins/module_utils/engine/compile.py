@@ -87,7 +87,7 @@ def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
     propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
     return runtime.MountWish(
         mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode,
-        recursive=mount.recursive)
+        recursive=mount.recursive, flags=mount.flags or ())
 
 
 def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:

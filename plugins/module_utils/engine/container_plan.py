@@ -35,6 +35,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
 
 IMAGES = "images"
+IGNORE_NAME, RECREATE_NAME = "ignore", "recreate"   # values of image_name_mismatch
 
 Stack = t.Tuple[t.Tuple[Pin, ...], ImageConfig]
 
@@ -58,20 +59,28 @@ def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[
     want = wanted_spec(wish, have)
     if have.record is None:
         return _plan_new(want, wish)
-    found = _of_content(changes.compare(FIELDS, want, have.record.spec), have.record, stack)
+    found = _of_content(changes.compare(FIELDS, want, have.record.spec), have.record, stack, wish.image_name_mismatch)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
     _refuse_forbidden(wish, have, found, cost)
     return _plan_existing(wish, have, found, cost)
 
 
-def _of_content(found: t.Tuple[changes.Change, ...], record: ContainerRecord, stack: t.Optional[Stack]) -> t.Tuple[changes.Change, ...]:
-    """Images cost what their content costs: the same layers under another name are no reason to drop what was written upon them."""
+def _of_content(
+    found: t.Tuple[changes.Change, ...], record: ContainerRecord, stack: t.Optional[Stack], other_name: t.Optional[str]
+) -> t.Tuple[changes.Change, ...]:
+    """Images cost what their content costs: the same layers under another name are no reason to drop what was written upon them, unless
+    the task says so with `other_name`.
+    """
     if stack is None:
         return found
     pins, config = stack
     same_layers = [pin.layers for pin in pins] == [pin.layers for pin in record.pins]
     cost = changes.RECREATE if not same_layers else changes.RESTART if config != record.config else changes.LIVE
     named = any(change.name == IMAGES for change in found)
+    if named and cost == changes.LIVE and other_name == IGNORE_NAME:
+        return tuple(change for change in found if change.name != IMAGES)
+    if named and other_name == RECREATE_NAME:
+        cost = changes.RECREATE
     if not named and cost != changes.LIVE:
         was, now = ([str(ImageRef(pin.name, pin.version)) for pin in each] for each in (record.pins, pins))
         return (changes.Change(IMAGES, was, now, cost), *found)

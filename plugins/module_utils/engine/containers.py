@@ -25,7 +25,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import O
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, Attachment, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
@@ -40,7 +40,9 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
         wish = mounting.expanded(host, wish)
     with _locks(host, wish):
         have = _observed(host, wish)
-        plan = container_plan.plan_container(wish, have, _resolved(host, wish, have))
+        stack = _resolved(host, wish, have)
+        plan = container_plan.plan_container(wish, have, stack)
+        _refuse_image_labels(host, wish, have, stack)
         if not plan.actions:
             plan = repair.plan(host, have)
         if not plan.actions:
@@ -66,6 +68,17 @@ def _resolved(host: Host, wish: ContainerWish, have: ContainerState) -> t.Option
         return None
     pins, config = stacks.pinned(host, wanted or ())
     return pins, processes.merged([config, have.record.own])
+
+
+def _refuse_image_labels(host: Host, wish: ContainerWish, have: ContainerState, stack: t.Optional[container_plan.Stack]) -> None:
+    """Labels of an image cannot be taken away, only replaced. Raises Conflict where the task wants none but its own."""
+    if wish.image_labels != "fail" or wish.spec.labels is None or wish.state == ABSENT:
+        return
+    config = have.record.config if have.record is not None else stacks.pinned(host, wish.spec.images or ())[1]
+    extra = sorted(set((stack[1] if stack else config).labels) - set(wish.spec.labels))
+    if extra:
+        raise Conflict("container", wish.spec.name, "its image has labels that the task does not say: %s" % ", ".join(extra),
+                       hint="image_label_mismatch: ignore accepts them")
 
 
 def _like(host: Host, wish: ContainerWish, other: str) -> ContainerWish:

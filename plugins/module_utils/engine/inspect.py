@@ -194,12 +194,13 @@ def _throttles(spec: ContainerSpec) -> t.Sequence[t.Tuple[str, t.Optional[t.Tupl
 
 
 def _bind(mount: mounts.Mount) -> str:
-    return "%s:%s:%s" % (mount.source, mount.target, "ro" if mount.read_only else "rw")
+    return "%s:%s:%s" % (mount.source, mount.target, ",".join(["ro" if mount.read_only else "rw", *(mount.flags or ())]))
 
 
 def _tmpfs_options(mount: mounts.Mount) -> str:
     said = [("size=%s", mount.size), ("mode=%o", mount.mode)]
-    return ",".join([form % value for form, value in said if value is not None] + (["ro"] if mount.read_only else []))
+    words = [form % value for form, value in said if value is not None]
+    return ",".join([*words, *(["ro"] if mount.read_only else []), *(mount.flags or ())])
 
 
 def _mount(mount: mounts.Mount, volumes: t.Mapping[str, str]) -> Shown:

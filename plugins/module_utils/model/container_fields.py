@@ -35,6 +35,10 @@ def _attachment(aliases: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> A
     return Attachment(aliases=None if aliases is None else tuple(aliases), **said)
 
 
+def _mount(flags: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> mounts.Mount:
+    return mounts.Mount(flags=None if flags is None else tuple(flags), **said)
+
+
 FIELDS = (
     Field("images", RECREATE, tuple),
     Field("command", RESTART, tuple),
@@ -58,7 +62,7 @@ FIELDS = (
     Field("dns_opts", LIVE, tuple),
     Field("dns_search_domains", LIVE, tuple),
     Field("links", LIVE, lambda value: tuple((link[0], link[1]) for link in value)),
-    Field("mounts", RESTART, _each(mounts.Mount)),
+    Field("mounts", RESTART, _each(_mount)),
     Field("memory", LIVE, int),
     Field("memory_swap", LIVE, int),
     Field("memory_reservation", LIVE, int),

@@ -16,8 +16,19 @@ BIND = "bind"
 TMPFS = "tmpfs"
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
-_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z and a propagation (%s)" % ", ".join(PROPAGATION)
+# What may be said of every mount -> what it says the opposite of; the second of a pair holds where nothing is said.
+_FLAGS = {"noexec": "exec", "nosuid": "suid", "nodev": "dev"}
+_USUAL = frozenset(_FLAGS.values())
+_USUAL_OF_TMPFS = {"exec", "nosuid", "nodev"}
+_NUMBERS = ("uid", "gid", "nr_inodes")   # tmpfs(5)
+
+_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z, %s, and a propagation (%s)" % (
+    ", ".join([*_FLAGS, *_FLAGS.values()]), ", ".join(PROPAGATION))
+_TMPFS_ACCEPTED = "size=SIZE, mode=OCTAL, uid=N, gid=N, nr_inodes=N, ro, rw, %s" % ", ".join([*_FLAGS, *_FLAGS.values()])
 _OURS = ("/proc", "/sys", "/dev")
+
+
+Words = t.Tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Mount:
     """`source` is a volume's name, an absolute host path, or empty for tmpfs and for a volume that is named after its container.
 
     `size` in bytes and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and `labels` a volume's; `create` (a
-    directory that is not there) and `recursive` (with what is mounted below) a host path's.
+    directory that is not there) and `recursive` (with what is mounted below) a host path's. `flags` are further words of mount(8), sorted.
     """
 
     kind: str
@@ -39,6 +50,7 @@ class Mount:
     copy: bool = True
     create: bool = False
     labels: t.Optional[t.Mapping[str, str]] = None
+    flags: t.Optional[Words] = None
 
     def to_json(self) -> t.Dict[str, t.Any]:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
@@ -68,14 +80,22 @@ def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
         kind, source, target, read_only=bool(given["read_only"]), propagation=given["propagation"] or "rprivate",
         size=None if size is None else _tmpfs_size(size, target, option + ".tmpfs_size"),
         mode=None if mode is None else _octal(mode, option + ".tmpfs_mode"),
+        flags=_mount_flags(given["tmpfs_options"] or (), target, option + ".tmpfs_options"),
         recursive=not given["non_recursive"], copy=not given["no_copy"], create=bool(given["create_mountpoint"]), labels=given["labels"],
     )
 
 
 _ONLY_FOR = {
     "propagation": (BIND,), "non_recursive": (BIND,), "create_mountpoint": (BIND,), "no_copy": (VOLUME,), "labels": (VOLUME,),
-    "tmpfs_size": (TMPFS,), "tmpfs_mode": (TMPFS,), "source": (BIND, VOLUME),
+    "tmpfs_size": (TMPFS,), "tmpfs_mode": (TMPFS,), "tmpfs_options": (TMPFS,), "source": (BIND, VOLUME),
 }
+
+
+def _mount_flags(given: t.Sequence[t.Any], target: str, option: str) -> t.Optional[Words]:
+    """Words as in the short form, or {WORD: null} and {WORD: VALUE}, as docker_container has them."""
+    pairs = [pair for each in given for pair in (each.items() if isinstance(each, t.Mapping) else [(each, None)])]
+    words = ["%s" % key if value in (None, "") else "%s=%s" % (key, value) for key, value in pairs]
+    return _parse_tmpfs("%s:%s" % (target, ",".join(words)), option).flags
 
 
 def _mount_source(kind: str, value: t.Optional[str], target: str, option: str) -> str:
@@ -115,8 +135,11 @@ def _parse_volume(value: str, option: str) -> Mount:
             more["recursive"] = word == "rbind"
         elif word == "nocopy":
             more["copy"] = False
+        elif word in _FLAGS or word in _USUAL:
+            more["flags"] = (*more.get("flags", ()), word)
         elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
             raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
+    more["flags"] = _flags(more.get("flags", ()), value, option)
     if source.startswith("/"):
         return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation, **more)
     if source.startswith((".", "~")):
@@ -127,6 +150,7 @@ def _parse_volume(value: str, option: str) -> Mount:
 def _parse_tmpfs(value: str, option: str) -> Mount:
     path, _colon, words = value.partition(":")
     mount = Mount(TMPFS, "", _target(path, value, option))
+    flags = []
     for word in words.split(",") if words else ():
         key, _equals, given = word.partition("=")
         if key == "size":
@@ -135,9 +159,21 @@ def _parse_tmpfs(value: str, option: str) -> Mount:
             mount = dataclasses.replace(mount, mode=int(given, 8))
         elif word in ("ro", "rw"):
             mount = dataclasses.replace(mount, read_only=word == "ro")
+        elif word in _FLAGS or word in _USUAL or (key in _NUMBERS and given.isascii() and given.isdigit()):
+            flags.append(word)
         else:
-            raise Invalid(option, "%r in %r is not one of size=SIZE, mode=OCTAL, ro, rw" % (word, value))
-    return mount
+            raise Invalid(option, "%r in %r is not one of %s" % (word, value, _TMPFS_ACCEPTED))
+    return dataclasses.replace(mount, flags=_flags(flags, value, option, usual=_USUAL_OF_TMPFS))
+
+
+def _flags(words: t.Sequence[str], value: str, option: str, *, usual: t.Collection[str] = _USUAL) -> t.Optional[Words]:
+    """Sorted, without those that hold anyway. Raises Invalid for two that contradict each other."""
+    chosen: t.Dict[str, str] = {}
+    for word in words:
+        key = word.partition("=")[0]
+        if chosen.setdefault(_FLAGS.get(key, key), word) != word:
+            raise Invalid(option, "%r says %s and %s" % (value, chosen[_FLAGS.get(key, key)], word))
+    return tuple(sorted(set(chosen.values()) - set(usual))) or None
 
 
 def _tmpfs_size(given: str, value: str, option: str) -> int:

@@ -24,7 +24,9 @@ class ContainerWish:
 
     `kill_signal` is sent in place of the stop signal, whoever stops the container and why; `stop_within` takes the place of its
     stop timeout, in seconds. `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
-    `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py).
+    `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py). `image_name_mismatch`: what is done about
+    another name of the same content, None notes it, `ignore` nothing, `recreate` drops what was written. `image_labels`: `fail` where the
+    image has labels that the task does not say.
     """
 
     spec: ContainerSpec
@@ -41,6 +43,8 @@ class ContainerWish:
     warnings: t.Tuple[str, ...] = ()
     stop_within: t.Optional[int] = None
     comparisons: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    image_name_mismatch: t.Optional[str] = None
+    image_labels: str = "ignore"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,10 @@ Json = t.Dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class MountWish:
-    """`kind` is bind, volume (a bind of the engine's own directory) or tmpfs; `source` an absolute host path."""
+    """`kind` is bind, volume (a bind of the engine's own directory) or tmpfs; `source` an absolute host path.
+
+    `flags` are further words of mount(8).
+    """
 
     kind: str
     destination: str
@@ -34,6 +37,7 @@ class MountWish:
     propagation: str = ""
     size: t.Optional[int] = None
     mode: t.Optional[int] = None
+    flags: t.Tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,12 +215,12 @@ def _mount(mount: MountWish) -> Json:
         options = ["nosuid", "nodev", "ro" if mount.read_only else "rw"]
         options += [] if mount.size is None else ["size=%d" % mount.size]
         options += [] if mount.mode is None else ["mode=%o" % mount.mode]
-        return {"destination": mount.destination, "type": "tmpfs", "source": "tmpfs", "options": options}
+        return {"destination": mount.destination, "type": "tmpfs", "source": "tmpfs", "options": [*options, *mount.flags]}
     if mount.kind not in (BIND, VOLUME):
         raise Invalid("mounts", "%r is not one of bind, volume, tmpfs" % mount.kind)
     options = ["rbind" if mount.recursive else "bind", mount.propagation or "rprivate"]
     options += (["rro"] if mount.recursive else ["ro"]) if mount.read_only else ["rw"]
-    return {"destination": mount.destination, "type": "bind", "source": mount.source, "options": options}
+    return {"destination": mount.destination, "type": "bind", "source": mount.source, "options": [*options, *mount.flags]}
 
 
 def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:

@@ -2,6 +2,7 @@
 """Tasks as people write them for docker_container and podman_container: with the module's name changed they parse."""
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
@@ -11,6 +12,28 @@ basic = pytest.importorskip("ansible.module_utils.common.arg_spec")
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container  # noqa: E402
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish  # noqa: E402
+from ansible_collections.cocker.engine.tests import taskcorpus  # noqa: E402
+
+# What a serious user of the other collections expects on the first day, and the words that podman_container has for it.
+EXPECTED = """
+name image state recreate restart paused force_kill kill_signal stop_signal stop_timeout keep_volumes
+command command_handling entrypoint working_dir user groups env env_file init hostname domainname umask
+network_mode networks published_ports publish_all_ports exposed_ports default_host_ip
+dns_servers dns_opts dns_search_domains etc_hosts
+memory memory_swap memory_reservation memory_swappiness cpus cpu_shares cpu_period cpu_quota cpuset_cpus cpuset_mems pids_limit
+blkio_weight ulimits shm_size oom_killer oom_score_adj
+privileged capabilities cap_drop security_opts read_only devices device_cgroup_rules sysctls ipc_mode uts
+volumes mounts tmpfs volumes_from restart_policy restart_retries log_driver log_options labels
+comparisons image_comparison image_name_mismatch image_label_mismatch networks_cli_compatible
+""".split()
+PODMANS = """
+expose exposed ports publish log_opt label volume mount network dns dns_option dns_search add_hosts workdir group_add env_files cap_add ulimit
+sysctl security_opt device ipc publish_all ip network_aliases cgroupns
+""".split()
+# Each is about something that is not here; what to do instead is said in docs/PORTING.md.
+LEFT_OUT = """
+device_requests gpus cgroup_parent storage_opts kernel_memory volume_driver cpu_rt_period pod generate_systemd quadlet_dir rootfs timezone
+""".split()
 
 CORPUS: t.List[t.Dict[str, t.Any]] = yaml.safe_load(r"""
 - name: data container
@@ -161,3 +184,24 @@ def test_a_task_that_would_mean_something_else_is_refused(entry: t.Dict[str, t.A
 def test_what_the_engine_does_not_do_is_refused(task: t.Dict[str, t.Any]) -> None:
     spec = args_container.SPEC
     assert basic.ArgumentSpecValidator(spec.options, **spec.rules).validate(task).error_messages != []
+
+
+@pytest.mark.parametrize("entry", taskcorpus.ENTRIES, ids=lambda entry: str(entry["name"]))
+def test_a_task_of_the_corpus_parses(entry: t.Dict[str, t.Any], tmp_path: pathlib.Path) -> None:
+    taskcorpus.make_files(tmp_path)
+    for task in (entry["task"], taskcorpus.changed(entry)):
+        taskcorpus.wish(taskcorpus.placed(task, tmp_path))
+
+
+def test_the_corpus_has_every_option_that_is_expected() -> None:
+    said = {option for entry in taskcorpus.ENTRIES for option in (*entry["task"], *entry["change"])}
+    assert sorted({*EXPECTED, *PODMANS} - said) == []
+    assert len(taskcorpus.ENTRIES) >= 40
+    assert len({entry["name"] for entry in taskcorpus.ENTRIES}) == len(taskcorpus.ENTRIES)
+
+
+@pytest.mark.parametrize("option", LEFT_OUT)
+def test_what_is_left_out_is_refused_by_name_and_explained(option: str) -> None:
+    with pytest.raises(ValueError, match=option):
+        taskcorpus.wish({"name": "a", "image": "a", option: "value"})
+    assert "`%s`" % option in (taskcorpus.FILE.parents[2] / "docs" / "PORTING.md").read_text(encoding="utf-8")

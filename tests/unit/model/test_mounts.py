@@ -20,6 +20,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import 
     ("/srv/www:/var/www:z", Mount("bind", "/srv/www", "/var/www")),
     ("/srv/www:/var/www:ro,Z", Mount("bind", "/srv/www", "/var/www", read_only=True)),
     ("/srv/www:/var/www:", Mount("bind", "/srv/www", "/var/www")),
+    ("/srv/www:/var/www:noexec,nosuid,nodev", Mount("bind", "/srv/www", "/var/www", flags=("nodev", "noexec", "nosuid"))),
+    ("/srv/www:/var/www:exec,suid,dev,rw", Mount("bind", "/srv/www", "/var/www")),
     ("/:/host:ro", Mount("bind", "/", "/host", read_only=True)),
     ("/dev/log:/dev/log", Mount("bind", "/dev/log", "/dev/log")),
 ])
@@ -39,7 +41,7 @@ def test_the_order_in_the_task_makes_no_difference_and_parents_come_first() -> N
 @pytest.mark.parametrize("text", [
     "", "webdata", ":/data", "webdata:", "webdata:data", "webdata:./data", "webdata:/", "webdata:/a/../b", "a:/b:ro:c",
     "./www:/var/www", "~/www:/var/www",
-    "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,exec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
+    "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,loop", "webdata:/data:exec,noexec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
     "webdata:/da\nta",
     "/srv\0:/data", "web/data:/data",
 ])
@@ -57,6 +59,8 @@ def test_what_is_no_volume_is_refused_and_the_option_is_named(text: str) -> None
     ("/tmp:ro", Mount("tmpfs", "", "/tmp", read_only=True)),
     ("/tmp:rw,size=65536k", Mount("tmpfs", "", "/tmp", size=64 << 20)),
     ("/dev/shm:size=1g", Mount("tmpfs", "", "/dev/shm", size=1 << 30)),
+    ("/tmp:noexec,nosuid,nodev", Mount("tmpfs", "", "/tmp", flags=("noexec",))),
+    ("/tmp:dev,exec,gid=5,uid=1000", Mount("tmpfs", "", "/tmp", flags=("dev", "gid=5", "uid=1000"))),
 ])
 def test_tmpfs(text: str, mount: Mount) -> None:
     assert mounts.parse_tmpfs([text]) == (mount,)
@@ -104,7 +108,7 @@ def test_a_volume_may_stay_empty_and_a_bind_without_what_is_below() -> None:
 
 LONG = dict.fromkeys((
     "target", "source", "type", "read_only", "propagation", "non_recursive", "create_mountpoint", "no_copy", "labels", "tmpfs_size",
-    "tmpfs_mode"))
+    "tmpfs_mode", "tmpfs_options"))
 
 
 def test_the_long_form_says_what_the_short_one_says() -> None:
