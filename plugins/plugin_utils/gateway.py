@@ -27,7 +27,8 @@ from ansible.utils.display import Display
 display = Display()
 
 PACKAGE = "ansible_collections/cocker/engine/plugins/module_utils"
-NOT_INSTALLED, FAILED = 254, 255
+NOT_INSTALLED = 254
+FAILED = 255
 # Compiled once, as the copy is ours alone and nobody else writes it; named last, so that it is there as a whole or not at all.
 _INSTALL = """
 import sys, io, os, zipfile, shutil, py_compile
@@ -59,7 +60,7 @@ sys.path.insert(0, %r)
 try:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import hop
 except ModuleNotFoundError:
-    sys.exit(254)
+    raise SystemExit(254)
 hop.main(sys.argv[1:])
 """
 
@@ -184,7 +185,7 @@ def _archive() -> t.Tuple[str, bytes]:
         digest.update(b"%s %d\n" % (name.encode(), len(content)) + content)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        folders = {PACKAGE.split("/")[0]}
+        folders = {PACKAGE.split("/", maxsplit=1)[0]}
         for name in sources:
             parts = (PACKAGE + "/" + name).split("/")[:-1]
             folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))

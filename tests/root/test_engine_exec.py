@@ -117,6 +117,7 @@ def test_check_mode_without_a_hint_does_not_know(web):
 
 def test_the_oldest_are_forgotten(web):
     before = execs.KEPT
+
     def few():
         execs.KEPT = 2
         host = open_host(web.home, dry_run=False)

@@ -113,7 +113,8 @@ def test_second_run_changes_nothing_until_the_content_is_another_one(store: Stor
 
 def tree(content: bytes) -> t.Dict[str, t.Tuple[t.Any, ...]]:
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        return {entry.name: (entry.type, entry.mode, entry.uid, entry.linkname, archive.extractfile(entry).read() if entry.isreg() else b"")  # type: ignore[union-attr]
+        return {entry.name: (entry.type, entry.mode, entry.uid, entry.linkname,
+                             archive.extractfile(entry).read() if entry.isreg() else b"")  # type: ignore[union-attr]
                 for entry in archive}
 
 

@@ -46,7 +46,7 @@ REACH = {
 }
 
 
-@pytest.mark.parametrize("found,wanted", [pair for pair in MOVES if pair[0] in REACH and pair[1] != "healthy"], ids=lambda name: str(name))
+@pytest.mark.parametrize("found,wanted", [pair for pair in MOVES if pair[0] in REACH and pair[1] != "healthy"], ids=str)
 def test_every_state_is_reached_from_every_state(engine, found, wanted):
     said = {"network_mode": "none"}
     for step in REACH[found]:

@@ -21,7 +21,9 @@ from ansible_collections.cocker.engine.tests.root.registrystore import Store, pu
 
 pytestmark = pytest.mark.root
 
-LAYERS: t.List[t.Dict[str, t.Optional[bytes]]] = [{"bin/": None, "bin/app": b"#!/bin/sh\n", "gone": b"x"}, {"big": os.urandom(300_000)}, {".wh.gone": b"", "top": b"1"}]
+LAYERS: t.List[t.Dict[str, t.Optional[bytes]]] = [
+    {"bin/": None, "bin/app": b"#!/bin/sh\n", "gone": b"x"}, {"big": os.urandom(300_000)}, {".wh.gone": b"", "top": b"1"},
+]
 FILES = {"bin/app": b"#!/bin/sh\n", "big": LAYERS[1]["big"], "top": b"1"}
 
 
@@ -58,7 +60,10 @@ def raw(store: Store, reference: str, *more: str) -> t.Dict[str, t.Any]:
     return t.cast(t.Dict[str, t.Any], json.loads(store.registries.skopeo("inspect", "--tls-verify=false", *more, "docker://" + reference)))
 
 
-@pytest.mark.parametrize("form, media_type", [("oci", "application/vnd.oci.image.manifest.v1+json"), ("docker", "application/vnd.docker.distribution.manifest.v2+json")])
+@pytest.mark.parametrize("form, media_type", [
+    ("oci", "application/vnd.oci.image.manifest.v1+json"),
+    ("docker", "application/vnd.docker.distribution.manifest.v2+json"),
+])
 def test_image_is_predicted_pushed_kept_and_read_by_skopeo(made: Store, tmp_path: pathlib.Path, name: str, form: str, media_type: str) -> None:
     target = "%s/%s:v1" % (PLAIN, name)
     before = made.everything()

@@ -102,7 +102,7 @@ def _remove(context: Context, said: argparse.Namespace) -> int:
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "start": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
-    "stop": (_shape_stop, _ensured(lambda name, said: _stopped(name, said))),
+    "stop": (_shape_stop, _ensured(_stopped)),
     "restart": (_shape_stop, _ensured(lambda name, said: dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True))),
     "kill": (_shape_kill, _kill),
     "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED))),

@@ -84,4 +84,3 @@ def _names(context: Context, command: str) -> t.List[str]:
         images = []
     others = [*layout.network_names(), *layout.volume_names()] if command == "inspect" else []
     return [*containers, *images, *others]
-

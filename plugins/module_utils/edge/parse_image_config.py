@@ -98,7 +98,7 @@ def duration(value: str, option: str) -> int:
 _READ: t.Dict[str, t.Callable[[t.Any, str], t.Any]] = {
     "cmd": lambda value, option: values.words(value, option) or (),
     "entrypoint": lambda value, option: values.words(value, option) or (),
-    "env": lambda value, option: values.environment(value, option),
+    "env": values.environment,
     "user": lambda value, option: values.user(value, option) if value else "",
     "working_dir": lambda value, option: values.absolute(value, option) if value else "",
     "labels": _labels,

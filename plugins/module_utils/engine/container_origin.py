@@ -72,7 +72,8 @@ def complete(host: Host, record: ContainerRecord, origin: Origin) -> t.Iterator[
     if origin.container is None or origin.container.record is None:
         yield record
     else:
-        with container_layers.shared(host, origin.container, origin.container.record) as layers:
+        with contextlib.ExitStack() as stack:
+            layers = stack.enter_context(container_layers.shared(host, origin.container, origin.container.record))
             yield dataclasses.replace(record, layers=layers, born=len(layers))
 
 

@@ -303,8 +303,8 @@ def _carry_out(host: Host, found: ContainerState, wish: CopyWish, looked: Looked
 @contextlib.contextmanager
 def _contents(root: int, wish: CopyWish) -> t.Iterator[Source]:
     if wish.content is not None or wish.sent is not None:
-        with _origin(root, wish) as origin:
-            yield origin.source
+        with contextlib.ExitStack() as stack:
+            yield stack.enter_context(_origin(root, wish)).source
     else:
         with _held(root, wish) as place:
             yield placing.Files(place)

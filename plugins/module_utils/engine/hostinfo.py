@@ -160,5 +160,3 @@ def _firewall_checks(host: Host) -> t.Iterator[Check]:
         detail += ". net.bridge.bridge-nf-call-iptables is 1, so that it stops containers of one network, too"
     what = "published ports from other hosts, and the way out of containers: another firewall stops what is forwarded"
     yield Check("firewall of others", not found, detail or "none stops what containers send or are sent", what)
-
-

@@ -155,9 +155,9 @@ class Logged(Pipes):
         streams.take((null, self._pipes["stdout"][1], self._pipes["stderr"][1]))
 
     def in_parent(self, leader: int) -> None:
-        for reader, writer in self._pipes.values():
-            os.close(writer)
-            os.set_blocking(reader, False)
+        for ends in self._pipes.values():
+            os.close(ends[1])
+            os.set_blocking(ends[0], False)
         streams.to_null()
 
     def register(self, poller: select.poll) -> None:

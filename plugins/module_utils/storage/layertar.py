@@ -178,10 +178,11 @@ class _Writer:
             self.out(bytes(-stored % tarheader.BLOCK))
 
     def _header(
-        self, path: bytes, kind: bytes, facts: os.stat_result, *, size: int = 0, link: bytes = b"", xattrs: t.Mapping[str, bytes] = {},
-        said: tarheader.Pairs = [],  # noqa: B006
+        self, path: bytes, kind: bytes, facts: os.stat_result, *, size: int = 0, link: bytes = b"",
+        xattrs: t.Optional[t.Mapping[str, bytes]] = None, said: t.Iterable[t.Tuple[bytes, bytes]] = (),
     ) -> None:
         self.entries += 1
+        xattrs = xattrs or {}
         elsewhere = [name for name in _ELSEWHERE if name in xattrs]
         if elsewhere:
             raise Unsupported("write", os.fsdecode(path), "it has the attribute %s, so a part of it is in another layer" % elsewhere[0])

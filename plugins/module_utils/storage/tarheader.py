@@ -154,7 +154,7 @@ def checked_map(found: SparseMap, *, stored: int, real: int) -> SparseMap:
 
 def build(
     name: bytes, *, kind: bytes, mode: int = 0, uid: int = 0, gid: int = 0, size: int = 0, mtime: int = 0, link: bytes = b"",
-    major: int = 0, minor: int = 0, pairs: Pairs = [],  # noqa: B006
+    major: int = 0, minor: int = 0, pairs: t.Iterable[t.Tuple[bytes, bytes]] = (),
 ) -> bytes:
     """The blocks before an entry's data, one form for each meaning: POSIX, with extended records for what its fields cannot hold."""
     said = list(pairs)

@@ -60,7 +60,7 @@ def test_messages_end_where_the_answer_ends() -> None:
 
 def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     class Deaf:
-        def __enter__(self) -> Deaf:
+        def __enter__(self) -> t.NoReturn:
             raise OSError(errno.EPROTONOSUPPORT, "no")
 
         def __exit__(self, *_exc: object) -> None:

@@ -30,6 +30,7 @@ def sockets(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "tcp6": row("0" * 32, 80, "0A", 990004) + row(firewall._MAPPED + hexed("192.0.2.1"), 81, "0A", 990005),
         "udp": row(ZERO, 68, "07", 990006) + row(hexed("127.0.0.53"), 53, "07", 990007) + row(hexed("192.0.2.1"), 40000, "01", 990008),
     }
+
     def refuse(protocol: str) -> None:
         raise Unsupported("list sockets", protocol, "filtered")
 

@@ -22,10 +22,10 @@ def jump(target: str) -> t.Dict[str, t.Any]:
     return {"jump": {"target": target}}
 
 
-def ruleset(policy: str, *rules: Rule, others: t.Mapping[str, t.Sequence[Rule]] = {}, table: str = "filter") -> t.List[t.Dict[str, t.Any]]:
+def ruleset(policy: str, *rules: Rule, others: t.Optional[t.Mapping[str, t.Sequence[Rule]]] = None, table: str = "filter") -> t.List[t.Dict[str, t.Any]]:
     place = {"family": "ip", "table": table}
     found: t.List[t.Dict[str, t.Any]] = [{"chain": {**place, "name": "FORWARD", "hook": "forward", "policy": policy}}]
-    for chain, content in {"FORWARD": rules, **others}.items():
+    for chain, content in {"FORWARD": rules, **(others or {})}.items():
         found += [{"rule": {**place, "chain": chain, "expr": rule}} for rule in content]
     return found
 

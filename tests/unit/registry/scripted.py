@@ -36,7 +36,9 @@ class Server:
         self.host = "127.0.0.1:%d" % self._server.server_address[1]
         self.url = "http://" + self.host
 
-    def _handler(lab) -> t.Type[http.server.BaseHTTPRequestHandler]:
+    def _handler(self) -> t.Type[http.server.BaseHTTPRequestHandler]:
+        lab = self
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

@@ -123,7 +123,10 @@ def session(place: str = "/upload/1?state=x") -> Answer:
     return Answer(202, headers={"Location": place})
 
 
-@pytest.mark.parametrize("between", [[], [Answer(None), session("/upload/2?a=b")], [Answer(503), session("/upload/2?a=b")], [Answer(404), session("/upload/2?a=b")]])
+@pytest.mark.parametrize("between", [
+    [], [Answer(None), session("/upload/2?a=b")],
+    [Answer(503), session("/upload/2?a=b")], [Answer(404), session("/upload/2?a=b")],
+])
 def test_blob_is_uploaded(between: t.List[Answer]) -> None:
     with serving(session("/upload/2?a=b"), *between, Answer(201)) as server:
         blobs.upload(client(server), BLOB, lambda: iter([CONTENT[:4], CONTENT[4:]]))
