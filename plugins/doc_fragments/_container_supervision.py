@@ -42,4 +42,46 @@ options:
       - Not set, or V(0), there is no end to it.
       - Change while the container runs.
     type: int
+  healthcheck:
+    description:
+      - A command that tells whether the container works, run in it every now and then by its supervisor. Exit code 0 is healthy.
+        What came of it is in C(State.Health) of RV(container), with the last five results.
+      - A dictionary with the keys below, as in C(community.docker.docker_container), or the command alone, as in
+        C(containers.podman.podman_container). What is not said is as the image has it.
+      - V(test) is the command. A string is run by the container's C(/bin/sh), a list of words without a shell. Either may begin with C(CMD)
+        or C(CMD-SHELL), which say the same. V(NONE) switches off the check of the image.
+      - V(interval) is the time between two checks (V(30s) if neither the task nor the image says otherwise), V(timeout) how long one
+        may take before it is killed and has failed (V(30s)), V(retries) how many failures in a row make it unhealthy (V(3)).
+      - V(start_period) is a time after the start in which failures do not count (none), V(start_interval) the time between two
+        checks meanwhile (V(5s)). The first success ends it.
+      - V(test_cli_compatible) may be V(true), which is what is done here.
+      - Durations are written as V(30s), V(1m30s), V(500ms). V(0) is as good as not said.
+      - Change while the container runs. A check that changed begins as after a start.
+    type: raw
+    aliases: [health_cmd]
+  healthcheck_interval:
+    description:
+      - V(interval) of O(healthcheck).
+    type: str
+    aliases: [health_interval]
+  healthcheck_timeout:
+    description:
+      - V(timeout) of O(healthcheck).
+    type: str
+    aliases: [health_timeout]
+  healthcheck_start_period:
+    description:
+      - V(start_period) of O(healthcheck).
+    type: str
+    aliases: [health_start_period]
+  healthcheck_retries:
+    description:
+      - V(retries) of O(healthcheck).
+    type: int
+    aliases: [health_retries]
+  no_healthcheck:
+    description:
+      - V(true) is another way to say O(healthcheck=NONE).
+    type: bool
+    default: false
 """

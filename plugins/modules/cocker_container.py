@@ -145,7 +145,7 @@ options:
     type: dict
     aliases: [label]
 notes:
-  - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options), O(restart_policy),
+  - A change of labels, of limits, of O(published_ports), O(log_driver), O(log_options), O(restart_policy), O(healthcheck),
     O(stop_signal) and O(stop_timeout) is applied to the running
     container. A change of its images drops what it wrote outside its volumes, but not where they have the same content under
     another name. Any other change restarts it, and it keeps
@@ -206,6 +206,15 @@ EXAMPLES = r"""
       "*": ignore
       env: allow_more_present
       labels: allow_more_present
+
+- name: Ask the running container every ten seconds whether it works
+  cocker.engine.cocker_container:
+    name: web
+    healthcheck:
+      test: wget -q -O /dev/null http://localhost:8080/
+      interval: 10s
+      timeout: 2s
+      retries: 3
 
 - name: Hold its processes for the time of a backup; a task with state started lets them go on
   cocker.engine.cocker_container:

@@ -152,6 +152,12 @@ SUPERVISION: Options = {
     "log_options": {"type": "dict", "aliases": ["log_opt"]},
     "restart_policy": {"type": "str"},
     "restart_retries": {"type": "int"},
+    "healthcheck": {"type": "raw", "aliases": ["health_cmd"]},
+    "healthcheck_interval": {"type": "str", "aliases": ["health_interval"]},
+    "healthcheck_timeout": {"type": "str", "aliases": ["health_timeout"]},
+    "healthcheck_start_period": {"type": "str", "aliases": ["health_start_period"]},
+    "healthcheck_retries": {"type": "int", "aliases": ["health_retries"]},
+    "no_healthcheck": {"type": "bool", "default": False},
 }
 
 # What docker_container and podman_container tell about a daemon or a program that is not here. Accepted, so that their tasks run.

@@ -5,10 +5,9 @@ Not here: how it is laid over what the source says (engine/image_config.py).
 """
 from __future__ import annotations
 
-import re
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_healthcheck, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import ports, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
@@ -36,9 +35,6 @@ OPTIONS: Options = {
     "author": {"type": "str"},
 }
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_SECOND = 10 ** 9       # OCI has nanoseconds
-_UNITS = (3600 * _SECOND, 60 * _SECOND, _SECOND, _SECOND // 1000)
 _TIMES = (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"))
 
 Said = t.Dict[str, t.Any]
@@ -69,30 +65,13 @@ def _exposed(given: t.Sequence[str], option: str) -> t.Tuple[str, ...]:
 
 def _healthcheck(given: t.Mapping[str, t.Any], option: str) -> Said:
     """The OCI form. A string is for the image's shell; a list is executed, and may begin with CMD, CMD-SHELL or NONE as docker's does."""
-    said: Said = {"Test": _test(given["test"], option + ".test")}
+    said: Said = {"Test": list(parse_healthcheck.test(given["test"], option + ".test"))}
     for name, key in _TIMES:
         if given.get(name) is not None:
-            said[key] = duration(given[name], "%s.%s" % (option, name))
+            said[key] = parse_healthcheck.duration(given[name], "%s.%s" % (option, name))
     if given.get("retries") is not None:
         said["Retries"] = values.at_least(given["retries"], 1, option + ".retries")
     return said
-
-
-def _test(value: t.Any, option: str) -> t.List[str]:
-    if isinstance(value, str):
-        return ["NONE"] if value == "NONE" else ["CMD-SHELL", values.plain(value, option)]
-    words = values.words(value, option) or ()
-    if not words:
-        raise Invalid(option, "a command is accepted, as one string or a list of words")
-    return list(words) if words[0] in ("CMD", "CMD-SHELL", "NONE") else ["CMD", *words]
-
-
-def duration(value: str, option: str) -> int:
-    """Nanoseconds of 30s, 1m30s, 500ms. Raises Invalid."""
-    found = _DURATION.fullmatch(value.strip())
-    if not value.strip() or found is None:
-        raise Invalid(option, "%r is no duration such as 30s, 1m30s or 500ms" % value)
-    return int(sum(float(amount) * unit for amount, unit in zip(found.groups(), _UNITS) if amount))
 
 
 _READ: t.Dict[str, t.Callable[[t.Any, str], t.Any]] = {

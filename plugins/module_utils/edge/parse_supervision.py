@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the supervisor does for a container, read: its log, starting it again."""
+"""What the supervisor does for a container, read: its log, starting it again, checking it (parse_healthcheck.py)."""
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_healthcheck, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
@@ -18,7 +18,8 @@ def supervision(params: Params) -> Found:
     options = _log_options(params["log_options"])
     driver = params["log_driver"]
     logdriver.refuse_foreign(driver if driver or partial else logdriver.JSON_FILE, options)
-    return {"log_driver": driver, "log_options": options, **_restart(params, partial=partial)}
+    health = parse_healthcheck.check(params)
+    return {"log_driver": driver, "log_options": options, "healthcheck": health, **_restart(params, partial=partial)}
 
 
 def _restart(params: Params, *, partial: bool) -> Found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     PAUSED,
@@ -19,6 +19,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerSpec,
     ContainerState,
     DeviceRate,
+    Health,
+    health_check,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
@@ -73,7 +75,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "LogPath": places.log,
         "RestartCount": _restart_count(state),
         "State": _state(state),
-        "Config": _config(spec, process, image_name(record)),
+        "Config": _config(record, process),
         "HostConfig": _host_config(spec, process),
         "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
         "NetworkSettings": _network_settings(spec, leases),
@@ -115,18 +117,33 @@ def _state(state: ContainerState) -> Shown:
         "Error": ended.error if ended and not here else "",
         "StartedAt": running.started_at if running else (ended.started_at if ended else "") or _NEVER,
         "FinishedAt": (ended.finished_at if ended and not here else "") or _NEVER,
+        **_health(state),
     }
 
 
-def _config(spec: ContainerSpec, process: Process, image: str) -> Shown:
+def _health(state: ContainerState) -> Shown:
+    """Where there is a check; of a container that has ended it is unhealthy, as docker has it."""
+    found = state.health
+    if found is None:
+        if state.exit is None or state.record is None or health_check(state.record) is None:
+            return {}
+        found = Health(healthcheck.UNHEALTHY)
+    log = [{"Start": probe.start, "End": probe.end, "ExitCode": probe.exit_code, "Output": probe.output} for probe in found.log]
+    return {"Health": {"Status": found.status, "FailingStreak": found.streak, "Log": log}}
+
+
+def _config(record: ContainerRecord, process: Process) -> Shown:
+    spec = record.spec
+    check = healthcheck.merged(record.spec.healthcheck, record.config.healthcheck)
     return {
+        **({"Healthcheck": check.shown()} if check.test else {}),
         "Hostname": process.hostname,
         "Domainname": spec.domainname or "",
         "User": process.user,
         "Env": list(process.env),
         "Cmd": list(process.command) or None,
         "Entrypoint": list(process.entrypoint) or None,
-        "Image": image,
+        "Image": image_name(record),
         "WorkingDir": process.cwd,
         "Labels": dict(process.labels),
         "StopSignal": process.stop_signal,

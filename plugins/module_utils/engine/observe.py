@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll, process
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     CREATED,
     DEAD,
@@ -21,7 +22,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerRecord,
     ContainerState,
     Exit,
+    Health,
+    Probe,
     Running,
+    health_check,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
@@ -40,12 +44,24 @@ def container(host: Host, name: str) -> ContainerState:
     volatile = state.find(host.layout.container_run(name))
     if volatile is not None and volatile.is_running():
         status = PAUSED if cgroupfs.is_frozen(volatile.cgroups) else RUNNING
-        return ContainerState(name, status, record, running=_running(volatile))
+        return ContainerState(name, status, record, running=_running(volatile), health=health(host, record))
     if volatile is not None and volatile.boot_id == process.boot_id():
         volatile = _settled(host, name, volatile)
         if volatile is not None and volatile.lives():
-            return ContainerState(name, RUNNING if volatile.is_running() else RESTARTING, record, running=_running(volatile))
+            status = RUNNING if volatile.is_running() else RESTARTING
+            return ContainerState(name, status, record, running=_running(volatile), health=health(host, record))
     return _ended(host, name, record, volatile.started_at if volatile else "")
+
+
+def health(host: Host, record: ContainerRecord) -> t.Optional[Health]:
+    """Of a container that runs. Results of another check than the one that is wanted now are none."""
+    check = health_check(record)
+    if check is None:
+        return None
+    found = state.find_health(host.layout.container_run(record.spec.name))
+    if found is None or found.check != healthcheck.to_json(check):
+        return Health(healthcheck.STARTING)
+    return Health(found.status, found.streak, tuple(Probe(*probe) for probe in found.log))
 
 
 def _settled(host: Host, name: str, first: state.State) -> t.Optional[state.State]:

@@ -6,10 +6,10 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import inspect
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, restarts
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, health_check
 
 # A change of these the supervisor is to hear of.
-OPTIONS = frozenset(("log_driver", "log_options", "restart_policy", "restart_retries", "stop_signal", "stop_timeout"))
+OPTIONS = frozenset(("healthcheck", "log_driver", "log_options", "restart_policy", "restart_retries", "stop_signal", "stop_timeout"))
 
 
 def settings(record: ContainerRecord) -> t.Dict[str, t.Any]:
@@ -19,6 +19,7 @@ def settings(record: ContainerRecord) -> t.Dict[str, t.Any]:
     size = int(options.get(logdriver.MAX_SIZE, logdriver.DEFAULT_SIZE))
     return {
         "restart": str(restarts.Policy(record.spec.restart_policy or restarts.NO, record.spec.restart_retries or 0)),
+        "health": health_check(record),
         "log_driver": driver,
         "log_max_size": size if size > 0 else logdriver.UNLIMITED_SIZE,
         "log_max_file": int(options.get(logdriver.MAX_FILE, logdriver.DEFAULT_FILES)),

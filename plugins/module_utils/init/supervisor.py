@@ -17,7 +17,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, restart, run
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, health, logs, restart, run
 from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order, Run
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
@@ -81,12 +81,15 @@ class Supervisor:
         self._poller = select.poll()
         self._poller.register(wakeup, select.POLLIN)
         self._server = control.Server(desk, {}, self._poller)
+        self._health = health.Monitor(self._poller)
 
     def live(self, first: Run) -> None:
         current: t.Optional[Run] = first
         while current is not None:
             begun = time.monotonic()
+            self._health.begin(self._order)
             status = self._watch(current)
+            self._health.end(self._order)
             self._drain(current)
             ending = self._end(status)
             current = self._next(ending, time.monotonic() - begun)
@@ -105,14 +108,19 @@ class Supervisor:
                 elif fd == self._wakeup:
                     self._hear(current.pid)
                     status = _bury(current.pid) if status is None else status
-                elif not self._copy(fd, current):
+                elif self._health.owns(fd):
+                    self._health.hear(self._order)
+                elif fd in (current.out, current.err) and not self._copy(fd, current):
                     self._poller.unregister(fd)
             if self._deadline and time.monotonic() > self._deadline and status is None:
                 self._order.cgroup.kill()
+            if status is None:
+                self._health.turn(self._order)
         return status
 
     def _patience(self) -> t.Optional[float]:
-        return max(0.0, self._deadline - time.monotonic()) * 1000 + 1 if self._deadline else None
+        moments = [moment for moment in (self._deadline, self._health.due) if moment]
+        return max(0.0, min(moments) - time.monotonic()) * 1000 + 1 if moments else None
 
     def _hear(self, init: int) -> None:
         """SIGTERM to us (the host shuts down) is passed on as the container's stop signal; SIGHUP: config.json has changed."""
@@ -120,6 +128,8 @@ class Supervisor:
         if signal.SIGHUP in heard:
             self._order = refreshed(self._order)
             self._log.change(self._order.bundle.settings)
+            if init:
+                self._health.change(self._order)
         if signal.SIGTERM in heard and not self._deadline:
             wanted = self._order.bundle.settings
             if init:

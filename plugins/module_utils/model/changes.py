@@ -80,12 +80,14 @@ def dearest(changes: t.Iterable[Change]) -> str:
 
 
 def plain(value: t.Any) -> t.Any:
-    """As JSON knows it: tuples become lists, dataclasses and mappings become dicts without their unset keys."""
+    """As JSON knows it: tuples become lists; dataclasses, named tuples and mappings become dicts without their unset keys."""
     if dataclasses.is_dataclass(value):
         pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {key: plain(item) for key, item in pairs if item is not None}
     if isinstance(value, t.Mapping):
         return {str(key): plain(value[key]) for key in sorted(value)}
+    if hasattr(value, "_asdict"):  # a named tuple
+        return {key: plain(item) for key, item in value._asdict().items() if item}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import plain
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK
@@ -133,6 +133,7 @@ class ContainerSpec:
     log_options: t.Optional[t.Mapping[str, str]] = None
     restart_policy: t.Optional[str] = None
     restart_retries: t.Optional[int] = None
+    healthcheck: t.Optional[healthcheck.Check] = None
 
     def attachments(self) -> t.Tuple[Attachment, ...]:
         """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""
@@ -211,19 +212,44 @@ class Running:
 
 
 @dataclasses.dataclass(frozen=True)
+class Probe:
+    """One run of the health check. `exit_code` is -1 for one that took too long or could not be run. Times are RFC 3339."""
+
+    start: str
+    end: str
+    exit_code: int
+    output: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """`status` is starting, healthy or unhealthy; `streak` counts failures in a row; `log` has the last results, oldest first."""
+
+    status: str
+    streak: int = 0
+    log: t.Tuple[Probe, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class ContainerState:
-    """What was found. `record` is None where the container does not exist."""
+    """What was found. `record` is None where the container does not exist, `health` where nothing is checked."""
 
     name: str
     status: t.Optional[str] = None
     record: t.Optional[ContainerRecord] = None
     running: t.Optional[Running] = None
     exit: t.Optional[Exit] = None
+    health: t.Optional[Health] = None
 
     @property
     def is_running(self) -> bool:
         """There is a first process; it may be paused."""
         return self.status in (RUNNING, PAUSED, RESTARTING)
+
+
+def health_check(record: ContainerRecord) -> t.Optional[healthcheck.Check]:
+    """What is run, if anything is."""
+    return healthcheck.effective(record.spec.healthcheck, record.config.healthcheck)
 
 
 def stop_signal(spec: ContainerSpec, image_signal: t.Optional[str]) -> int:

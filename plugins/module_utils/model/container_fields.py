@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     Attachment,
@@ -101,6 +101,7 @@ FIELDS = (
     Field("log_options", LIVE, _dict),
     Field("restart_policy", LIVE, str),
     Field("restart_retries", LIVE, int),
+    Field("healthcheck", LIVE, healthcheck.load),
 )
 
 

@@ -13,6 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 Words = t.Tuple[str, ...]
 
 NONE, CMD, CMD_SHELL = "NONE", "CMD", "CMD-SHELL"
+STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 SECOND = 10 ** 9
 INTERVAL, TIMEOUT, START_PERIOD, START_INTERVAL, RETRIES = 30 * SECOND, 30 * SECOND, 0, 5 * SECOND, 3
 
@@ -36,15 +37,19 @@ class Check(t.NamedTuple):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in zip(names, self) if value}
 
 
+def merged(said: t.Optional[Check], image: t.Optional[t.Mapping[str, t.Any]]) -> Check:
+    """What the task says over what the image says."""
+    above, below = said or Check(), of_image(image)
+    return Check(above.test or below.test, *(one or other for one, other in zip(above[1:], below[1:])))
+
+
 def effective(said: t.Optional[Check], image: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[Check]:
     """What a container gets: where the task says nothing the image's, where neither does the usual. None: there is none."""
-    below = of_image(image)
-    above = said or Check()
-    test = above.test or below.test
+    test, *numbers = merged(said, image)
     if not test or test[0] == NONE:
         return None
     usual = (INTERVAL, TIMEOUT, START_PERIOD, START_INTERVAL, RETRIES)
-    return Check(test, *(one or other or default for one, other, default in zip(above[1:], below[1:], usual)))
+    return Check(test, *(number or default for number, default in zip(numbers, usual)))
 
 
 def of_image(value: t.Optional[t.Mapping[str, t.Any]]) -> Check:
@@ -65,6 +70,12 @@ def is_test(words: Words) -> bool:
 
 def to_json(check: Check) -> str:
     return json.dumps(check)
+
+
+def load(value: t.Mapping[str, t.Any]) -> Check:
+    """From a record. Raises TypeError, ValueError."""
+    numbers = {name: int(item) for name, item in value.items() if name != "test"}
+    return Check(tuple(map(str, value.get("test", ()))), **numbers)
 
 
 def from_json(text: str, path: str) -> Check:

@@ -40,6 +40,7 @@ ANSWERS, HEAD_SIZE = 3, 10
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 _START_TIMEOUT = 30.0
 _KILL_ROUNDS = 10
+_EXTENSION = 1.0
 _USUAL_TERMINAL = "TERM=xterm"
 # The order of entering: the mount namespace last, it takes the host's paths away.
 _ORDER = ("cgroup", "ipc", "uts", "network", "mount")
@@ -48,7 +49,8 @@ _ORDER = ("cgroup", "ipc", "uts", "network", "mount")
 class Target(t.NamedTuple):
     """The running container, with its namespaces held open."""
 
-    state: state.State
+    name: str
+    init: process.Identity
     bundle: oci.Bundle
     cgroup: Cgroup
     spaces: t.Mapping[str, int]
@@ -58,6 +60,13 @@ class Outcome(t.NamedTuple):
     rc: int = 0
     timed_out: bool = False
     reason: str = ""
+
+
+class Begun(t.NamedTuple):
+    """The command's process, and what is readable when it has ended."""
+
+    pid: int
+    wakeup: int
 
 
 def main(open_log: relay.OpenLog) -> None:
@@ -105,8 +114,33 @@ def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[
     syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])
     between = _between(request, target, open_log)
     held = tools.hold(request["tools"]) if request["tools"] else -1
+    begun = _begin(target, wanted, syscalls, between, held=held, heeded=live.PASSED_ON if request["live"] else ())
+    if isinstance(begun, Outcome):
+        return begun
+    if not request["detach"]:
+        return _wait(begun, between, request["timeout"])
+    _answer(_described(Outcome()))
+    os.close(ANSWERS)
+    outcome = _wait(begun, between, request["timeout"])
+    state.write_exec_end(request["detach"], rc=outcome.rc, timed_out=outcome.timed_out)
+    return None
+
+
+def run_inside(
+    target: Target, args: t.Sequence[str], *, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, timeout: float
+) -> Outcome:
+    """As the container's own user, by somebody who has read everything already. No time passes while it is paused. Raises StartFailed."""
+    begun = _begin(target, target.bundle.process._replace(args=tuple(args)), syscalls, between)
+    return begun if isinstance(begun, Outcome) else _wait(begun, between, timeout, stands_still=target.cgroup.is_frozen)
+
+
+def _begin(
+    target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *,
+    held: int = -1, heeded: t.Iterable[int] = (),
+) -> t.Union[Begun, Outcome]:
+    """Returns when the command is exec'd, or with the outcome of one that cannot be. `heeded` are signals. Raises StartFailed."""
     heard, report = os.pipe()
-    wakeup = _wake_on((signal.SIGCHLD, *(live.PASSED_ON if request["live"] else ())))
+    wakeup = _wake_on((signal.SIGCHLD, *heeded))
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target.cgroup)
     if pid == 0:
@@ -114,18 +148,12 @@ def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[
     os.close(report)
     between.in_parent(pid)
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
-    if failure is not None:
-        with tolerate(errno.ESRCH):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return _failed(failure, target.state.name)
-    if not request["detach"]:
-        return _wait(pid, wakeup, between, request["timeout"])
-    _answer(_described(Outcome()))
-    os.close(ANSWERS)
-    outcome = _wait(pid, wakeup, between, request["timeout"])
-    state.write_exec_end(request["detach"], rc=outcome.rc, timed_out=outcome.timed_out)
-    return None
+    if failure is None:
+        return Begun(pid, wakeup)
+    with tolerate(errno.ESRCH):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return _failed(failure, target.name)
 
 
 def _between(request: t.Mapping[str, t.Any], target: Target, open_log: relay.OpenLog) -> relay.Pipes:
@@ -133,8 +161,8 @@ def _between(request: t.Mapping[str, t.Any], target: Target, open_log: relay.Ope
         state.write_exec_start(request["detach"])
         return relay.Logged(open_log(request["detach"]))
     if request["live"]:
-        return live.LiveTerminal(target.state.init.pid, *request["live"]) if request["tty"] else live.Live()
-    return relay.Terminal(target.state.init.pid) if request["tty"] else relay.Pipes()
+        return live.LiveTerminal(target.init.pid, *request["live"]) if request["tty"] else live.Live()
+    return relay.Terminal(target.init.pid) if request["tty"] else relay.Pipes()
 
 
 def _fork_member(cgroup: Cgroup) -> t.Tuple[int, bool]:
@@ -151,14 +179,18 @@ def _fork_member(cgroup: Cgroup) -> t.Tuple[int, bool]:
 
 
 def _find(state_dir: str, folder: str) -> Target:
-    """Raises Conflict when it does not run, or stands still. What is held is the very process of the record."""
+    """Raises Conflict when it does not run."""
     found = state.find(state_dir)
     if found is None or not found.is_running():
         name = found.name if found else os.path.basename(os.path.normpath(folder))
         raise Conflict("exec in", name, "the container is not running")
     with open(os.path.join(folder, "config.json"), "rb") as stream:
         bundle = oci.parse(json.load(stream))
-    cgroup = factory.from_paths(found.cgroups)
+    return opened(found, bundle, factory.from_paths(found.cgroups))
+
+
+def opened(found: state.State, bundle: oci.Bundle, cgroup: Cgroup) -> Target:
+    """Raises Conflict when it has ended, or stands still. What is held is the very process of the record."""
     if cgroup.is_frozen():
         raise Conflict("exec in", found.name, "the container is paused")
     try:
@@ -167,7 +199,7 @@ def _find(state_dir: str, folder: str) -> Target:
         raise Conflict("exec in", found.name, "the container has just ended") from error
     if not found.init.alive():      # the pid may have changed hands before the first open
         raise Conflict("exec in", found.name, "the container has just ended")
-    return Target(found, bundle, cgroup, spaces)
+    return Target(found.name, found.init, bundle, cgroup, spaces)
 
 
 def _wanted(own: oci.Process, request: t.Mapping[str, t.Any]) -> oci.Process:
@@ -234,7 +266,11 @@ def _failed(failure: sync.Failure, name: str) -> Outcome:
     return Outcome(rc=rc, reason=failure.reason)
 
 
-def _wait(pid: int, wakeup: int, between: relay.Pipes, timeout: t.Optional[float]) -> Outcome:
+def _wait(
+    begun: Begun, between: relay.Pipes, timeout: t.Optional[float], *, stands_still: t.Callable[[], bool] = bool
+) -> Outcome:
+    """`stands_still` is asked when the time is up, and as long as it says so there is a little more."""
+    pid, wakeup = begun
     deadline = None if timeout is None else time.monotonic() + timeout
     poller = select.poll()
     poller.register(wakeup, select.POLLIN)
@@ -242,6 +278,8 @@ def _wait(pid: int, wakeup: int, between: relay.Pipes, timeout: t.Optional[float
     while True:
         found, status = os.waitpid(pid, os.WNOHANG)
         left = None if deadline is None else deadline - time.monotonic()
+        if not found and left is not None and left <= 0 and stands_still():
+            left, deadline = _EXTENSION, time.monotonic() + _EXTENSION
         if found or (left is not None and left <= 0):
             outcome = Outcome(rc=_code(status)) if found else _stop(pid)
             between.finish()

@@ -182,3 +182,40 @@ class Logged(Pipes):
                 continue
             os.close(fd)
         self._log.close()
+
+
+class Captured(Pipes):
+    """Nothing to read, and of what it writes, to both streams, the first `most` bytes are kept."""
+
+    def __init__(self, most: int) -> None:
+        self._reader, self._writer = os.pipe()
+        self._most, self.output = most, b""
+
+    def in_child(self) -> None:
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        streams.take((null, self._writer, self._writer))
+
+    def in_parent(self, leader: int) -> None:
+        os.close(self._writer)
+        os.set_blocking(self._reader, False)
+
+    def register(self, poller: select.poll) -> None:
+        poller.register(self._reader, select.POLLIN)
+
+    def step(self, fd: int, poller: select.poll) -> None:
+        if fd == self._reader and not self._take():
+            poller.unregister(fd)
+
+    def _take(self) -> bool:
+        """False at the end of the stream, or where nothing more is to be had without waiting."""
+        try:
+            piece = os.read(self._reader, _CHUNK)
+        except BlockingIOError:
+            return False
+        self.output += piece[:self._most - len(self.output)]
+        return bool(piece)
+
+    def finish(self) -> None:
+        """One look: a pipe holds no more, and what was left behind in the container may write for ever."""
+        self._take()
+        os.close(self._reader)

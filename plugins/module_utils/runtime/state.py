@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, pr
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, tolerate
 
 SCHEMA = 1
-STATE, EXIT, STOPPING = "state.json", "exit.json", "stopping"
+STATE, EXIT, STOPPING, HEALTH = "state.json", "exit.json", "stopping", "health.json"
 SOCKET = "control"      # the supervisor's (init/control.py)
 ENGINE = "engine"       # a link that names engine and interpreter of a supervisor that forks launchers
 _OCI_VERSION = "1.2.0"
@@ -111,7 +111,7 @@ def find(state_dir: str) -> t.Optional[State]:
 
 def remove(state_dir: str) -> None:
     """With the supervisor's socket. Idempotent."""
-    for name in (ENGINE, SOCKET, STATE):
+    for name in (ENGINE, SOCKET, STATE, HEALTH):
         with tolerate(errno.ENOENT):
             os.unlink(os.path.join(state_dir, name))
 
@@ -145,6 +145,47 @@ def _ending(value: t.Mapping[str, t.Any]) -> Ending:
         log_lost=int(value.get("log_lost", 0)), restart_count=int(value.get("restart_count", 0)), stopped=bool(value.get("stopped")),
         with_host=bool(value.get("with_host")),
     )
+
+
+class Probe(t.NamedTuple):
+    """One run of the health check. `exit_code` is -1 for one that took too long or could not be run."""
+
+    start: str
+    end: str
+    exit_code: int
+    output: str
+
+
+class Health(t.NamedTuple):
+    """What became of the health check `check` (model/healthcheck.py, as JSON) in this run. `streak` counts failures in a row."""
+
+    check: str
+    status: str
+    streak: int = 0
+    log: t.Tuple[Probe, ...] = ()
+
+
+def write_health(state_dir: str, health: Health) -> None:
+    record = dict(health._asdict(), schema=SCHEMA, log=[probe._asdict() for probe in health.log])
+    _write(os.path.join(state_dir, HEALTH), record, durable=False)
+
+
+def remove_health(state_dir: str) -> None:
+    """Idempotent."""
+    with tolerate(errno.ENOENT):
+        os.unlink(os.path.join(state_dir, HEALTH))
+
+
+def find_health(state_dir: str) -> t.Optional[Health]:
+    """None before the first result. Raises Damaged."""
+    value = _read(os.path.join(state_dir, HEALTH))
+    if value is None:
+        return None
+    try:
+        log = (Probe(str(each["start"]), str(each["end"]), int(each["exit_code"]), str(each["output"])) for each in value["log"])
+        return Health(str(value["check"]), str(value["status"]), int(value["streak"]), tuple(log))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("read", os.path.join(state_dir, HEALTH), "not a record of health: %r" % error) from error
 
 
 def write_exec_start(folder: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_supervision
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_supervision
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
-UNSAID = dict.fromkeys(("image", "images", "log_driver", "log_options", "restart_policy", "restart_retries"))
+UNSAID = dict.fromkeys(("image", "images", *args_container.SUPERVISION))
 
 
 def parsed(**said):

@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck import Check
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
@@ -89,6 +90,7 @@ VALUES: t.Dict[str, t.Any] = {
     "log_options": {"tag": "mine"},
     "restart_policy": "on-failure",
     "restart_retries": 3,
+    "healthcheck": Check(("CMD", "true"), 10 ** 9, retries=2),
 }
 
 
