@@ -5,6 +5,7 @@ Each row was a defect of an engine or of a collection that people know.
 """
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
@@ -55,6 +56,30 @@ SAME: t.List[t.Tuple[str, Task, Task]] = [
      {"capabilities": ["KILL"], "published_ports": ["80:80"], "working_dir": "/", "labels": {"a": "b"}}),
     ("an IPC mode that is the usual one", {"ipc_mode": "shareable"}, {"ipc_mode": "private"}),
     ("security options with a colon", {"security_opts": ["no-new-privileges:true"]}, {"security_opts": ["no-new-privileges"]}),
+    ("an IPv6 address in two forms", {"published_ports": ["[2001:DB8::1]:80:80"]}, {"published_ports": ["[2001:db8:0:0:0:0:0:1]:80:80"]}),
+    ("an IPv6 server in two forms", {"dns_servers": ["2001:DB8::1"]}, {"dns_servers": ["2001:db8:0:0:0:0:0:1"]}),
+    ("an IPv6 host in two forms", {"etc_hosts": {"a": "fd00::0001"}}, {"etc_hosts": {"a": "fd00:0::1"}}),
+    ("an IPv6 address of a network in two forms", {"networks": [{"name": "a", "ipv6_address": "FD00::1"}]},
+     {"networks": [{"name": "a", "ipv6_address": "fd00:0:0::1"}]}),
+    ("a MAC address in two forms", {"networks": [{"name": "a", "mac_address": "02-42-0A-00-00-01"}]},
+     {"networks": [{"name": "a", "mac_address": "02:42:0a:00:00:01"}]}),
+    ("tcp is what a port is", {"exposed_ports": [80]}, {"exposed_ports": ["80/tcp"]}),
+    ("a range that is exposed", {"exposed_ports": ["80-81"]}, {"exposed_ports": ["81", "80"]}),
+    ("two words for the default network", {"network_mode": "default"}, {"network_mode": "bridge"}),
+    ("a network as a word, a list and in full", {"network_mode": "web0"}, {"network_mode": ["web0"], "networks": [{"name": "web0"}]}),
+    ("the order of aliases", {"network_aliases": ["b", "a"], "networks": [{"name": "n"}]}, {"networks": [{"name": "n", "aliases": ["a", "b"]}]}),
+    ("options of a log as numbers and with underscores", {"log_options": {"max_size": "10m", "max-file": 3}},
+     {"log_options": {"max-size": "10240k", "max-file": "3"}}),
+    ("swappiness that is the host's", {"memory_swappiness": -1}, {}),
+    ("a policy with its retries in it", {"restart_policy": "on-failure:3"}, {"restart_policy": "on-failure", "restart_retries": 3}),
+    ("no policy, which YAML reads as false", {"restart_policy": "no"}, {"restart_policy": "False"}),
+    ("options of tmpfs in another order", {"tmpfs": ["/tmp:mode=1777,size=64m"]}, {"tmpfs": {"/tmp": "rw,size=65536k,mode=1777"}}),
+    ("tmpfs in the long form", {"tmpfs": ["/tmp:noexec"]}, {"mounts": [{"type": "tmpfs", "target": "/tmp", "tmpfs_options": [{"noexec": None}]}]}),
+    ("a mount as a string", {"mounts": ["type=bind,src=/a,dst=/b,ro=true"]}, {"volumes": ["/a:/b:ro"]}),
+    ("several numbers as a sysctl", {"sysctls": {"net.ipv4.ping_group_range": "0\t5"}}, {"sysctls": {"net.ipv4.ping_group_range": "0 5"}}),
+    ("separators of a sysctl", {"sysctls": {"net/core/somaxconn": 1}}, {"sysctls": {"net.core.somaxconn": 1}}),
+    ("the order of groups", {"groups": ["b", "a"]}, {"groups": ["a", "b"]}),
+    ("the order of variables", {"env": {"B": "1", "A": "2"}}, {"env": {"A": "2", "B": "1"}}),
     ("letters of permissions", {"devices": ["/dev/fuse:/dev/fuse:mrw"]}, {"devices": ["/dev/fuse"]}),
 ]
 DIFFERENT: t.List[t.Tuple[str, Task, Task]] = [
@@ -75,6 +100,15 @@ DIFFERENT: t.List[t.Tuple[str, Task, Task]] = [
     ("the registry of an image", {"image": "registry.example/team/app"}, {"image": "other.example/team/app"}),
     ("the version of an image", {"image": "app:1.0"}, {"image": "app:1.0.0"}),
     ("the order of images", {"images": ["a", "b"]}, {"images": ["b", "a"]}),
+    ("retries of a policy", {"restart_policy": "on-failure:3"}, {"restart_policy": "on-failure:4"}),
+    ("a policy", {"restart_policy": "always"}, {"restart_policy": "unless-stopped"}),
+    ("whose network is shared", {"network_mode": "container:a"}, {"network_mode": "container:b"}),
+    ("whose shared memory is shared", {"ipc_mode": "container:a"}, {"ipc_mode": "container:b"}),
+    ("the keys of variables that look like options", {"env": {"MAX_SIZE": "1"}}, {"env": {"max-size": "1"}}),
+    ("a size of a log", {"log_options": {"max-size": "10m"}}, {"log_options": {"max-size": "11m"}}),
+    ("a limit of processes and none", {"pids_limit": 100}, {"pids_limit": -1}),
+    ("swap that is said and swap that follows", {"memory": "1g", "memory_swap": "2g"}, {"memory": "1g"}),
+    ("the order of DNS servers", {"dns_servers": ["9.9.9.9", "1.1.1.1"]}, {"dns_servers": ["1.1.1.1", "9.9.9.9"]}),
     ("a user by name and by number", {"user": "root"}, {"user": "0"}),
     ("which network is the first", {"networks": [{"name": "a"}, {"name": "b"}]}, {"networks": [{"name": "b"}, {"name": "a"}]}),
 ]
@@ -83,6 +117,8 @@ REFUSED: t.List[t.Tuple[str, str, Task]] = [
     ("a number as a variable", "env", {"env": {"SIZE": 1}}),
     ("a boolean in a command", "command", {"command": ["app", True]}),
     ("a boolean as a sysctl", "sysctls", {"sysctls": {"net.core.somaxconn": True}}),
+    ("an image by tag and digest", "image", {"image": "app:1@sha256:" + 64 * "a"}),
+    ("one target mounted in two ways", "volumes", {"volumes": ["/a:/data"], "tmpfs": ["/data"]}),
     ("swap that is less than memory", "memory_swap", {"memory": "1g", "memory_swap": "512m"}),
 ]
 
@@ -126,3 +162,18 @@ IMAGE = ImageConfig(env=("PATH=/bin", "FROM=image"), cmd=("server",), entrypoint
 ])
 def test_what_comes_from_the_image(task: Task, field: str, seen: t.Any) -> None:
     assert getattr(processes.process(read(task), IMAGE), field) == seen
+
+
+def test_a_file_of_variables_counts_by_what_is_in_it(tmp_path: pathlib.Path) -> None:
+    one, two, other = (tmp_path / name for name in ("one", "two", "other"))
+    one.write_text("A=1\n")
+    two.write_text("# the same\nA=1\n")
+    other.write_text("A=2\n")
+    assert changed({"env_file": [str(one)]}, {"env_file": [str(two)]}) == []
+    assert changed({"env_file": [str(one)]}, {"env": {"A": "1"}}) == []
+    assert changed({"env_file": [str(one)]}, {"env_file": [str(other)]}) == ["env"]
+
+
+def test_nothing_that_the_engine_chooses_is_compared() -> None:
+    assert [field.name for field in FIELDS if field.name in ("id", "created", "pid", "layers", "pins", "config", "address")] == []
+    assert changes.compare(FIELDS, read({}), ContainerSpec("web", images=("debian",))) == ()
