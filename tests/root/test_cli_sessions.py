@@ -87,7 +87,7 @@ def test_several_at_once_know_nothing_of_each_other(seat):
 
 @pytest.mark.parametrize(("options", "keys"), [((), "\x10\x11"), (("--detach-keys", "ctrl-a,d"), "\x01d")], ids=["usual", "own"])
 def test_the_detach_keys_leave_the_command_alone(seat, web, options, keys):
-    found = seat("exec", "-it", *options, "web", "sh", "-c", "echo begun; sleep 1; sleep 5550")
+    found = seat("exec", "-it", *options, "web", "sh", "-c", "echo begun; exec sleep 5550")
     found.expect_exact("begun")
     found.send(keys)
     assert code(found) == 0 and b"left web" in found.before
