@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
+import subprocess
 
 import pytest
 
@@ -31,7 +34,7 @@ def cocker(lab, command):
 
 
 def test_a_container_from_the_command_line_to_its_end(cocker):
-    code, out, err = cocker("run", "--name", "web", "--network", "none", "-e", "A=b", "-m", "32M", "--stop-timeout", "0", "box", "sleep", "1000")
+    code, out, err = cocker("run", "-d", "--name", "web", "--network", "none", "-e", "A=b", "-m", "32M", "--stop-timeout", "0", "box", "sleep", "1000")
     assert (code, err, len(out.strip())) == (0, "", 64)
     code, out, err = cocker("ps")
     assert (code, err) == (0, "") and out.splitlines()[1].split()[1:4] == ["box:1", '"sleep', '1000"'] and out.rstrip().endswith("web")
@@ -73,8 +76,8 @@ def test_listings_in_json_are_one_object_a_line(cocker):
     (["stpo", "x"], 2, "did you mean 'stop'"),
     (["--colour", "ps"], 2, "unknown option --colour"),
     (["ps", "--filter", "colour=red"], 2, "KEY one of"),
-    (["run", "--name", "a/..", "box"], 2, "name"),
-    (["run", "--name", "web", "nix", "true"], 1, "nix"),
+    (["run", "--name", "a/..", "box"], 125, "name"),
+    (["run", "--name", "web", "nix", "true"], 125, "nix"),
     (["exec", "nix", "true"], 125, "does not exist"),
     (["inspect", "nix"], 1, "nix"),
     (["--home", "relative", "ps"], 2, "cocker_home"),
@@ -93,7 +96,7 @@ def test_looking_makes_no_store(cocker, tmp_path):
 
 def test_a_container_is_frozen_signalled_and_waited_for(cocker):
     script = "trap 'echo caught; exit 7' USR1; echo ready; while :; do sleep 0.05; done"
-    cocker("run", "--name", "web", "--network", "none", "box", "sh", "-c", script)
+    cocker("run", "-d", "--name", "web", "--network", "none", "box", "sh", "-c", script)
     assert cocker("pause", "web") == (0, "web\n", "")
     assert "(Paused)" in cocker("ps")[1]
     assert cocker("unpause", "web") == (0, "web\n", "")
@@ -106,7 +109,7 @@ def test_a_container_is_frozen_signalled_and_waited_for(cocker):
 
 
 def test_this_time_only_it_has_less_time_to_stop(cocker):
-    cocker("run", "--name", "web", "--network", "none", "--stop-timeout", "60", "box", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    cocker("run", "-d", "--name", "web", "--network", "none", "--stop-timeout", "60", "box", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
     assert cocker("stop", "-t", "0", "web") == (0, "web\n", "")
     assert json.loads(cocker("inspect", "web")[1])[0]["Config"]["StopTimeout"] == 60
 
@@ -126,3 +129,52 @@ def test_images_come_get_names_and_go(cocker, tmp_path):
     assert cocker("tag", "mine:1.0", "mine:2.0") == (0, "mine:2.0\n", "")
     assert "mine    2.0" in cocker("images")[1]
     assert cocker("rmi", "mine:1.0", "mine:2.0", "mine:3.0")[:2] == (1, "mine:1.0\nmine:2.0\n")
+
+
+def test_run_stays_with_the_container_and_ends_as_it_does(cocker):
+    script = "echo $A; echo no >&2; exit 3"
+    assert cocker("run", "--network", "none", "--name", "job", "-e", "A=b", "box", "sh", "-c", script) == (3, "b\n", "no\n")
+    assert cocker("ps", "-aq") == (0, "job\n", "")
+    assert cocker("run", "--rm", "--network", "none", "box", "true") == (0, "", "")
+    assert cocker("ps", "-aq") == (0, "job\n", "")
+
+
+@pytest.mark.parametrize(("words", "code", "text"), [
+    (["box", "no-such-program"], 127, "no-such-program"), (["box", "/etc/passwd"], 126, "denied"), (["nix", "true"], 125, "nix"),
+    (["-d", "--rm", "box", "true"], 125, "--detach"), (["--colour", "box"], 125, "colour"),
+], ids=str)
+def test_what_run_could_not_even_start(cocker, words, code, text):
+    found, out, err = cocker("run", "--network", "none", *words)
+    assert (found, out) == (code, "") and text in err
+    assert cocker("ps", "-aq")[1] == ""
+
+
+def test_signals_of_run_are_the_container_s(cocker):
+    script = "trap 'echo caught; exit 9' TERM; echo begun; while :; do sleep 0.05; done"
+    process = cocker.start("run", "--rm", "--network", "none", "box", "sh", "-c", script, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"begun\n"
+    process.terminate()
+    assert process.stdout.readline() == b"caught\n" and process.wait(10) == 9
+    cocker.engine.lab.end(process)
+
+
+def test_attach_follows_from_now_on(cocker):
+    script = "echo before; trap 'echo caught; exit 8' USR1; trap 'echo heard' USR2; while :; do sleep 0.05; done"
+    cocker("run", "-d", "--network", "none", "--name", "web", "box", "sh", "-c", script)
+    assert poll.until(lambda: "before" in cocker("logs", "web")[1], timeout=10)
+    process = cocker.start("attach", "web", stdout=subprocess.PIPE)
+    while not select.select([process.stdout], [], [], 0)[0]:
+        cocker("kill", "-s", "USR2", "web")
+    cocker("kill", "-s", "USR1", "web")
+    assert set(process.communicate(timeout=10)[0].split()) == {b"heard", b"caught"} and process.returncode == 8
+    cocker.engine.lab.end(process)
+    assert cocker("attach", "web")[0] == 125
+
+
+def test_a_follower_that_hangs_up_leaves_the_container_alone(cocker):
+    cocker("run", "-d", "--network", "none", "--name", "web", "--stop-timeout", "0", "box", "sh", "-c", "while :; do echo; sleep 0.1; done")
+    process = cocker.start("attach", "web", stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(10) == 129 and cocker("ps", "-q")[1] == "web\n"
+    cocker.engine.lab.end(process)

@@ -186,3 +186,17 @@ def test_nobody_waits_for_one_that_is_detached(cocker, web):
     assert code_ == 0 and len(out.strip()) == 64
     assert poll.until(lambda: runs(web, "sleep 5590"), timeout=5)
     end(web, "sleep 5590")
+
+
+def test_attach_logs_in_where_there_is_no_command(seat, cocker, web):
+    """The image greets, as a machine does at login; leaving the shell leaves the container alone."""
+    web.start("small", command=(), network_mode="none", stop_timeout=0)
+    web.exec("small", "/bin/sh", "-c", "echo 'echo --- Welcome ---' > /etc/profile; echo 'PS1=\"%s\"' >> /etc/profile" % PROMPT)
+    found = seat("attach", "small")
+    found.expect_exact("--- Welcome ---")
+    found.expect_exact(PROMPT)
+    assert ask(found, "pwd; hostname") == "/root\nsmall"
+    found.sendline("exit")
+    assert code(found) == 0 and web.state("small")["Running"]
+    assert cocker("attach", "small")[0] == 125
+    web.ensure("small", state="absent")

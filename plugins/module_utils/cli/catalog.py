@@ -46,6 +46,12 @@ def _session(name: str) -> t.Tuple[Shape, Run]:
     return session.COMMANDS[name]
 
 
+def _attach(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
+
+    return attach.COMMANDS[name]
+
+
 def _create(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import create
 
@@ -93,7 +99,7 @@ COMMANDS: t.Dict[str, Command] = {
     "info": Command(LOOK, "Show what this host offers, and what is missing", _look),
     "inspect": Command(LOOK, "Show all that is known of containers, images, networks or volumes", _look),
     "create": Command(CONTAINERS, "Make a container from an image, without starting it", _create),
-    "run": Command(CONTAINERS, "Make a container from an image and start it", _create),
+    "run": Command(CONTAINERS, "Make a container from an image, start it, and stay with it", _create, foreign=True),
     "start": Command(CONTAINERS, "Start containers", _act),
     "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act),
     "restart": Command(CONTAINERS, "Stop containers and start them", _act),
@@ -103,6 +109,7 @@ COMMANDS: t.Dict[str, Command] = {
     "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act),
     "rm": Command(CONTAINERS, "Remove containers", _act),
     "exec": Command(CONTAINERS, "Run a command in a container: -it for a terminal", _session, foreign=True),
+    "attach": Command(CONTAINERS, "Follow a container, or log in where it is like a small machine", _attach, foreign=True),
     "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
     "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
     "pull": Command(IMAGES, "Get an image from a registry", _store),

@@ -6,19 +6,23 @@ The flags are made from the module's own argument specification. Not here: what 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
 from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
 _NOT_FLAGS = frozenset(("image", "images", "state", "command", "restart", "recreate", "on_change"))
+_NOT_FOUND, _NOT_RUNNABLE = 127, 126
+_NO_FILE = os.strerror(errno.ENOENT)
 _NUMBERS: t.Mapping[str, t.Callable[[str], t.Any]] = {"int": int, "float": float}
 
 
@@ -105,20 +109,73 @@ def _suboptions(name: str, known: t.Mapping[str, Option], text: str) -> t.Dict[s
     return found
 
 
-def _create(state: str) -> t.Callable[[Context, argparse.Namespace], int]:
-    def run(context: Context, said: argparse.Namespace) -> int:
-        from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+def _shape_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-d", "--detach", action="store_true", help="do not stay with it; prints its id")
+    parser.add_argument("--rm", action="store_true", help="remove it when it has ended")
+    shape(parser)
 
-        wish = parse_container.wish({**params(vars(said)), "state": state})
-        if observe.container(context.looking(), wish.spec.name).status is not None:
-            raise Conflict("create container", wish.spec.name, "it exists already", hint="a playbook changes it, rm removes it")
-        outcome = containers.ensure(context.acting(), wish)
-        context.say(outcome.result["container"]["Id"])
+
+def _made(context: Context, said: argparse.Namespace, state: str) -> t.Tuple[str, str]:
+    """Its name and its id."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+
+    given = vars(said)
+    wish = parse_container.wish({**params({**given, "name": given["name"] or _any_name(said.image)}), "state": state})
+    name = wish.spec.name
+    if observe.container(context.looking(), name).status is not None:
+        raise Conflict("create container", name, "it exists already", hint="a playbook changes it, rm removes it")
+    outcome = containers.ensure(context.acting(), wish)
+    return name, outcome.result["container"]["Id"]
+
+
+def _any_name(image: str) -> str:
+    """What nobody has to know: the image's own name, and a number."""
+    import secrets
+
+    base = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    return "%s-%s" % (base.rpartition("=")[2], secrets.token_hex(3))
+
+
+def _create(context: Context, said: argparse.Namespace) -> int:
+    context.say(_made(context, said, wishes.PRESENT)[1])
+    return OK
+
+
+def _run(context: Context, said: argparse.Namespace) -> int:
+    if said.detach and said.rm:
+        raise Invalid("--rm", "it cannot go with --detach: nobody would be there to remove it")
+    try:
+        name, identifier = _made(context, said, wishes.STARTED)
+    except StartFailed as error:
+        code = _not_run(error)
+        if code is None:
+            raise
+        context.complain(str(error))
+        return code
+    if said.detach:
+        context.say(identifier)
         return OK
-    return run
+    return _stay(context, name, remove=said.rm)
+
+
+def _not_run(error: StartFailed) -> t.Optional[int]:
+    """As a shell says it, and docker: the program is not there, or cannot be run; None for anything else."""
+    if not error.reason.startswith("exec "):
+        return None
+    return _NOT_FOUND if _NO_FILE in error.reason else _NOT_RUNNABLE
+
+
+def _stay(context: Context, name: str, *, remove: bool) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+
+    code = attach.watch(context, name)
+    if remove and not observe.container(context.looking(), name).running:
+        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
+    return code
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
-    "create": (shape, _create(wishes.PRESENT)),
-    "run": (shape, _create(wishes.STARTED)),
+    "create": (shape, _create),
+    "run": (_shape_run, _run),
 }

@@ -9,9 +9,10 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.engine import logs, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
-_INTERVAL = 0.2  # seconds between two looks
+INTERVAL = 0.1  # seconds between two looks
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -25,17 +26,29 @@ def _shape(parser: argparse.ArgumentParser) -> None:
 
 def _logs(context: Context, said: argparse.Namespace) -> int:
     host = context.looking()
-    found = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
-    _write(found, said.timestamps)
-    seen = Seen(found)
-    while said.follow:
-        running = observe.container(host, said.name).is_running
-        found = seen.new(logs.read(host, said.name, since=seen.time or None))
-        _write(found, said.timestamps)
-        if not running and not found:
-            break
-        time.sleep(_INTERVAL)
+    begun = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
+    tail = Tail(host, said.name, begun, timestamps=said.timestamps)
+    while said.follow and tail.step():
+        time.sleep(INTERVAL)
     return OK
+
+
+class Tail:
+    """What a container wrote, and what it goes on to write; written here as it comes."""
+
+    def __init__(
+        self, host: Host, name: str, begun: t.Sequence[logs.Line] = (), *, since: str = "", timestamps: bool = False
+    ) -> None:
+        self._host, self._name, self._timestamps = host, name, timestamps
+        self._seen = Seen(begun, since)
+        _write(begun, timestamps)
+
+    def step(self) -> bool:
+        """False when there will be no more."""
+        lives = observe.container(self._host, self._name).running is not None
+        found = self._seen.new(logs.read(self._host, self._name, since=self._seen.time or None))
+        _write(found, self._timestamps)
+        return lives or bool(found)
 
 
 def since(text: t.Optional[str], now: float) -> t.Optional[str]:
@@ -55,8 +68,8 @@ def since(text: t.Optional[str], now: float) -> t.Optional[str]:
 class Seen:
     """Lines that were written at once have the same time: how many of the last one were shown already."""
 
-    def __init__(self, shown: t.Sequence[logs.Line]) -> None:
-        self.time, self._count = "", 0
+    def __init__(self, shown: t.Sequence[logs.Line], since: str = "") -> None:
+        self.time, self._count = since, 0
         self._note(shown)
 
     def new(self, found: t.Sequence[logs.Line]) -> t.List[logs.Line]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import termios
@@ -16,6 +17,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.cli import keys
 
 _SIZE = (24, 80)
+_MANY = 4096
 _ENDING = (signal.SIGHUP, signal.SIGTERM)
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -53,6 +55,12 @@ class Person:
         if self.terminal and number in _ENDING:
             raise Gone(number)
         return number in _PASSED_ON
+
+    def signals(self, timeout: float) -> t.List[int]:
+        """Those that have come, or come within `timeout` seconds, for the container."""
+        if not select.select([self.wakeup], [], [], timeout)[0]:
+            return []
+        return [number for number in os.read(self.wakeup, _MANY) if number in _PASSED_ON]
 
     @contextlib.contextmanager
     def seated(self) -> t.Iterator[None]:

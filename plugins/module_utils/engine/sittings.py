@@ -5,10 +5,17 @@ Not here: commands of tasks, whose output is returned (exec.py).
 """
 from __future__ import annotations
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, exec
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, exec, processes, rootview
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import dialogue
+
+SHELLS = ("/bin/bash", "/bin/sh")
+_HOME = "/root"
 
 
 def hold(host: Host, wish: ExecWish, person: dialogue.Person) -> dialogue.Ended:
@@ -16,3 +23,19 @@ def hold(host: Host, wish: ExecWish, person: dialogue.Person) -> dialogue.Ended:
     exec.runnable(host, wish.container)
     request = exec.request(host, wish)
     return dialogue.hold(request, person, engine=bundle.install(host.layout.engine), python=bundle.python())
+
+
+def login(host: Host, name: str) -> t.Optional[ExecWish]:
+    """The login shell of a container that has nothing to run but our PID 1: it greets as its image's profile has it.
+
+    None for a container with a command. Raises NotFound, Conflict.
+    """
+    found = exec.runnable(host, name)
+    if found.record is None or processes.process(found.record.spec, found.record.config).args:
+        return None
+    with rootview.opened(host, found) as root:
+        shell = next((path for path in SHELLS if rootpath.exists(root.fd, path)), None)
+        home = _HOME if rootpath.exists(root.fd, _HOME) else None
+    if shell is None:
+        raise NotFound("shell", "in container " + name, "there is none of %s" % ", ".join(SHELLS))
+    return ExecWish(name, (shell, "-l"), tty=True, chdir=home)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""attach: what a container writes from now on, signals to it, its exit code; or a login shell where it is like a small machine.
+
+Not here: commands beside the container's own (session.py).
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import follow, keys, session, terminal
+from ansible_collections.cocker.engine.plugins.module_utils.cli.context import Context
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import now
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
+
+_INSISTED = 3       # a container that does not end by it is left by the third interrupt
+_KILLED = 128
+
+
+def _shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sig-proxy", action=argparse.BooleanOptionalAction, default=True, help="signals go to the container")
+    session.shape_keys(parser)
+    parser.add_argument("name", metavar="NAME", help="without a command of its own it gives a login shell")
+
+
+def _attach(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import sittings
+
+    detach = keys.parse(said.detach_keys)
+    shell = sittings.login(context.acting(), said.name)
+    if shell is None:
+        return watch(context, said.name, since=now(), proxy=said.sig_proxy)
+    if not sys.stdin.isatty():
+        reason = "%s has nothing to attach to but a login shell, which wants a terminal" % said.name
+        raise Invalid("NAME", reason, hint="cocker exec needs none")
+    return session.sit(context, shell, interactive=True, detach=detach)
+
+
+def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -> int:
+    """All that it wrote `since` then, until the container ends: its exit code. A terminal that is gone leaves the container alone."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals
+
+    person = terminal.Person(interactive=False, terminal=False)
+    interrupts = 0
+    with person.seated():
+        tail = follow.Tail(context.looking(), name, since=since)
+        while tail.step():
+            for number in person.signals(follow.INTERVAL):
+                interrupts += number in (signal.SIGINT, signal.SIGTERM)
+                if number == signal.SIGHUP or interrupts >= _INSISTED or not proxy:
+                    return _KILLED + number
+                with contextlib.suppress(Conflict, NotFound):       # it has just ended
+                    signals.send(context.acting(), name, number)
+    return signals.wait(context.looking(), name)
+
+
+COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
+    "attach": (_shape, _attach),
+}
