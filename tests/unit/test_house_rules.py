@@ -34,7 +34,8 @@ MAY_IMPORT: t.Dict[str, t.Set[str]] = {
     "init": {"runtime", "kernel", "model", "init"},
     "engine": BELOW_ENGINE | {"engine"},
     "edge": {"engine", "model", "edge", "ansible.module_utils"},
-    "cli": {"edge", "engine", "model", "cli"},
+    "cli": {"edge", "engine", "model", "cli", "oci.main"},
+    "oci": {"runtime", "kernel", "model", "oci"},
     "modules": {"edge", "engine"},            # engine: only the file of the module's own noun, see the test
     "action": {"edge", "model", "ansible", OURS + ".plugin_utils"},
     "plugin_utils": {"ansible"},

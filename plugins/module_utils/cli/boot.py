@@ -2,7 +2,8 @@
 """The first code of the `cocker` command, a zip archive of this tree: it goes on from a byte-compiled copy below $COCKER_HOME/engine.
 
 An archive holds sources, which Python would compile at each call. Imports nothing of ours before it has decided where from. Only a
-host that has a store gets a copy: to look at a host changes nothing. Not here: what the command does (main.py).
+host that has a store gets a copy: to look at a host changes nothing. Called by its other name, `cocker-runtime`, it is an OCI runtime,
+which keeps its copy below /run where the host has no store. Not here: what the command does (main.py, oci/main.py).
 """
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import os
 import sys
 
 DEFAULT_HOME = "/var/cocker"
+RUNTIME = "cocker-runtime"
+VOLATILE = "/run/cocker/engine"
 DIGEST = ""  # of the archive's content; written when it is packed
 
 
@@ -62,11 +65,24 @@ def packages() -> list[str]:
     return [path for path in site.getsitepackages() if os.path.isdir(path)]
 
 
-if __name__ == "__main__":
-    home = os.environ.get("COCKER_HOME") or DEFAULT_HOME
-    sys.path[0] = unpacked(sys.path[0], os.path.join(home, "engine"))
-    sys.path += packages()
-    from ansible_collections.cocker.engine.plugins.module_utils.cli.main import main
+def engines(*, volatile: bool) -> str:
+    """The directory of the copies. `volatile`: where there is no store, one that goes with the next boot."""
+    folder = os.path.join(os.environ.get("COCKER_HOME") or DEFAULT_HOME, "engine")
+    if not volatile or os.geteuid() != 0 or _is_private(folder):
+        return folder
+    os.makedirs(VOLATILE, mode=0o700, exist_ok=True)
+    return VOLATILE
 
+
+if __name__ == "__main__":
+    is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
+    sys.path[0] = unpacked(sys.path[0], engines(volatile=is_runtime))
+    if is_runtime:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
+    else:
+        sys.path += packages()
+        from ansible_collections.cocker.engine.plugins.module_utils.cli.main import main
+
+    code = main(sys.argv)
     sys.stdout.flush()
-    os._exit(main(sys.argv))
+    os._exit(code)

@@ -15,7 +15,7 @@ import zipfile
 
 UTILS = "plugins/module_utils"
 PREFIX = "ansible_collections/cocker/engine"
-LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "registry", "runtime", "storage")
+LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "oci", "registry", "runtime", "storage")
 BOOT = "cli/boot.py"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`create`: from a bundle to a process that waits in its namespaces, and a record of it. What fails halfway is undone.
+
+Not here: the process's own way (child.py), letting it go (verbs.py).
+"""
+from __future__ import annotations
+
+import _socket
+import dataclasses
+import errno
+import json
+import os
+import signal
+import sys
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, fs, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.oci import build, child, config, console, hooks, place, records, spaces
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, credentials, state, sync, sysctls
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
+
+_PIECE = 1 << 16
+_FAILED = "unable to start container process"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """`bundle` and `pid_file` are absolute; `console` is the socket for the terminal, connected, or None.
+
+    `keep` counts the descriptors after the standard ones that the process gets; `listeners` of them are LISTEN_FDS.
+    """
+
+    id: str
+    root: str
+    bundle: str
+    pid_file: str = ""
+    console: t.Optional[_socket.socket] = None
+    keep: int = 0
+    listeners: int = 0
+    new_keyring: bool = True
+
+
+def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], warn: t.Callable[[str], None]) -> records.Record:
+    """`text` is the config.json as it was read. Raises CockerError; then nothing is left."""
+    layout = cgroupfs.layout()
+    fds.close_range_cloexec(3)
+    private = {space.kind for space in wanted.bundle.namespaces if not space.path}
+    sysctls.check(wanted.bundle.sysctl, private={space.kind for space in wanted.bundle.namespaces})
+    syscalls = prepare_filter(wanted.bundle.seccomp)
+    found = spaces.find(wanted)
+    cgroup = place.find(wanted.cgroups_path, request.id, layout)
+    tree = build.hold(wanted, cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private))
+    record = records.Record(
+        id=request.id, init=process.Identity(0, 0), boot_id=process.boot_id(), bundle=request.bundle, rootfs=wanted.bundle.root,
+        created=state.now(), owner=os.geteuid(), cgroups=cgroup.paths(), config=text,
+    )
+    folder = _claim(request)
+    pids: t.List[int] = []
+    try:
+        _make_cgroup(cgroup, wanted)
+        plan = child.Plan(
+            config=wanted, tree=tree, spaces=found, seat=spaces.open_seat(cgroup), syscalls=syscalls,
+            state=records.describe(record, records.CREATING), keep=request.keep, listeners=request.listeners,
+            new_keyring=request.new_keyring,
+        )
+        record = _launch(plan, request, record, folder, pids)
+        records.write(request.root, record)
+        if request.pid_file:
+            fs.write_atomic(request.pid_file, b"%d" % record.init.pid, mode=0o644, durable=False)
+    except BaseException:
+        _undo(request, cgroup, pids)
+        hooks.warn(wanted.hooks, "poststop", records.describe(record, records.STOPPED), warn)
+        raise
+    return record
+
+
+def prepare_filter(profile: t.Optional[oci.Object]) -> t.Optional[seccomp.Prepared]:
+    if profile is None:
+        return None
+    credentials.check_filter(profile)
+    folder = os.path.join(os.path.dirname(sys.path[0]), "seccomp")      # beside the copy of the engine that this runs from
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return seccomp.prepare(seccomp.cached(profile, folder), flags=seccomp.flags(profile))
+
+
+def _claim(request: Request) -> str:
+    """The directory of the container, which nobody else has."""
+    folder = records.folder(request.root, request.id)
+    os.makedirs(request.root, mode=0o700, exist_ok=True)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError as error:
+        raise CockerError("container with given ID already exists") from error
+    return folder
+
+
+def _make_cgroup(cgroup: Cgroup, wanted: config.Config) -> None:
+    cgroup.create()
+    if wanted.bundle.resources:
+        cgroup.apply(wanted.bundle.resources)
+
+
+def _launch(plan: child.Plan, request: Request, record: records.Record, folder: str, pids: t.List[int]) -> records.Record:
+    """`pids` has from the fork on what is to be killed if this fails."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
+    gate, answer = (_make_pipe(folder, name) for name in (records.GATE, records.ANSWER))
+    links = child.Links(theirs.fileno(), gate, answer, request.console.fileno() if request.console else -1)
+    try:
+        pids.append(child.fork(plan, links))
+        theirs.close()
+        for fd in (links.gate, links.answer, *plan.held()):
+            os.close(fd)
+        return _converse(ours.fileno(), plan, record, pids)
+    finally:
+        ours.close()
+
+
+def _make_pipe(folder: str, name: str) -> int:
+    """Open both ways, so that the process waits for a byte and not for somebody to open the other end."""
+    path = os.path.join(folder, name)
+    os.mkfifo(path, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[int]) -> records.Record:
+    """Until the process waits to be started."""
+    while True:
+        said = os.read(talk, _PIECE)
+        kind = said[:1]
+        if kind == child.MAPS:
+            spaces.write_maps(pids[0], plan.config)
+            os.write(talk, child.GO)
+        elif kind == child.PID:
+            stage = pids[0]
+            pids[0] = int(said[1:])
+            os.waitpid(stage, 0)
+        elif kind == child.HOOKS:
+            record = record._replace(init=process.find(pids[0]) or record.init)
+            told = records.describe(record, records.CREATING)
+            for stage_name in ("prestart", "createRuntime"):
+                hooks.run(plan.config.hooks, stage_name, told)
+            os.write(talk, child.GO + json.dumps({"pid": pids[0]}).encode())
+        elif kind == child.READY:
+            return record
+        elif kind == child.FAILED:
+            raise CockerError(_FAILED, "", sync.parse(said[1:]).reason)
+        else:
+            raise CockerError(_FAILED, "", "it died before it could say why")
+
+
+def _undo(request: Request, cgroup: Cgroup, pids: t.Sequence[int]) -> None:
+    """Goes on after a failure: the first error is the one that is told."""
+    for pid in pids:
+        with tolerate(errno.ESRCH, errno.ECHILD):
+            os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
+            os.waitpid(pid, 0)
+    try:
+        cgroup.kill()
+        cgroup.remove()
+    except (CockerError, OSError):
+        pass
+    records.remove(request.root, request.id)
+
+
+def read(bundle: str) -> t.Tuple[t.Dict[str, t.Any], config.Config]:
+    text = config.load(bundle)
+    return text, config.parse(text, bundle)
+
+
+def connect(path: t.Optional[str], wanted: config.Config, *, detached: bool) -> t.Optional[_socket.socket]:
+    console.check(path, terminal=wanted.process.terminal, detached=detached)
+    return console.connect(path) if path else None

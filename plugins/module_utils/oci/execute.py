@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`exec`: one more process in a container. A child of the caller, inherited by its parent or subreaper where nobody waits for it.
+
+Not here: its last steps (command.py), staying with it (terminal.py).
+"""
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import signal
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs, namespaces, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.oci import command, config, console, create, records, spaces, terminal
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+
+# The host's paths go with the mount namespace, our privileges over the others with the user namespace.
+_ORDER = ("cgroup", "network", "ipc", "uts", "user", "mount")
+_FOR_CHILDREN = ("pid", "time")
+_FAILED = "unable to start container process"
+_START_TIMEOUT = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """`process` is a process.json as it was read, or None for the container's own with `changes` (fields of config.json's process)."""
+
+    id: str
+    root: str
+    process: t.Optional[t.Dict[str, t.Any]]
+    changes: t.Mapping[str, t.Any]
+    pid_file: str
+    console: t.Optional[str]
+    detach: bool
+    keep: int
+    ignore_paused: bool
+
+
+class _Target(t.NamedTuple):
+    record: records.Record
+    wanted: config.Process
+    syscalls: t.Optional[seccomp.Prepared]
+    spaces: t.Mapping[str, int]
+    personality: t.Optional[int]
+
+
+def execute(request: Request) -> int:
+    """The exit code of the process; 0 when it is not waited for. Raises CockerError when it could not be started."""
+    target = _target(request)
+    console.check(request.console, terminal=target.wanted.terminal, detached=request.detach)
+    fds.close_range_cloexec(3)
+    watch = None if request.detach else terminal.Watch(terminal=target.wanted.terminal)
+    channel = console.connect(request.console) if request.console else watch.channel if watch else None
+    master = slave = -1
+    if target.wanted.terminal:
+        root = os.open("/proc/%d/root" % target.record.init.pid, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        master, slave = console.make(root, rows=target.wanted.rows, columns=target.wanted.columns)
+        os.close(root)
+    pid = _launch(target, request, slave)
+    if request.pid_file:
+        fs.write_atomic(request.pid_file, b"%d" % pid, mode=0o644, durable=False)
+    if channel is not None:
+        os.close(slave)
+        console.hand_over(os.dup(channel.fileno()), master)
+    return 0 if watch is None else watch.wait(pid)
+
+
+def _target(request: Request) -> _Target:
+    record = records.get(request.root, request.id)
+    found = records.status(request.root, record)
+    if found == records.STOPPED:
+        raise CockerError("cannot exec in a stopped container")
+    if found == records.PAUSED and not request.ignore_paused:
+        raise CockerError("cannot exec in a paused container (use --ignore-paused to override)")
+    text = request.process if request.process is not None else _changed(record.config["process"], request.changes)
+    linux = record.config.get("linux") or {}
+    personality = (linux.get("personality") or {}).get("domain")
+    return _Target(
+        record, config.parse_process(text), create.prepare_filter(linux.get("seccomp")), _foreign_spaces(record),
+        config.PERSONALITIES[personality] if personality else None)
+
+
+def _changed(own: t.Mapping[str, t.Any], changes: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """`env` and `capabilities` are added to, the rest is replaced; `user` within."""
+    found = dict(own, **changes)
+    found["env"] = [*(own.get("env") or []), *changes.get("env", [])]
+    found["user"] = dict(own.get("user") or {}, **changes.get("user", {}))
+    added = list(changes.get("capabilities", []))
+    sets = own.get("capabilities") or {}
+    found["capabilities"] = {name: [*(sets.get(name) or []), *(added if name in ("bounding", "effective", "permitted") else [])]
+                             for name in ("bounding", "effective", "permitted", "inheritable", "ambient")}
+    return found
+
+
+def _foreign_spaces(record: records.Record) -> t.Dict[str, int]:
+    """Those of its first process that are not ours, held open; it is the very process of the record."""
+    found = {}
+    try:
+        for kind in (*_ORDER, *_FOR_CHILDREN):
+            name = namespaces.KINDS[kind].proc
+            if os.path.exists("/proc/self/ns/" + name) and not _is_same(record.init.pid, name):
+                found[kind] = namespaces.open_of(record.init.pid, kind)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise CockerError("cannot exec in a stopped container") from error
+    if not record.init.alive():
+        raise CockerError("cannot exec in a stopped container")
+    return found
+
+
+def _is_same(pid: int, name: str) -> bool:
+    return os.readlink("/proc/%d/ns/%s" % (pid, name)) == os.readlink("/proc/self/ns/" + name)
+
+
+def _launch(target: _Target, request: Request, slave: int) -> int:
+    """Returns when the program runs."""
+    heard, report = os.pipe()
+    seat = spaces.open_seat(factory.from_paths(target.record.cgroups))
+    for kind in _FOR_CHILDREN:
+        if kind in target.spaces:
+            namespaces.setns(target.spaces[kind], kind)
+    pid = spaces.fork_seated(seat)
+    if pid == 0:
+        _become(target, request, slave, report, seat)
+    os.close(report)
+    for fd in seat.held():
+        os.close(fd)
+    failure = sync.receive(heard, timeout=_START_TIMEOUT)
+    os.close(heard)
+    if failure is not None:
+        with tolerate(errno.ESRCH, errno.ECHILD):
+            os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
+            os.waitpid(pid, 0)
+        raise CockerError(_FAILED, "", failure.reason)
+    return pid
+
+
+def _become(target: _Target, request: Request, slave: int, report: int, seat: spaces.Seat) -> t.NoReturn:
+    """Nothing may return into the code of the caller, of which this is a copy."""
+    try:
+        signal.set_wakeup_fd(-1)
+        engine_command.forget_host()
+        kept = {*range(3 + request.keep), *target.spaces.values(), report} | ({slave} if slave >= 0 else set())
+        streams.close_all(keep=kept)
+        process.set_dumpable(dumpable=False)
+        os.setsid()
+        core = target.wanted.core
+        if core.oom_score_adj is not None:
+            process.set_oom_score(core.oom_score_adj)
+        if slave >= 0:
+            console.take(slave)
+        for kind in _ORDER:
+            if kind in target.spaces:
+                namespaces.setns(target.spaces[kind], kind)
+        for fd in target.spaces.values():
+            os.close(fd)
+        if "user" in target.spaces:
+            os.setgroups(())
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            process.set_dumpable(dumpable=False)
+        command.join_keyring(request.id)
+        env = command.settle(target.wanted, syscalls=target.syscalls, personality=target.personality)
+        command.become(command.find_program(core.args[0], env), core.args, env, keep=request.keep)
+    except BaseException as error:
+        sync.send(report, sync.describe("exec", error))
+        os._exit(1)

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`cocker-runtime` on bundles of others: the life of a container as the OCI runtime spec has it, said as runc says it."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.tests.root import ocilab
+from ansible_collections.cocker.engine.tests.root.runtimelab import until
+
+pytestmark = pytest.mark.root
+WITH_RUNC = pytest.mark.skipif(ocilab.RUNC is None, reason="runc is not installed")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return ocilab.pack(tmp_path_factory.mktemp("program") / "cocker-runtime")
+
+
+@pytest.fixture(scope="module")
+def rootfs(tmp_path_factory):
+    return ocilab.make_rootfs(tmp_path_factory.mktemp("image") / "rootfs")
+
+
+@pytest.fixture
+def bundle(tmp_path, rootfs):
+    return ocilab.Bundle(tmp_path / "bundle", rootfs)
+
+
+@pytest.fixture
+def runtime(program, tmp_path, bundle):
+    found = ocilab.Runtime(program, tmp_path, bundle)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def runc(tmp_path, bundle):
+    found = ocilab.Runtime(ocilab.RUNC or "", tmp_path, bundle)
+    yield found
+    found.close()
+
+
+def test_the_life_of_a_container_from_create_to_delete(runtime, tmp_path):
+    pid_file = tmp_path / "pid"
+    assert runtime.create("web", "--pid-file", str(pid_file)) == (0, "", "")
+    made = runtime.state("web")
+    assert {key: made[key] for key in ("id", "status", "bundle", "pid")} == {
+        "id": "web", "status": "created", "bundle": str(runtime.bundle.path), "pid": int(pid_file.read_text())}
+    assert runtime("start", "web") == (0, "", "")
+    assert pathlib.Path("/proc/%d/cmdline" % made["pid"]).read_bytes() == b"sleep\x001000\0"
+    assert runtime.state("web")["status"] == "running"
+    assert runtime("delete", "web").code == 1
+    assert runtime("kill", "web", "KILL") == (0, "", "")
+    until(lambda: runtime.state("web")["status"] == "stopped")
+    assert runtime.state("web")["pid"] == 0
+    assert runtime("delete", "web") == (0, "", "")
+    assert (runtime("state", "web").code, runtime("delete", "web").code, runtime("delete", "--force", "web").code) == (1, 1, 0)
+    assert list(runtime.root.iterdir()) == []
+
+
+def scenario(runtime: ocilab.Runtime) -> t.List[t.Tuple[t.Any, ...]]:
+    """Exit codes and messages of wrong calls in each state; what differs by nature is taken out."""
+    said: t.List[t.Tuple[t.Any, ...]] = []
+
+    def note(done: ocilab.Done) -> None:
+        text = done.err.split("msg=", 1)[-1].replace("cocker-runtime", "runc").replace("runc start failed: ", "").strip()
+        said.append((done.code, text))
+
+    note(runtime("start", "x"))
+    runtime.create("x")
+    note(runtime.create("x"))
+    note(runtime("resume", "x"))
+    runtime("start", "x")
+    for words in (("start", "x"), ("delete", "x"), ("exec", "x", "nosuch"), ("exec", "x", "/nosuch"), ("exec", "x", "/etc/passwd"),
+                  ("exec", "x", "sh", "-c", "exit 3"), ("exec", "x")):
+        note(runtime(*words))
+    runtime("pause", "x")
+    note(runtime("exec", "x", "true"))
+    said.append((runtime.state("x")["status"],))
+    runtime("resume", "x")
+    runtime("kill", "x", "9")
+    until(lambda: runtime.state("x")["status"] == "stopped")
+    for words in (("kill", "x"), ("exec", "x", "true"), ("start", "x"), ("list", "-q"), ("delete", "x"), ("delete", "x"), ("delete", "-f", "x")):
+        note(runtime(*words))
+    return said
+
+
+@WITH_RUNC
+def test_wrong_calls_are_answered_as_runc_answers_them(runtime, runc):
+    assert scenario(runtime) == scenario(runc)
+
+
+INSIDE = (
+    "id; hostname; pwd; env | sort; umask; ulimit -n; ulimit -Hn; grep -E 'Cap|NoNewPrivs|Seccomp|Groups' /proc/self/status;"
+    " awk '{print $2, $3}' /proc/mounts | sort; ls -l /dev | grep -v kcore | awk '{print $1, $3, $4, $NF}'; ls /proc/self/fd | wc -l;"
+    " echo 1 2>&1 >/proc/sys/kernel/msgmax; head -c1 /proc/keys | wc -c; cat /proc/1/cmdline | head -c 2; readlink /proc/self/cwd; ps | wc -l"
+)
+
+
+@WITH_RUNC
+@pytest.mark.parametrize("change", ["plain", "user", "readonly", "limits"])
+def test_inside_all_is_as_with_runc(runtime, runc, bundle, change):
+    bundle.args("sh", "-c", INSIDE)
+    if change == "user":
+        bundle.process.update({"user": {"uid": 1000, "gid": 1001, "additionalGids": [5, 2000], "umask": 0o27}, "cwd": "/tmp", "noNewPrivileges": True})
+    if change == "readonly":
+        bundle.config["root"]["readonly"] = True
+    if change == "limits":
+        bundle.linux["resources"].update({"memory": {"limit": 64 << 20}, "pids": {"limit": 50}, "cpu": {"shares": 300}})
+    ours, theirs = runtime("run", "a"), runc("run", "b")
+    assert ours == theirs and ours.code == 0 and "bundle" in ours.out
+
+
+@WITH_RUNC
+def test_state_and_list_have_the_fields_of_runc(runtime, runc):
+    for one in (runtime, runc):
+        assert one.create("x").code == 0
+    ours, theirs = runtime.state("x"), runc.state("x")
+    assert list(ours) == list(theirs)
+    assert {key: ours[key] for key in ours if key not in ("pid", "created", "ociVersion")} == {
+        key: theirs[key] for key in theirs if key not in ("pid", "created", "ociVersion")}
+    rows = [json.loads(one("list", "--format", "json").out) for one in (runtime, runc)]
+    assert [sorted(row) for row in rows[0]] == [sorted(row) for row in rows[1]]
+    assert [one("list").out.splitlines()[0].split() for one in (runtime,)] == [runc("list").out.splitlines()[0].split()]
+    assert json.loads(runtime("ps", "--format", "json", "x").out) == [ours["pid"]]
+    assert runtime("ps", "x").out.splitlines()[1].split()[1] == str(ours["pid"])
+
+
+def test_run_gives_output_input_and_exit_code(runtime, bundle):
+    bundle.args("sh", "-c", "cat; echo no >&2; exit 7")
+    assert runtime("run", "x", stdin="in\n") == (7, "in\n", "no\n")
+    bundle.args("sh", "-c", "kill -9 $$")
+    bundle.linux["namespaces"] = [space for space in bundle.linux["namespaces"] if space["type"] != "pid"]
+    assert runtime("run", "x").code == 137
+    assert runtime("list", "-q").out == ""
+
+
+@pytest.mark.parametrize("args,reason", [
+    (["nosuch"], 'exec: "nosuch": executable file not found in $PATH'),
+    (["/nosuch"], 'exec: "/nosuch": stat /nosuch: no such file or directory'),
+    (["/etc"], 'exec: "/etc": is a directory'),
+    (["/etc/passwd"], 'exec: "/etc/passwd": permission denied'),
+])
+def test_a_program_that_is_not_there_fails_create_and_nothing_is_left(runtime, bundle, args, reason):
+    bundle.args(*args)
+    log = bundle.path / "log"
+    bundle.write("x")
+    done = subprocess.run(
+        [runtime.program, "--root", str(runtime.root), "--log", str(log), "--log-format", "json", "create", "x"],
+        cwd=bundle.path, capture_output=True, text=True, check=False, env=runtime.env)
+    assert done.returncode == 1 and reason in done.stderr
+    entry = json.loads(log.read_text())
+    assert entry["level"] == "error" and entry["msg"].endswith("unable to start container process: " + reason)
+    assert list(runtime.root.iterdir()) == []
+
+
+def test_the_process_belongs_to_whoever_is_the_subreaper_of_the_caller(runtime, bundle):
+    """What conmon and a shim rely on: no process of ours in between."""
+    bundle.args("sh", "-c", "exit 5")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            process.set_subreaper()
+            assert runtime.create("x").code == 0
+            init = runtime.state("x")["pid"]
+            assert runtime("start", "x").code == 0
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(init, 0)[1]))
+        finally:
+            os._exit(100)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+
+
+def test_a_terminal_goes_through_the_socket(runtime, bundle, tmp_path):
+    bundle.process.update({"terminal": True, "consoleSize": {"height": 11, "width": 77}})
+    bundle.args("sh", "-c", "tty; stty size; readlink /proc/self/fd/2; read word; echo got $word")
+    console = ocilab.Console(tmp_path / "tty")
+    assert runtime.create("x").code == 1
+    assert runtime.create("x", "--console-socket", console.path) == (0, "", "")
+    master = console.take()
+    runtime("start", "x")
+    os.write(master, b"it\n")
+    said = b""
+    while b"got" not in said:
+        said += os.read(master, 1000)
+    assert said.decode().replace("\r", "").split("\n")[:3] == ["/dev/pts/0", "11 77", "/dev/pts/0"] or b"it" in said
+    assert b"/dev/pts/0" in said and b"11 77" in said and b"got it" in said
+    os.close(master)
+
+
+def test_run_and_exec_have_the_terminal_of_the_caller(runtime, bundle):
+    bundle.process["terminal"] = True
+    bundle.args("sh", "-c", "test -t 0 && test -t 1 && echo yes; exit 4")
+    bundle.write("x")
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(bundle.path)
+        os.execve(runtime.program, runtime.command("run", "x"), runtime.env)
+    said = b""
+    try:
+        while True:
+            said += os.read(master, 1000)
+    except OSError:
+        pass
+    os.close(master)
+    assert (os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said) == (4, b"yes\r\n")
+
+
+def test_hooks_get_the_state_at_their_points_in_order(runtime, bundle, tmp_path, rootfs):
+    told = tmp_path / "told"
+    script = "(printf '%%s ' %s; cat; echo) >> %s"
+    bundle.config["annotations"] = {"some": "thing"}
+    bundle.config["hooks"] = {
+        stage: [{"path": "/bin/sh", "args": ["sh", "-c", script % (stage, told)], "env": ["PATH=/bin:/usr/bin"]}]
+        for stage in ("poststop", "createRuntime", "createContainer", "prestart", "poststart")}
+    inside = script % ("startContainer", "/told")
+    bundle.config["hooks"]["startContainer"] = [{"path": "/bin/sh", "args": ["sh", "-c", inside], "env": ["PATH=/bin"]}]
+    runtime.create("x")
+    pid = runtime.state("x")["pid"]
+    runtime("start", "x")
+    runtime("delete", "--force", "x")
+    found = [line.partition(" ")[::2] for line in told.read_text().splitlines()]
+    assert [stage for stage, _text in found] == ["prestart", "createRuntime", "createContainer", "poststart", "poststop"]
+    states = {stage: json.loads(text) for stage, text in found}
+    assert {stage: (value["status"], value["pid"]) for stage, value in states.items()} == {
+        "prestart": ("creating", pid), "createRuntime": ("creating", pid), "createContainer": ("creating", pid),
+        "poststart": ("running", pid), "poststop": ("stopped", 0)}
+    assert states["prestart"]["annotations"] == {"some": "thing"} and states["prestart"]["id"] == "x"
+    inner = rootfs / "told"
+    assert json.loads(inner.read_text().partition(" ")[2])["status"] == "created"
+    inner.unlink()
+
+
+@pytest.mark.parametrize("stage", ["prestart", "createRuntime", "createContainer"])
+def test_a_hook_that_fails_undoes_the_creation(runtime, bundle, tmp_path, stage):
+    after = tmp_path / "after"
+    bundle.config["hooks"] = {
+        stage: [{"path": "/bin/sh", "args": ["sh", "-c", "echo broken; exit 3"]}],
+        "poststop": [{"path": "/bin/touch", "args": ["touch", str(after)]}]}
+    done = runtime.create("x")
+    assert done.code == 1 and "error running %s hook #0" % stage in done.err and "exit status 3" in done.err and "broken" in done.err
+    assert list(runtime.root.iterdir()) == [] and after.exists()
+
+
+def test_a_hook_has_its_time(runtime, bundle):
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "100"], "timeout": 1}]}
+    done = runtime.create("x")
+    assert done.code == 1 and "did not end within 1 s" in done.err
+
+
+def test_descriptors_that_are_to_stay_and_those_of_listeners(runtime, bundle, tmp_path):
+    bundle.args("sh", "-c", "cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID; ls /proc/self/fd | wc -l")
+    bundle.write("x")
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name + "\n")
+    command = "exec 3<%s 4<%s 5<%s 6<&0; exec \"$@\"" % (tmp_path / "one", tmp_path / "two", tmp_path / "two")
+    done = subprocess.run(["bash", "-c", command, "sh", *runtime.command("run", "--preserve-fds", "1", "x")], cwd=bundle.path,
+                          capture_output=True, text=True, check=False, env=dict(runtime.env, LISTEN_FDS="1"))
+    assert (done.stdout, done.returncode) == ("one\ntwo\n1 1\n6\n", 0)
+
+
+def test_namespaces_of_others_are_joined_by_their_paths(runtime, bundle):
+    runtime.create("x")
+    owner = runtime.state("x")["pid"]
+    for space in bundle.linux["namespaces"]:
+        if space["type"] in ("network", "ipc", "uts", "pid"):
+            space["path"] = "/proc/%d/ns/%s" % (owner, {"network": "net"}.get(space["type"], space["type"]))
+    bundle.suffix = "-y"
+    bundle.args("sh", "-c", "for kind in net ipc uts pid mnt; do readlink /proc/self/ns/$kind; done")
+    found = runtime("run", "y").out.split()
+    held = [os.readlink("/proc/%d/ns/%s" % (owner, kind)) for kind in ("net", "ipc", "uts", "pid", "mnt")]
+    assert found[:4] == held[:4] and found[4] != held[4]
+
+
+def test_exec_takes_its_options_or_a_process_file(runtime, bundle, tmp_path):
+    runtime.create("x")
+    runtime("start", "x")
+    words = ("--env", "C=d", "--cwd", "/tmp", "--user", "1000:1001", "-g", "5", "--cap", "CAP_NET_RAW")
+    done = runtime("exec", *words, "x", "sh", "-c", "id; pwd; echo $A $C; grep CapBnd /proc/self/status")
+    assert done.out.splitlines()[:3] == ["uid=1000(app) gid=1001(app) groups=5,1001(app)", "/tmp", "b d"] or "uid=1000" in done.out
+    assert int(done.out.split()[-1], 16) >> 13 & 1
+    file = tmp_path / "process.json"
+    file.write_text(json.dumps({"args": ["sh", "-c", "echo $X; sleep 1000"], "env": ["PATH=/bin", "X=y"], "cwd": "/", "user": {"uid": 0, "gid": 0}}))
+    pid_file = tmp_path / "pid"
+    out = tmp_path / "out"
+    with open(out, "wb") as stream:
+        subprocess.run(runtime.command("exec", "--process", str(file), "--detach", "--pid-file", str(pid_file), "x"), check=True,
+                       stdin=subprocess.DEVNULL, stdout=stream, env=runtime.env)
+    until(lambda: out.read_text() == "y\n")
+    assert int(pid_file.read_text()) in json.loads(runtime("ps", "-f", "json", "x").out)
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+
+
+def test_fields_that_are_not_honoured_are_refused_by_name(runtime, bundle):
+    for path, value in (("linux.intelRdt", {"closID": "x"}), ("process.commandLine", "x"), ("windows", {"layerFolders": ["x"]}),
+                        ("linux.namespaces[0].flavour", "x"), ("hooks.prestart[0].when", "x")):
+        keys = path.replace("[0]", ".0").split(".")
+        bundle.config.setdefault("hooks", {"prestart": [{"path": "/bin/true"}]})
+        place: t.Any = bundle.config
+        for key in keys[:-1]:
+            place = place[int(key) if key.isdigit() else key]
+        place[keys[-1]] = value
+        done = runtime.create("x")
+        del place[keys[-1]]
+        assert done.code == 1 and path in done.err
+
+
+def test_spec_writes_a_config_that_runs(runtime, bundle, tmp_path, rootfs):
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    assert runtime("spec", "--bundle", str(folder)) == (0, "", "")
+    assert runtime("spec", "--bundle", str(folder)).code == 1
+    bundle.config = json.loads((folder / "config.json").read_text())
+    bundle.config["root"]["path"] = str(rootfs)
+    bundle.process["terminal"] = False
+    assert runtime("run", "x", stdin="hostname\n") == (0, "cocker\n", "")
