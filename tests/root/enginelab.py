@@ -104,8 +104,8 @@ class Engine:
         return {**self.lab.snapshot(), **self.files(), "cgroups": self.cgroups()}
 
     def files(self) -> t.Dict[str, t.Any]:
-        """Without what is kept for speed (the installed engine, filters) and what is nobody's (empty directories of locks)."""
-        kept = ("engine", "images", "layers")
+        """Without what is kept for speed (the installed engine, filters, digests of exports) and what is nobody's (empty directories of locks)."""
+        kept = ("engine", "images", "layers", "exports")
         home = [path for path in tree(self.home) if path.split("/")[0] not in kept]
         run = self.lab.run(lambda: tree("/run/cocker"))
         return {"home": home, "run": [path for path in run if "/locks/" not in path and not path.endswith("networks-of.lock")]}

@@ -70,6 +70,24 @@ def _follow(name: str) -> t.Tuple[Shape, Run]:
     return follow.COMMANDS[name]
 
 
+def _measure(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import measure
+
+    return measure.COMMANDS[name]
+
+
+def _prune(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import prune
+
+    return prune.COMMANDS[name]
+
+
+def _report(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import report
+
+    return report.COMMANDS[name]
+
+
 def _transfer(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import transfer
 
@@ -98,8 +116,14 @@ COMMANDS: t.Dict[str, Command] = {
     "volumes": Command(LOOK, "List volumes", _look),
     "info": Command(LOOK, "Show what this host offers, and what is missing", _look),
     "inspect": Command(LOOK, "Show all that is known of containers, images, networks or volumes", _look),
+    "top": Command(LOOK, "Show the processes of a container", _measure),
+    "stats": Command(LOOK, "Show what containers use, live: CPU, memory, network, disk", _measure),
+    "diff": Command(LOOK, "Show what a container changed in the files of its images", _measure),
+    "port": Command(LOOK, "Show where ports of a container are reached on this host", _measure),
+    "report": Command(LOOK, "Print one document about this host and all on it, for whoever is to help", _report),
     "create": Command(CONTAINERS, "Make a container from an image, without starting it", _create),
     "run": Command(CONTAINERS, "Make a container from an image, start it, and stay with it", _create, foreign=True),
+    "update": Command(CONTAINERS, "Change options of containers, by default without a restart", _create),
     "start": Command(CONTAINERS, "Start containers", _act),
     "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act),
     "restart": Command(CONTAINERS, "Stop containers and start them", _act),
@@ -113,10 +137,14 @@ COMMANDS: t.Dict[str, Command] = {
     "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
     "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
     "pull": Command(IMAGES, "Get an image from a registry", _store),
+    "push": Command(IMAGES, "Put an image into a registry", _store),
     "import": Command(IMAGES, "Make an image from an archive or a directory", _store),
+    "export": Command(IMAGES, "Write images into an archive", _store),
+    "commit": Command(IMAGES, "Make an image of what a container has become", _store),
     "tag": Command(IMAGES, "Give an image another name", _store),
     "rmi": Command(IMAGES, "Remove images", _store),
     "login": Command(IMAGES, "Keep the credentials of a registry", _store),
+    "prune": Command(HOST, "Remove what nobody needs any more, after asking", _prune),
     "boot": Command(HOST, "Start the containers that their restart policy keeps running, as the host comes up", _power),
     "shutdown": Command(HOST, "Stop all containers, as the host goes down; boot brings them back", _power),
     "completion": Command(HOST, "Print the completion script for bash, zsh or fish", _complete),

@@ -35,8 +35,11 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 WORDS = "words"
 
 # Commands whose words are names of containers, and of images.
-_CONTAINERS = frozenset(("start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "exec", "attach", "logs", "inspect"))
-_IMAGES = frozenset(("create", "run", "tag", "rmi", "inspect"))
+_CONTAINERS = frozenset((
+    "start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "exec", "attach", "logs", "inspect", "top", "stats", "diff",
+    "port", "commit", "update",
+))
+_IMAGES = frozenset(("create", "run", "tag", "rmi", "push", "export", "inspect"))
 
 
 def _shape(parser: argparse.ArgumentParser) -> None:

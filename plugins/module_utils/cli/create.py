@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""create and run: the options of cocker_container as flags, so that what a playbook can say a command line can say too.
+"""create, run and update: the options of cocker_container as flags, so that what a playbook can say a command line can say too.
 
 The flags are made from the module's own argument specification. Not here: what they mean (edge/parse_container.py).
 """
@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import args_con
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
 from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, StartFailed
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
@@ -31,12 +31,16 @@ def options() -> t.Dict[str, Option]:
 
 
 def shape(parser: argparse.ArgumentParser) -> None:
-    for name, option in options().items():
-        flags = _flags(name, option)
-        parser.add_argument(*flags, dest=name, default=None, **_reading(name, option))
+    shape_options(parser, options())
     parser.add_argument("--under", action="append", default=[], metavar="IMAGE", help="an image of the stack below IMAGE, bottom first")
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+
+
+def shape_options(parser: argparse.ArgumentParser, known: t.Mapping[str, Option]) -> None:
+    for name, option in known.items():
+        flags = _flags(name, option)
+        parser.add_argument(*flags, dest=name, default=None, **_reading(name, option))
 
 
 def _flags(name: str, option: Option) -> t.List[str]:
@@ -62,13 +66,18 @@ def _reading(name: str, option: Option) -> t.Dict[str, t.Any]:
 
 def params(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     """As AnsibleModule would give them. Raises Invalid."""
+    found = _said(said)
+    stack = [*said["under"], said["image"]]
+    found.update(images=stack, command=list(said["command"]) or None)
+    return found
+
+
+def _said(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     found: t.Dict[str, t.Any] = {name: option.get("default") for name, option in args_container.SPEC.options.items()}
     for name, option in options().items():
         if said.get(name) is not None:
             found[name] = _value(name, option, said[name])
     _tell_modes_from_networks(found)
-    stack = [*said["under"], said["image"]]
-    found.update(images=stack, command=list(said["command"]) or None)
     return found
 
 
@@ -175,7 +184,29 @@ def _stay(context: Context, name: str, *, remove: bool) -> int:
     return code
 
 
+def _shape_update(parser: argparse.ArgumentParser) -> None:
+    help = "what the change may cost: live_only no restart (%(default)s), apply one, fail: only what a stopped container takes"
+    parser.add_argument("--on-change", choices=["apply", "fail", "live_only"], default="live_only", help=help)
+    shape_options(parser, {name: option for name, option in options().items() if name != "name"})
+    parser.add_argument("names", nargs="+", metavar="NAME")
+
+
+def _update(context: Context, said: argparse.Namespace) -> int:
+    """What is not said stays as it is, as with a task without images."""
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import act
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+
+    def update(name: str) -> None:
+        wish = parse_container.wish({**_said({**vars(said), "name": name}), "state": wishes.PRESENT, "on_change": said.on_change})
+        if observe.container(context.acting(), name).status is None:
+            raise NotFound("update container", name, "it does not exist")
+        containers.ensure(context.acting(), wish)
+
+    return act.each(context, said.names, update)
+
+
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "create": (shape, _create),
     "run": (_shape_run, _run),
+    "update": (_shape_update, _update),
 }

@@ -8,6 +8,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.cli import filters, render
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.engine import info
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 Shown = t.Dict[str, t.Any]
 Row = t.Callable[[Shown, float, bool], t.Sequence[str]]
@@ -99,7 +100,9 @@ def _shape_listing(name: str) -> t.Callable[[argparse.ArgumentParser], None]:
         parser.add_argument("-f", "--filter", action="append", default=[], metavar="KEY=VALUE", help="only those that match; keys: " + keys)
         parser.add_argument("-q", "--quiet", action="store_true", help="names only, one a line")
         parser.add_argument("--no-trunc", action="store_true", help="whole ids and commands")
-        parser.add_argument("--format", choices=["table", "json"], default="table", help="json: one object a line, as inspect shows it")
+        parser.add_argument("--format", default="table", metavar="table|json|TEMPLATE", help=(
+            "json: one object a line, as inspect shows it; TEMPLATE: text with columns in it, such as '{%s}'" % (
+                "}\\t{".join(render.key(title) for title in LISTINGS[name].titles[:2]))))
         if name == "ps":
             parser.add_argument("-a", "--all", action="store_true", help="also those that do not run")
     return shape
@@ -119,10 +122,24 @@ def _list(name: str) -> t.Callable[[Context, argparse.Namespace], int]:
             for item in found:
                 context.say_json(item)
         else:
-            title, *rows = render.table(listing.titles, [listing.row(t.cast("Shown", item), context.now, said.no_trunc) for item in found])
-            context.say(context.bold(title), *rows)
+            show(context, said.format, listing.titles, [listing.row(t.cast("Shown", item), context.now, said.no_trunc) for item in found])
         return OK
     return run
+
+
+def show(context: Context, form: str, titles: t.Sequence[str], rows: t.Sequence[t.Sequence[str]]) -> None:
+    """Raises Invalid."""
+    if form == "table":
+        title, *lines = render.table(titles, rows)
+        context.say(context.bold(title), *lines)
+        return
+    if "{" not in form:
+        raise Invalid("--format", "%r is neither table nor json, nor has it columns in it, as in '{%s}'" % (form, render.key(titles[0])))
+    try:
+        context.say(*render.templated(form, titles, rows))
+    except KeyError as error:
+        known = ", ".join(render.key(title) for title in titles)
+        raise Invalid("--format", "there is no column %s; there are %s" % (error, known)) from None
 
 
 def _shape_info(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 import time
 import typing as t
 
@@ -19,6 +20,23 @@ def table(titles: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> t.List[
     lines = [list(titles), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     return [(" " * _GAP).join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+
+
+def key(title: str) -> str:
+    """Of a column, as templates call it: `CONTAINER ID` is `container_id`."""
+    return "".join(letter if letter.isalnum() else "_" for letter in title.lower()).strip("_")
+
+
+def templated(template: str, titles: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> t.List[str]:
+    """`{names}\\t{status}`: columns by name, the rest as it is written. Raises KeyError for another column."""
+    text = template.replace("\\t", "\t").replace("\\n", "\n")
+    pieces = re.split(r"\{([^{}]*)\}", text)
+    keys = [key(title) for title in titles]
+    columns = [keys.index(name) if name in keys else -1 for name in pieces[1::2]]
+    if -1 in columns:
+        raise KeyError(pieces[1::2][columns.index(-1)])
+    texts = pieces[0::2]
+    return ["".join([texts[0], *(printable(row[column]) + after for column, after in zip(columns, texts[1:]))]) for row in rows]
 
 
 def printable(text: str) -> str:
@@ -80,13 +98,13 @@ def ports(bindings: t.Mapping[str, t.Optional[t.Sequence[t.Mapping[str, str]]]])
     """`0.0.0.0:18080->8080/tcp, 9000/udp`."""
     parts = []
     for inside, outside in bindings.items():
-        parts += ["%s:%s->%s" % (_host(each["HostIp"]), each["HostPort"], inside) for each in outside or ()]
+        parts += ["%s:%s->%s" % (host(each["HostIp"]), each["HostPort"], inside) for each in outside or ()]
         if not outside:
             parts.append(inside)
     return ", ".join(parts)
 
 
-def _host(address: str) -> str:
+def host(address: str) -> str:
     return "[%s]" % address if ":" in address else address
 
 

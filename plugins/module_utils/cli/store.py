@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""pull, import, tag, rmi, login: what changes the store of images. Each says what it did, as a task's actions would."""
+"""pull, push, import, export, commit, tag, rmi, login: images, on their ways into the store and out of it.
+
+Each says what it did, as a task's actions would."""
 from __future__ import annotations
 
 import argparse
@@ -30,11 +32,20 @@ def _tell(context: Context, outcome: Outcome) -> int:
     return OK
 
 
+def _shape_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--insecure", action="store_true", help="take any certificate")
+    parser.add_argument("--plain-http", action="store_true", help="without TLS")
+
+
+def _access(said: argparse.Namespace) -> t.Dict[str, t.Any]:
+    return {"validate_certs": not said.insecure, "plain_http": said.plain_http}
+
+
 def _shape_pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="of several in one reference; this host's own by default")
     parser.add_argument("--pull", choices=["always", "missing", "never", "newer"], default="newer")
     parser.add_argument("--as", dest="name", metavar="NAME[:VERSION]", help="its name here, instead of the registry's")
-    parser.add_argument("--insecure", action="store_true", help="take any certificate, or none")
+    _shape_access(parser)
     parser.add_argument("reference", metavar="HOST/NAME[:TAG]")
 
 
@@ -42,9 +53,7 @@ def _pull(context: Context, said: argparse.Namespace) -> int:
     options: t.Dict[str, t.Any] = {"source": "registry", "name": said.name or said.reference, "pull": said.pull, "platform": said.platform}
     if said.name:
         options["reference"] = said.reference
-    if said.insecure:
-        options["validate_certs"] = False
-    return _tell(context, _image(context, **options))
+    return _tell(context, _image(context, **options, **_access(said)))
 
 
 def _shape_import(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +67,62 @@ def _import(context: Context, said: argparse.Namespace) -> int:
     path = os.path.abspath(said.path)
     source = "directory" if os.path.isdir(path) else "archive"
     return _tell(context, _image(context, source=source, name=said.name, path=path, format=said.format, force=said.force))
+
+
+def _shape_push(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=["docker", "oci"], default="oci", help="of the manifest (%(default)s)")
+    _shape_access(parser)
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("reference", metavar="HOST/NAME[:TAG]", nargs="?", help="may be left out where IMAGE is called so")
+
+
+def _push(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_registry, parse_registry
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_push
+
+    params = asked.params(args_registry.PUSH, name=said.image, reference=said.reference, format=said.format, **_access(said))
+    outcome = image_push.ensure(context.acting(), parse_registry.push(params))
+    if not outcome.changed:
+        context.complain("nothing to do: it is so already")
+    context.say("%s@%s" % (outcome.result["reference"], outcome.result["digest"]))
+    return OK
+
+
+def _shape_export(parser: argparse.ArgumentParser) -> None:
+    help = "by default what the name of FILE says, else docker-archive"
+    parser.add_argument("--format", choices=["rootfs", "cockerimage", "docker-archive", "oci-archive"], help=help)
+    parser.add_argument("--compression", choices=["none", "gzip", "zstd"])
+    parser.add_argument("-o", "--output", required=True, metavar="FILE|DIRECTORY", help="a directory gets NAME[:VERSION].cockerimage")
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+
+
+def _export(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_image_export, parse_image_export
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_export
+
+    path = os.path.abspath(said.output)
+    form = said.format or ("cockerimage" if os.path.isdir(path) else None)
+    params = asked.params(args_image_export.SPEC, names=said.images, path=path, format=form, compression=said.compression)
+    outcome = image_export.ensure(context.acting(), parse_image_export.wish(params))
+    if not outcome.changed:
+        context.complain("nothing to do: it is so already")
+    context.say(outcome.result["path"])
+    return OK
+
+
+def _shape_commit(parser: argparse.ArgumentParser) -> None:
+    help = "chain: an image with all below it (%(default)s); top: only what was written, to be stacked"
+    parser.add_argument("--layers", choices=["chain", "top"], default="chain", help=help)
+    parser.add_argument("--move", action="store_true", help="the container becomes the image, and is gone")
+    parser.add_argument("-a", "--author", metavar="TEXT")
+    parser.add_argument("name", metavar="NAME", help="of the container")
+    parser.add_argument("image", metavar="IMAGE[:VERSION]")
+
+
+def _commit(context: Context, said: argparse.Namespace) -> int:
+    options: t.Dict[str, t.Any] = {"config": {"author": said.author}} if said.author else {}
+    options.update(mode="move" if said.move else "commit", layers=said.layers, force=not said.move)
+    return _tell(context, _image(context, source="container", from_container=said.name, name=said.image, **options))
 
 
 def _shape_tag(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +178,10 @@ def _password(said: argparse.Namespace) -> str:
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "pull": (_shape_pull, _pull),
+    "push": (_shape_push, _push),
     "import": (_shape_import, _import),
+    "export": (_shape_export, _export),
+    "commit": (_shape_commit, _commit),
     "tag": (_shape_tag, _tag),
     "rmi": (_shape_rmi, _rmi),
     "login": (_shape_login, _login),

@@ -52,3 +52,10 @@ def test_states_read_as_docker_says_them(state: dict, text: str) -> None:
 def test_ports_are_told_with_their_host_side() -> None:
     bindings = {"8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "18080"}, {"HostIp": "::1", "HostPort": "80"}], "9000/udp": None}
     assert render.ports(bindings) == "0.0.0.0:18080->8080/tcp, [::1]:80->8080/tcp, 9000/udp"
+
+
+def test_a_template_has_columns_by_name() -> None:
+    titles, rows = ("CONTAINER ID", "CPU %"), [("1", "2%"), ("3", "4\x1b")]
+    assert render.templated("{cpu}\\t<{container_id}>", titles, rows) == ["2%\t<1>", "4\ufffd\t<3>"]
+    with pytest.raises(KeyError, match="nix"):
+        render.templated("{nix}", titles, rows)

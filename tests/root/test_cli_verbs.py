@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people look at, change and put away with the `cocker` command, on a real store."""
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from ansible_collections.cocker.engine.tests.root import clilab, enginelab
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    return clilab.packed(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
+        yield found
+
+
+@pytest.fixture
+def cocker(lab, command):
+    with enginelab.clean(lab) as engine:
+        yield clilab.Cocker(engine, command)
+
+
+@pytest.fixture
+def web(cocker):
+    cocker.engine.start("web", network_mode="none", stop_timeout=0, memory=1 << 26)
+    return cocker
+
+
+def test_processes_and_what_they_use(web):
+    code, out, _err = web("top", "web")
+    assert code == 0 and out.splitlines()[0].split()[:2] == ["PID", "PPID"] and out.rstrip().endswith("/bin/sleep 1000")
+    assert json.loads(web("top", "--format", "json", "web")[1])["ContainerPID"] == 1
+    code, out, _err = web("stats", "--no-stream")
+    title, row = out.splitlines()
+    assert code == 0 and title.startswith("NAME") and row.startswith("web") and "67.1MB" in row
+    assert json.loads(web("stats", "--no-stream", "--format", "json", "web")[1])["memory_stats"]["limit"] == 1 << 26
+    assert web("stats", "--no-stream", "nix")[0] == 1
+
+
+def test_stats_are_shown_again_until_they_are_left(web):
+    process = web.start("stats", "--format", "json", stdout=subprocess.PIPE)
+    first, second = (json.loads(process.stdout.readline())["read"] for _round in range(2))
+    assert first < second
+    process.send_signal(2)
+    assert process.wait(10) == 130
+    web.engine.lab.end(process)
+
+
+def test_what_a_container_changed_becomes_an_image(web):
+    web("exec", "web", "sh", "-c", "echo x > /made; rm /www/index.html")
+    assert {"A /made", "C /www", "D /www/index.html"} <= set(web("diff", "web")[1].splitlines())
+    assert web("commit", "-a", "somebody", "web", "mine:1.0") == (0, "mine:1.0\n", "")
+    assert web("run", "--rm", "--network", "none", "mine", "cat", "/made") == (0, "x\n", "")
+    assert json.loads(web("inspect", "mine:1.0")[1])[0]["Author"] == "somebody"
+    assert web("stop", "web")[0] == 0
+    assert web("commit", "--move", "--layers", "top", "web", "topmost") == (0, "topmost\n", "")
+    assert web("ps", "-aq") == (0, "", "")
+    assert web("rmi", "mine:1.0", "topmost")[0] == 0
+
+
+def test_an_image_goes_out_and_comes_in(cocker, tmp_path):
+    (tmp_path / "root" / "etc").mkdir(parents=True)
+    (tmp_path / "root" / "etc" / "name").write_text("mine\n")
+    assert cocker("import", str(tmp_path / "root"), "mine:1.0")[0] == 0
+    assert cocker("export", "-o", str(tmp_path), "mine:1.0") == (0, str(tmp_path / "mine:1.0.cockerimage") + "\n", "")
+    assert cocker("tag", "mine:1.0", "mine:2.0")[0] == 0
+    assert cocker("export", "-o", str(tmp_path / "two.tar"), "mine:1.0", "mine:2.0")[0] == 0
+    code, _out, err = cocker("export", "-o", str(tmp_path / "two.tar"), "mine:1.0", "mine:2.0")
+    assert code == 0 and "nothing to do" in err
+    assert cocker("import", str(tmp_path / "mine:1.0.cockerimage"), "again:2") == (0, "again:2\n", "")
+    assert cocker("rmi", "mine:1.0", "mine:2.0", "again:2")[0] == 0
+
+
+def test_options_change_while_it_runs(web):
+    before = web.engine.state("web")["Pid"]
+    assert web("update", "--memory", "32M", "-l", "a=b", "web") == (0, "web\n", "")
+    shown = json.loads(web("inspect", "web")[1])[0]
+    assert (shown["HostConfig"]["Memory"], shown["State"]["Pid"]) == (1 << 25, before)
+    code, _out, err = web("update", "--env", "A=b", "web")
+    assert code == 1 and "restart" in err
+    assert web("update", "--memory", "1M", "nix")[0] == 1
+
+
+def test_what_nobody_needs_goes_after_it_was_agreed_to(cocker):
+    cocker("create", "--name", "old", "--network", "none", "box", "true")
+    cocker.engine.volume("kept")
+    code, out, _err = cocker("prune", "--containers", "--dry-run")
+    assert code == 0 and "would go: container old" in out
+    assert cocker("prune", "--containers")[0] == 2
+    code, out, _err = cocker("prune", "-f", "--containers", "--filter", "until=24h")
+    assert code == 0 and cocker("ps", "-aq")[1] == "old\n"
+    code, out, _err = cocker("prune", "-f", "--containers", "--networks")
+    assert code == 0 and "removed: container old" in out and cocker("ps", "-aq")[1] == ""
+    assert cocker("volumes", "-q")[1] == "kept\n"
+
+
+def test_prune_asks_at_a_terminal(cocker):
+    cocker("create", "--name", "old", "--network", "none", "box", "true")
+    with clilab.seats(cocker) as sit:
+        for answer, number in (("n", 1), ("y", 0)):
+            found = sit("prune", "--containers")
+            found.expect_exact("[y/N]")
+            found.sendline(answer)
+            assert clilab.code(found) == number
+    assert cocker("ps", "-aq")[1] == ""
+
+
+def test_a_report_tells_no_secrets(cocker):
+    cocker("create", "--name", "web", "--network", "none", "-e", "PASSWORD=hunter2", "box", "true")
+    code, out, _err = cocker("report", "--logs")
+    told = json.loads(out)
+    assert code == 0 and "hunter2" not in out and "PASSWORD=..." in told["containers"][0]["Config"]["Env"]
+    assert set(told) == {"version", "host", "containers", "images", "networks", "volumes", "logs"}
+
+
+def test_columns_of_a_listing_in_a_text_of_one_s_own(web):
+    assert web("ps", "--format", "{names}\\t{image}") == (0, "web\tbox:1\n", "")
+    for wrong in ("{nix}", "yaml"):
+        code, _out, err = web("ps", "--format", wrong)
+        assert code == 2 and "names" in err or "container_id" in err
+
+
+def test_ports_are_told(cocker):
+    cocker.engine.start("web", published_ports=("8080:80",), stop_timeout=0)
+    assert cocker("port", "web", "80")[1].splitlines()[0] == "0.0.0.0:8080"
+    assert "80/tcp -> 0.0.0.0:8080" in cocker("port", "web")[1]
+    assert cocker("port", "web", "81")[0] == 2
