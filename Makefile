@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck docker-registry skopeo openssl
+HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck docker-registry skopeo openssl openssh-server
 RUN_TESTS := $(BIN)/python tools/run_tests.py
 
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections

@@ -15,6 +15,7 @@ extends_documentation_fragment:
   - cocker.engine._attributes
   - cocker.engine._common
   - cocker.engine._registry
+  - cocker.engine._repository
 attributes:
   idempotent:
     support: partial
@@ -53,8 +54,10 @@ options:
         no space, whatever the size.
       - V(registry) is a registry that speaks the OCI distribution protocol. Layers that the store has are not fetched again, and every
         digest is verified on the way.
+      - V(repository) is an ssh repository, O(repository), that M(cocker.engine.cocker_repository) pushes to. Layers that the store has are
+        not fetched again, and every digest is verified on the way. A C(.cockerimage) in it is fetched as a whole.
     type: str
-    choices: [archive, container, directory, host, image, registry]
+    choices: [archive, container, directory, host, image, registry, repository]
   from_image:
     description:
       - With O(source=image), the image that is copied. Without a version it is the largest there is.
@@ -201,10 +204,12 @@ options:
     description:
       - With O(source=registry), where the image is, as C(HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]). The tag is C(latest) if there is none.
       - If the option is not set, it is O(name) with O(version), which then has to begin with a registry.
+      - With O(source=repository), what the image is called there, as C(NAME[:VERSION]). Without a version it is the largest there is. If
+        the option is not set, it is O(name) with O(version).
     type: str
   pull:
     description:
-      - With O(source=registry), when the registry is asked.
+      - With O(source=registry) and O(source=repository), when the registry or the repository is asked.
       - V(missing) asks if the store has no image of this name and version.
       - V(always) asks each time for the digest, and fetches the image if it is another one than that of the store.
       - V(newer) does the same, but is content with the image of the store if the registry does not answer.
@@ -222,6 +227,7 @@ author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
   - module: cocker.engine.cocker_image_info
+  - module: cocker.engine.cocker_repository
   - module: cocker.engine.cocker_container
 """
 
@@ -314,6 +320,21 @@ EXAMPLES = r"""
     reference: registry.example/team/web@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
     platform: linux/arm64
 
+- name: An image that another host pushed to the ssh repository which this host remembers
+  cocker.engine.cocker_image:
+    name: application:1.1
+    source: repository
+
+- name: The largest version in a certain repository, whose host key is known
+  cocker.engine.cocker_image:
+    name: application:stable
+    source: repository
+    reference: application
+    pull: always
+    repository: images@store.example
+    repository_identity: /etc/cocker/id_ed25519
+    repository_host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS
+
 - name: What a container holds becomes an image; both are kept
   cocker.engine.cocker_image:
     name: application:1.1
@@ -362,12 +383,12 @@ digest:
   sample: sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
 layers_fetched:
   description: How many layers the store did not have.
-  returned: when an image was fetched from a registry
+  returned: when an image was fetched from a registry or a repository
   type: int
   sample: 2
 bytes_fetched:
-  description: The size of what was fetched, as it is in the registry.
-  returned: when an image was fetched from a registry
+  description: The size of what was fetched, as it is in the registry or the repository.
+  returned: when an image was fetched from a registry or a repository
   type: int
   sample: 31457280
 actions:

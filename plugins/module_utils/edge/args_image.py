@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config
 from ansible_collections.cocker.engine.plugins.module_utils.edge.args_registry import ACCESS
+from ansible_collections.cocker.engine.plugins.module_utils.edge.args_repository import REACH
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spec
 
 SPEC = Spec({
     "name": {"type": "str", "aliases": ["image"]},
     "version": {"type": "str", "aliases": ["tag"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "source": {"type": "str", "choices": ["archive", "container", "directory", "host", "image", "registry"]},
+    "source": {"type": "str", "choices": ["archive", "container", "directory", "host", "image", "registry", "repository"]},
     "path": {"type": "path"},
     "remote_src": {"type": "bool", "default": True},
     "archive_digest": {"type": "str"},
@@ -29,4 +30,5 @@ SPEC = Spec({
     "new_version": {"type": "str"},
     "config": {"type": "dict", "options": parse_image_config.OPTIONS},
     **ACCESS,
+    **REACH,
 })

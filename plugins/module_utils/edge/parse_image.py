@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, parse_registry, values
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config, parse_registry, parse_repository, values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, names, units, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Pull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PRESENT, ImageWish
 
-ARCHIVE, CONTAINER, DIRECTORY, HOST, IMAGE, REGISTRY = "archive", "container", "directory", "host", "image", "registry"
+ARCHIVE, CONTAINER, DIRECTORY, HOST, IMAGE = "archive", "container", "directory", "host", "image"
+REGISTRY, REPOSITORY = "registry", "repository"
 _HEX = frozenset("0123456789abcdef")
 _NO_LIMIT = 1 << 62
-_OF_SOURCES = {"archive_image": (ARCHIVE,), "platform": (ARCHIVE, REGISTRY), "unpacked_limit": (ARCHIVE, REGISTRY)}
+_OF_SOURCES = {"archive_image": (ARCHIVE,), "platform": (ARCHIVE, REGISTRY), "unpacked_limit": (ARCHIVE, REGISTRY, REPOSITORY),
+               "reference": (REGISTRY, REPOSITORY)}
 
 
 def wish(params: Params) -> ImageWish:
@@ -42,6 +44,7 @@ def wish(params: Params) -> ImageWish:
         platform=None if params["platform"] is None else str(distribution.parse_platform(params["platform"])),
         unpacked_limit=_limit(params["unpacked_limit"]),
         pull=_pull(params, name, version),
+        fetch=parse_repository.fetch(params, name, version) if params["source"] == REPOSITORY and params["state"] == PRESENT else None,
     )
 
 
@@ -118,11 +121,7 @@ def _refuse_strangers(params: Params) -> None:
 
 def _pull(params: Params, name: str, version: t.Optional[str]) -> t.Optional[Pull]:
     """Without a reference the image is called in the registry as it is in the store."""
-    if params["state"] != PRESENT:
-        return None
-    if params["source"] != REGISTRY:
-        if params["reference"] is not None:
-            raise Invalid("reference", "it needs source: registry")
+    if params["state"] != PRESENT or params["source"] != REGISTRY:
         return None
     if params["reference"] is not None:
         remote = distribution.parse_remote(params["reference"], "reference")

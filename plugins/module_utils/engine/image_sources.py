@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 from ansible_collections.cocker.engine.plugins.module_utils.storage import hostfiles, hostimage, importdir
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Batch
 
-DIRECTORY, HOST, REGISTRY = "directory", "host", "registry"
+DIRECTORY, HOST, REGISTRY, REPOSITORY = "directory", "host", "registry", "repository"
 
 
 def observe(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
@@ -69,6 +69,18 @@ def _fill_registry(host: Host, batch: Batch, wish: ImageWish, created: str) -> M
     return image_registry.fill(host, batch, wish, created)
 
 
+def _observe_repository(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Provenance:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_repository  # ssh: for this source only
+
+    return image_repository.observe(host, wish, former)
+
+
+def _fill_repository(host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_repository
+
+    return image_repository.fill(host, batch, wish, created)
+
+
 _Observe = t.Callable[[Host, ImageWish, t.Optional[Provenance]], Provenance]
 _Fill = t.Callable[[Host, Batch, ImageWish, str], Made]
 # One row a source; what brings it into the store has a file of its own.
@@ -77,4 +89,5 @@ _SOURCES: t.Dict[str, t.Tuple[_Observe, _Fill]] = {
     DIRECTORY: (_observe_directory, _fill_directory),
     HOST: (_observe_host, _fill_host),
     REGISTRY: (_observe_registry, _fill_registry),
+    REPOSITORY: (_observe_repository, _fill_repository),
 }

@@ -61,7 +61,7 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
         wanted = image_config.applied(have, wish.config) if wish.config or wish.source else have
         plan = image_config.plan(have, wanted)
         execute(plan, lambda action: Step(lambda: images.save(host.layout, wanted)), dry_run=host.dry_run)
-        is_elsewhere = (wish.path is not None or wish.pull is not None) and wanted.provenance != origin
+        is_elsewhere = (wish.path is not None or wish.pull is not None or wish.fetch is not None) and wanted.provenance != origin
         if is_elsewhere and not host.dry_run:    # the same content at another place or time
             images.save(host.layout, dataclasses.replace(wanted, provenance=origin))
     shown = have if host.dry_run else images.find(host.layout, wish.name, wish.version)

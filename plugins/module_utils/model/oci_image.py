@@ -6,6 +6,7 @@ Not here: manifests (distribution.py), and the records of the store (image.py).
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import typing as t
 
@@ -47,6 +48,10 @@ class Document:
 
 def canonical(value: t.Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def digest_of(raw: bytes) -> str:
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
 def fits(history: t.Sequence[HistoryStep], layers: int) -> bool:

@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:  # a task on a volume loads nothing of containers
     from ansible_collections.cocker.engine.plugins.module_utils.model.filetree import Entry
     from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
     from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Pull
+    from ansible_collections.cocker.engine.plugins.module_utils.model.repository_wishes import Fetch
     from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
 ABSENT, PRESENT, STARTED, PAUSED, STOPPED, HEALTHY = "absent", "present", "started", "paused", "stopped", "healthy"
@@ -96,6 +97,7 @@ class ImageWish:
     platform: t.Optional[str] = None
     unpacked_limit: t.Optional[int] = None
     pull: t.Optional[Pull] = None
+    fetch: t.Optional[Fetch] = None
 
     @property
     def selection(self) -> str:

@@ -38,6 +38,7 @@ class Layout:
         self.intents = os.path.join(self.home, "intents")
         self.engine = os.path.join(self.home, "engine")
         self.credentials = os.path.join(self.home, "auth.json")
+        self.repository = os.path.join(self.home, "repository.json")
         self.exports = os.path.join(self.home, "exports")
         self.log = os.path.join(self.home, "cocker.log")
         self.locks = os.path.join(self.run, "locks")
