@@ -43,11 +43,14 @@ options:
       - V(stopped) does the same and stops it if it is running.
       - V(paused) does what V(started) does and then holds all processes of the container where they are, until it is
         V(started) again. V(present) leaves it paused.
+      - V(healthy) does what V(started) does and waits until O(healthcheck), or the check of the image, says that the container is healthy.
+        If it is found unhealthy, ends or takes longer than O(healthy_wait_timeout), the task fails and what it did is undone, so that
+        a container that was there before runs again as it did.
       - V(created) is another word for V(present).
       - V(absent) stops the container, with O(stop_signal) and O(stop_timeout), and removes it with all it wrote outside
         its volumes. The other options are then not looked at, but must be valid.
     type: str
-    choices: [absent, created, paused, present, started, stopped]
+    choices: [absent, created, healthy, paused, present, started, stopped]
     default: started
   image:
     description:
@@ -138,6 +141,11 @@ options:
     description:
       - The signal that O(force_kill) sends, as a name or a number. Without it that is C(SIGKILL).
     type: str
+  healthy_wait_timeout:
+    description:
+      - How many seconds O(state=healthy) waits. With V(0) it waits as long as it takes.
+    type: float
+    default: 300
   labels:
     description:
       - Labels of the container, on top of those of the image. Numbers and booleans become text.
@@ -215,6 +223,18 @@ EXAMPLES = r"""
       interval: 10s
       timeout: 2s
       retries: 3
+
+- name: Go over to the next version, and back to this one if it does not get healthy within a minute
+  cocker.engine.cocker_container:
+    name: web
+    image: application:1.5
+    state: healthy
+    healthy_wait_timeout: 60
+    healthcheck:
+      test: [wget, -q, -O, /dev/null, "http://localhost:8080/"]
+      interval: 10s
+      start_period: 30s
+      start_interval: 1s
 
 - name: Hold its processes for the time of a backup; a task with state started lets them go on
   cocker.engine.cocker_container:

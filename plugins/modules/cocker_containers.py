@@ -24,7 +24,9 @@ options:
     description:
       - The containers. Each is a dictionary with the options of M(cocker.engine.cocker_container), which are validated as they are there.
       - In addition, C(depends_on) lists the names of containers that must run before this one is started. They may be others of this
-        task or containers that are there already. A container that shares the network or the IPC namespace of another depends on it.
+        task or containers that are there already. In place of a name it may hold a dictionary of C(name) and C(condition), which is
+        V(started) or V(healthy). What has to be healthy is waited for as long as C(healthy_wait_timeout) says.
+      - A container that shares the network or the IPC namespace of another depends on it.
       - What others depend on is started first, and stopped and removed last.
     type: list
     elements: dict
@@ -38,7 +40,7 @@ options:
     description:
       - What is wanted of all containers, whatever each says of its own state. With V(absent) the task that made them removes them.
     type: str
-    choices: [absent, created, paused, present, started, stopped]
+    choices: [absent, created, healthy, paused, present, started, stopped]
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
@@ -60,12 +62,18 @@ EXAMPLES = r"""
         command: [python3, -m, http.server, "5432"]
         volumes: ["shopdata:/data"]
         memory: 256M
+        healthcheck:
+          test: nc -z localhost 5432
+          interval: 5s
       - name: cache
         command: [python3, -m, http.server, "6379"]
       - name: web
         command: [python3, -m, http.server, "8080"]
         published_ports: ["8080:8080"]
-        depends_on: [database, cache]
+        depends_on:
+          - cache
+          - name: database
+            condition: healthy
   register: shop
 
 - name: What became of each

@@ -20,7 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
-_NOT_FLAGS = frozenset(("image", "images", "state", "command", "restart", "recreate", "on_change"))
+_NOT_FLAGS = frozenset(("image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout"))
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _NO_FILE = os.strerror(errno.ENOENT)
 _NUMBERS: t.Mapping[str, t.Callable[[str], t.Any]] = {"int": int, "float": float}

@@ -71,6 +71,7 @@ LISTINGS: t.Dict[str, Listing] = {
             "id": lambda item, value: str(item.get("Id", "")).startswith(value),
             "label": _labels,
             "status": lambda item, value: item["State"]["Status"] == value,
+            "health": lambda item, value: (item["State"].get("Health") or {"Status": "none"})["Status"] == value,
             "image": lambda item, value: value in [item.get("Image"), str(item.get("Image")).partition(":")[0]],
             "network": lambda item, value: value in _networks_of(item),
             "volume": lambda item, value: value in [mount.get("Name") or mount["Source"] for mount in item.get("Mounts", ())],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option, Options, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.model.logdriver import DRIVERS
 
-STATES = ("absent", "created", "paused", "present", "started", "stopped")  # created is podman's word for present
+STATES = ("absent", "created", "healthy", "paused", "present", "started", "stopped")  # created is podman's word for present
 
 LIFECYCLE: Options = {
     "name": {"type": "str", "required": True},
@@ -27,6 +27,7 @@ LIFECYCLE: Options = {
     "paused": {"type": "bool"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "kill_signal": {"type": "str"},
+    "healthy_wait_timeout": {"type": "float", "default": 300},
     "labels": {"type": "dict", "aliases": ["label"]},
 }
 

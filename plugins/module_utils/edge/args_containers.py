@@ -6,7 +6,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import args_con
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Options, Spec
 
 DEPENDS_ON = "depends_on"
-MEMBER: Options = {**args_container.SPEC.options, DEPENDS_ON: {"type": "list", "elements": "str"}}
+MEMBER: Options = {**args_container.SPEC.options, DEPENDS_ON: {"type": "list", "elements": "raw"}}
 
 SPEC = Spec({
     "containers": {"type": "list", "elements": "dict", "required": True},

@@ -6,6 +6,7 @@ Not here: networks and ports (parse_container_network.py), the process (parse_pr
 """
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import (
@@ -41,6 +42,7 @@ def wish(params: Params) -> ContainerWish:
         from_container=None if params["from_container"] is None else names.object_name(params["from_container"], "from_container"),
         on_change=params["on_change"],
         kill_signal=_kill_signal(params),
+        healthy_within=params["healthy_wait_timeout"] if params["healthy_wait_timeout"] > 0 else math.inf,
         warnings=tuple(_warnings(params)),
         comparisons=parse_comparisons.comparisons(params["comparisons"], SPEC.options),
         image_name_mismatch=params["image_name_mismatch"],

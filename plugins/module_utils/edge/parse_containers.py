@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainersWish, Member
 
 OPTION, DEFAULTS = "containers", "defaults"
+_CONDITIONS = {"started": False, "healthy": True, "service_started": False, "service_healthy": True}    # whether it has to be healthy
 _EXCLUSIVE: t.Sequence[t.Tuple[str, ...]] = args_container.SPEC.rules["mutually_exclusive"]
 _NAMES = {alias: name for name, option in MEMBER.items() for alias in (name, *option.get("aliases", ()))}
 
@@ -66,7 +67,8 @@ def _member(validator: t.Any, given: t.Mapping[t.Any, t.Any], defaults: Said, *,
         raise Invalid(where, "; ".join(checked.error_messages))
     params = checked.validated_parameters
     try:
-        return Member(parse_container.wish(params), _needs(params))
+        needs = _needs(params)
+        return Member(parse_container.wish(params), tuple(needs), tuple(name for name, healthy in needs.items() if healthy))
     except Invalid as error:
         raise Invalid("%s.%s" % (where, error.subject), error.reason, hint=error.hint) from error
 
@@ -77,9 +79,20 @@ def _under(own: Said, defaults: Said) -> Said:
     return {name: value for name, value in defaults.items() if name not in taken}
 
 
-def _needs(params: Params) -> t.Tuple[str, ...]:
-    """Those that are named, and those whose namespaces are shared."""
-    found = {names.object_name(name, DEPENDS_ON) for name in params[DEPENDS_ON] or ()}
+def _needs(params: Params) -> t.Dict[str, bool]:
+    """Those that are named, and those whose namespaces are shared, with whether they have to be healthy."""
+    found = dict(_need(given) for given in params[DEPENDS_ON] or ())
     modes = [*parse_container_network.words(params["network_mode"]), str(params["ipc_mode"] or "")]
-    found.update(mode[len(CONTAINER):] for mode in modes if mode.startswith(CONTAINER))
-    return tuple(sorted(found))
+    shared = {mode[len(CONTAINER):] for mode in modes if mode.startswith(CONTAINER)}
+    return {name: found.get(name, False) for name in sorted({*found, *shared})}
+
+
+def _need(given: t.Any) -> t.Tuple[str, bool]:
+    """A name, or a dictionary of name and condition. The words of compose files are known, too."""
+    said = given if isinstance(given, dict) else {"name": given}
+    if set(said) - {"name", "condition"} or not isinstance(said.get("name"), str):
+        raise Invalid(DEPENDS_ON, "%r is neither a name nor a dictionary of name and condition" % (given,))
+    condition = str(said.get("condition", "started"))
+    if condition not in _CONDITIONS:
+        raise Invalid(DEPENDS_ON, "the condition %r is not one of %s" % (condition, ", ".join(sorted(_CONDITIONS))))
+    return names.object_name(said["name"], DEPENDS_ON), _CONDITIONS[condition]

@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     container_origin,
     container_plan,
     endpoints,
+    healthy,
     image_use,
     leased,
     lifecycle,
@@ -33,7 +34,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import contain
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED, ContainerRecord, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import HEALTHY, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots
 
 _ID_BYTES = 32
@@ -55,6 +56,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     record = _record(host, spec, have.record, anew=resets or wish.repin, resets=resets)
     origin = container_origin.find(host, wish) if have.record is None else container_origin.Origin()
     record = container_origin.born(record, origin)
+    if wish.state == HEALTHY:
+        healthy.require_check(record)
     if container_states.START in kinds:
         sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
@@ -189,7 +192,11 @@ class Change:
             if self._record is not None:  # as it is by then: what a clone begins with is known when it is made
                 lifecycle.start(host, self._record)
 
-        return Step(start, lambda: lifecycle.stop(host, observe.container(host, name)))
+        def end() -> None:
+            lifecycle.stop(host, observe.container(host, name))
+            teardown.clear(host, name)  # also of one that has ended by itself: whoever cleans up after it waits for us
+
+        return Step(start, end)
 
     def _stop(self, _action: Action) -> Step:
         host, have = self._host, self._have

@@ -26,7 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
 CONTAINER = "container"
@@ -46,14 +46,14 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
         if not plan.actions:
             plan = repair.plan(host, have)
         if not plan.actions:
-            return outcome(plan, {"container": info.container(host, have) if have.record else None})
+            return outcome(plan, {"container": _left_as_it_is(host, have, wish)})
         from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
 
         if not host.dry_run and START in [action.kind for action in plan.actions]:
             lifecycle.get_ready(host)
         change = container_change.prepared(host, have, wish, plan)
         with _declared(host, have, plan, change.facts):
-            execute(change.plan, change.step, dry_run=host.dry_run)
+            execute(change.plan, change.step, dry_run=host.dry_run, proof=_proof(host, wish))
             if not host.dry_run:
                 change.finish()
         return outcome(change.plan, {"container": _shown(host, have, wish)})
@@ -92,6 +92,28 @@ def _like(host: Host, wish: ContainerWish, other: str) -> ContainerWish:
     networks = None if spec.networks is None else tuple(Attachment(each.name, aliases=each.aliases) for each in spec.networks)
     alike = dataclasses.replace(spec, name=wish.spec.name, networks=networks, published_ports=None, hostname=None)
     return dataclasses.replace(wish, spec=completed(wish.spec, alike))
+
+
+def _left_as_it_is(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[t.Dict[str, t.Any]]:
+    if wish.state == HEALTHY:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import healthy  # few ask for it
+
+        healthy.require_check(have.record)
+        if host.dry_run:
+            healthy.require_healthy(host, have)
+        else:
+            healthy.wait(host, have.name, wish.healthy_within)
+            have = observe.container(host, have.name)
+    return info.container(host, have) if have.record else None
+
+
+def _proof(host: Host, wish: ContainerWish) -> t.Optional[t.Callable[[], None]]:
+    """What has to hold when everything is done, and else it is undone."""
+    if wish.state != HEALTHY:
+        return None
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import healthy
+
+    return lambda: healthy.wait(host, wish.spec.name, wish.healthy_within)
 
 
 def _shown(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[t.Dict[str, t.Any]]:

@@ -19,6 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
     STARTED,
     STOPPED,
     ContainersWish,
+    ContainerWish,
     Member,
 )
 
@@ -43,6 +44,8 @@ def _one(host: Host, members: t.Mapping[str, Member], name: str, found: t.Mappin
         if member.wish.state in _RUNS:
             for need in member.needs:
                 _require(host, name, need, members, found)
+            for need in member.needs_healthy:
+                _require_healthy(host, member.wish, need, found)
         return containers.ensure(host, member.wish)
     except (CockerError, OSError) as error:
         return error
@@ -55,3 +58,22 @@ def _require(host: Host, name: str, need: str, members: t.Mapping[str, Member], 
     runs = need in members and members[need].wish.state in _RUNS
     if not runs and not observe.container(host, need).is_running:
         raise Conflict("start container", name, "it depends on %s, which does not run" % need)
+
+
+def _require_healthy(host: Host, wish: ContainerWish, need: str, found: t.Mapping[str, Answer]) -> None:
+    """Waits, but for one that would only be started or changed in the real run. Raises Conflict."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import healthy  # few ask for it
+
+    foreseen = found.get(need)
+    if host.dry_run and isinstance(foreseen, Outcome) and foreseen.changed:
+        return
+    state = observe.container(host, need)
+    try:
+        healthy.require_check(state.record)
+        if host.dry_run:
+            healthy.require_healthy(host, state)
+        else:
+            healthy.wait(host, need, wish.healthy_within)
+    except CockerError as error:
+        reason = "it depends on %s, which is not healthy: %s" % (need, error.reason)
+        raise Conflict("start container", wish.spec.name, reason, hint=error.hint) from error

@@ -70,10 +70,13 @@ def outcome(plan: Plan, result: t.Dict[str, t.Any]) -> Outcome:
     )
 
 
-def execute(plan: Plan, step: t.Callable[[Action], Step], *, dry_run: bool) -> None:
-    """The only reader of `dry_run`. The first failure undoes what was done, newest first, and is raised."""
+def execute(plan: Plan, step: t.Callable[[Action], Step], *, dry_run: bool, proof: t.Optional[t.Callable[[], t.Any]] = None) -> None:
+    """The only reader of `dry_run`. The first failure undoes what was done, newest first, and is raised.
+
+    `proof` is called at the end, and its failure is one of the plan.
+    """
     if not dry_run:
-        apply([step(action) for action in plan.actions])
+        apply([*(step(action) for action in plan.actions), *([Step(proof)] if proof is not None else [])])
 
 
 def apply(steps: t.Sequence[Step]) -> None:

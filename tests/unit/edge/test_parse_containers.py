@@ -53,6 +53,21 @@ def test_what_is_needed_comes_first() -> None:
     assert [member.wish.spec.name for member in wished.members] == ["web", "cache", "db", "disk"]
 
 
+def test_what_is_needed_may_have_to_be_healthy() -> None:
+    said = ["disk", {"name": "db", "condition": "healthy"}, {"name": "log", "condition": "service_started"}, {"name": "mq", "condition": "service_healthy"}]
+    member = read({"name": "web", "depends_on": said, "healthy_wait_timeout": 9}).members[0]
+    assert (member.needs, member.needs_healthy, member.wish.healthy_within) == (("db", "disk", "log", "mq"), ("db", "mq"), 9)
+
+
+@pytest.mark.parametrize("given,message", [
+    ({"name": "db", "condition": "ready"}, "the condition 'ready' is not one of healthy, service_healthy, service_started, started"),
+    ({"container": "db"}, "is neither a name nor a dictionary"), (5, "5 is neither a name"), ({"condition": "healthy"}, "is neither a name"),
+])
+def test_what_is_no_need(given: t.Any, message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        read({"name": "web", "depends_on": [given]})
+
+
 def test_whose_namespaces_are_shared_is_needed() -> None:
     wished = read({"name": "a", "image": "x", "network_mode": "container:b", "ipc_mode": "container:c", "depends_on": "d"}, {"name": "b"})
     assert wished.members[0].needs == ("b", "c", "d")
