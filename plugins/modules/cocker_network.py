@@ -9,7 +9,8 @@ short_description: Manage networks that containers are on
 version_added: 0.1.0
 description:
   - Makes bridges of the host with an IPv4 subnet and, where it is wanted, an IPv6 one, whose containers reach each other and, translated
-    to the host's address, the outside. With macvlan and ipvlan containers are neighbours of the hosts on one of the host's links.
+    to the host's address, the outside. With macvlan and ipvlan containers are neighbours of the hosts on one of the host's links; with
+    vxlan a network spans several hosts.
   - Addresses, firewall rules and links are the engine's own. Nothing that others made on the host is touched.
   - The network V(cocker0) with the subnet V(10.166.88.0/24) is made when a container needs it and it does not exist.
 extends_documentation_fragment:
@@ -36,16 +37,43 @@ options:
       - V(macvlan) and V(ipvlan) put containers on a link of the host, named by O(driver_options). Their addresses are those of the
         network beyond that link, whose gateway is not the host; the host itself cannot reach them; ports cannot be published. The kernel
         must have the driver; one that has not is refused.
+      - V(vxlan) is a bridge as well, one on each of several hosts, tied together by a VXLAN tunnel to each of O(peers). Containers of all
+        hosts are neighbours in one subnet. Nothing runs for it, and no multicast is used; what the hosts know of one another is what
+        the play says. The hosts must let the tunnel's UDP port through; packets for this network from other addresses than those of
+        O(peers) are dropped. The traffic is not encrypted, so that it belongs on a network which is trusted.
     type: str
-    choices: [bridge, ipvlan, macvlan]
+    choices: [bridge, ipvlan, macvlan, vxlan]
   driver_options:
     description:
       - V(bridge_name) names the bridge. V(mtu), V(icc) and V(isolate) are the options of those names.
       - V(parent) is the link of the host for macvlan and ipvlan, and V(mode) how containers share it. For macvlan V(bridge) (the default),
         V(private), V(vepa), V(passthru), for ipvlan V(l2) (the default), V(l3), V(l3s).
+      - For vxlan V(vni) (or V(id)), a number from V(1) to V(16777215), is the network's own and the same on all hosts, as is V(port), the
+        UDP port, V(4789) if it is not set. V(local) is this host's address for the tunnels, and V(parent) (or V(dev)) the link that they
+        leave by; the routes of the host say so otherwise.
       - V(com.docker.network.bridge.name), V(com.docker.network.driver.mtu), V(com.docker.network.bridge.enable_icc), V(macvlan_mode) and
         V(ipvlan_mode) are accepted, too. Any other is refused.
     type: dict
+  peers:
+    description:
+      - The hosts of a network with O(driver=vxlan). The host itself may be among them and is left out, so that the list can be the same for
+        all hosts. Left out, there are none.
+      - It can change while containers run, and they do not notice.
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description:
+          - The address at which the host is reached, of IPv4 or IPv6, the same for all. Host names are not looked up.
+        type: str
+        required: true
+        aliases: [host]
+      names:
+        description:
+          - The names of the containers there, each with an address or a list of them. They are in C(/etc/hosts) of this host's containers
+            on the network, and no container of this host gets one of the addresses.
+          - RV(network.Names) of that host is what belongs here.
+        type: dict
   enable_ipv6:
     description:
       - Gives the network an IPv6 subnet where O(ipam_config) names none. It is a unique local one that follows from the network's name.
@@ -79,11 +107,13 @@ options:
         type: str
       gateway:
         description:
-          - The host's address in the subnet. Not set, it is the first of the subnet.
+          - The host's address in the subnet. Not set, it is the first of the subnet, with O(driver=vxlan) the first of
+            O(ipam_config[].iprange).
         type: str
       iprange:
         description:
           - The part of the subnet from which containers without an address of their own get one, such as V(10.66.1.128/25).
+          - With O(driver=vxlan) it is needed, and must be another part on each host.
         type: str
       aux_addresses:
         description:
@@ -91,7 +121,8 @@ options:
         type: dict
   mtu:
     description:
-      - The largest packet on the network, in bytes, from V(576) to V(65535). Left out, it is 1500.
+      - The largest packet on the network, in bytes, from V(576) to V(65535). Left out, it is 1500, with O(driver=vxlan) that of the link to
+        the other hosts less 50 (less 70 where they speak IPv6).
     type: int
   internal:
     description:
@@ -159,6 +190,43 @@ EXAMPLES = r"""
         gateway: 192.0.2.1
         iprange: 192.0.2.192/27
 
+# A network over all hosts of a group. Each host has a part of the subnet in the inventory, such as `overlay_range: 10.66.50.64/26`,
+# and group_vars say what each host is for the others:
+#
+#   overlay_peer:
+#     address: "{{ ansible_host }}"
+#     names: "{{ overlay_names | default({}) }}"
+
+- name: The network, on each host of the play
+  cocker.engine.cocker_network: &overlay
+    name: overlay
+    driver: vxlan
+    driver_options:
+      vni: 42
+    ipam_config:
+      - subnet: 10.66.50.0/24
+        iprange: "{{ overlay_range }}"
+    peers: "{{ ansible_play_hosts_all | map('extract', hostvars, 'overlay_peer') | list }}"
+
+- name: A container on each
+  cocker.engine.cocker_container:
+    name: "app-{{ inventory_hostname }}"
+    image: app
+    networks:
+      - name: overlay
+
+- name: Look what the containers are called, and where they are
+  cocker.engine.cocker_network_info:
+    name: overlay
+  register: overlay
+
+- name: Keep it for the others
+  ansible.builtin.set_fact:
+    overlay_names: "{{ overlay.network.Names }}"
+
+- name: The network again, on which all names are known now
+  cocker.engine.cocker_network: *overlay
+
 - name: Remove a network that no container is on
   cocker.engine.cocker_network:
     name: backend
@@ -168,7 +236,8 @@ EXAMPLES = r"""
 RETURN = r"""
 network:
   description:
-    - The network, as C(docker network inspect) shows it.
+    - The network, as C(docker network inspect) shows it. With O(driver=vxlan) C(Peers) are the other hosts, and C(Names) the names of this
+      host's containers with their addresses, as O(peers[].names) of the other hosts takes them.
     - V(null) where it does not exist.
   returned: success
   type: dict

@@ -7,11 +7,19 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spe
 SPEC = Spec({
     "name": {"type": "str", "required": True, "aliases": ["network_name"]},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "driver": {"type": "str", "choices": ["bridge", "ipvlan", "macvlan"]},
+    "driver": {"type": "str", "choices": ["bridge", "ipvlan", "macvlan", "vxlan"]},
     "driver_options": {"type": "dict"},
     "enable_ipv6": {"type": "bool"},
     "force": {"type": "bool", "default": False},
     "uplink": {"type": "str", "aliases": ["host_eth"]},
+    "peers": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "address": {"type": "str", "required": True, "aliases": ["host"]},
+            "names": {"type": "dict"},
+        },
+    },
     "ipam_config": {
         "type": "list",
         "elements": "dict",

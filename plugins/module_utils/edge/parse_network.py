@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names, network
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names, network, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import NetworkWish
@@ -19,7 +19,10 @@ OPTIONS: t.Dict[str, str] = {     # driver_options -> what it sets; docker's nam
     "mtu": "mtu", "com.docker.network.driver.mtu": "mtu",
     "icc": "icc", "com.docker.network.bridge.enable_icc": "icc",
     "isolate": "isolate",
-    "parent": "parent",
+    "parent": "parent", "dev": "parent",
+    "vni": "vni", "id": "vni",
+    "port": "port",
+    "local": "local",
     "mode": "mode", "macvlan_mode": "mode", "ipvlan_mode": "mode",
 }
 
@@ -31,6 +34,7 @@ def wish(params: Params) -> NetworkWish:
         name=names.object_name(params["name"], "name"),
         labels=values.labels(params["labels"]),
         **_with_driver_options(said, params["driver_options"] or {}),
+        peers=None if params["peers"] is None else tuple(vxlan.peer(each["address"], each["names"]) for each in params["peers"]),
         **_addresses(params["ipam_config"], params["enable_ipv6"]),
     )
     return NetworkWish(spec, state=params["state"], force=params["force"])
@@ -56,11 +60,11 @@ def _driver_option(field: str, value: t.Any, option: str) -> t.Any:
         if text not in ("true", "false"):
             raise Invalid(option, "%r is neither true nor false" % (value,))
         return text == "true"
-    if field == "mtu":
+    if field in ("mtu", "vni", "port"):
         if not (text.isascii() and text.isdigit()):
             raise Invalid(option, "%r is not a number" % (value,))
         return int(text)
-    return str(value).strip()
+    return vxlan.host_address(value, option) if field == "local" else str(value).strip()
 
 
 def _addresses(config: t.Optional[t.Sequence[Params]], enable_ipv6: t.Optional[bool]) -> t.Dict[str, t.Any]:

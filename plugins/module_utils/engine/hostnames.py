@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, networks, processes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
@@ -51,16 +51,22 @@ def _resolv_conf(spec: ContainerSpec, *, closed: bool) -> str:
 
 def follow(host: Host, changed: t.Collection[str]) -> None:
     """Every container that runs on one of the networks knows the others on its networks, and no longer who has gone."""
-    if not changed:
-        return
-    with host.locked("firewall", networks.LEASES):
-        known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in leased.listed(host)}
-        plain = {name: resolver.neighbours(all_) for name, all_ in known.items()}       # what most of them see, made once
-        on = {(lease.container, name): lease for name, all_ in known.items() for lease in all_}
-        for container in sorted({lease.container for name in changed for lease in known.get(name, ())}):
-            mine = {name: on[container, name] for name in sorted(known) if (container, name) in on}
-            _follow(host, container, [
-                resolver.neighbours(known[name], lease.links) if lease.links else plain[name] for name, lease in mine.items()])
+    if changed:
+        with host.locked("firewall", leased.LEASES):
+            update(host, changed)
+
+
+def update(host: Host, changed: t.Collection[str]) -> None:
+    """`follow` for who has the lock."""
+    listed = leased.listed(host)
+    known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in listed}
+    far = {network.name: resolver.elsewhere(network.peers) for network in listed}
+    plain = {name: resolver.neighbours(all_) for name, all_ in known.items()}       # what most of them see, made once
+    on = {(lease.container, name): lease for name, all_ in known.items() for lease in all_}
+    for container in sorted({lease.container for name in changed for lease in known.get(name, ())}):
+        mine = {name: on[container, name] for name in sorted(known) if (container, name) in on}
+        _follow(host, container, [
+            (resolver.neighbours(known[name], lease.links) if lease.links else plain[name]) + far[name] for name, lease in mine.items()])
 
 
 def _follow(host: Host, container: str, neighbours: t.Sequence[str]) -> None:

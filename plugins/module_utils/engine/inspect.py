@@ -23,7 +23,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     health_check,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import VXLAN, Lease, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 if t.TYPE_CHECKING:  # a value, whose file is of no other use here
@@ -275,7 +275,8 @@ def network(found: Network, users: t.Iterable[Lease]) -> Shown:
         {"Subnet": subnet, "Gateway": gateway, **({"IPRange": ip_range} if ip_range else {})}
         for subnet, gateway, ip_range in families if subnet is not None
     ]
-    said = {"uplink": found.uplink, "parent": found.parent, "mode": found.mode}
+    said = {"uplink": found.uplink, "parent": found.parent, "mode": found.mode, "vni": found.vni, "port": found.port, "local": found.local}
+    listed = list(users)
     return {
         "Name": found.name,
         "Id": found.link,
@@ -289,14 +290,26 @@ def network(found: Network, users: t.Iterable[Lease]) -> Shown:
                 "Name": lease.container, "IPv4Address": lease.address, "IPv6Address": lease.address6 or "", "MacAddress": lease.mac,
                 "Aliases": list(lease.aliases), "Active": lease.active,
             }
-            for lease in users
+            for lease in listed
         },
+        **_spanning(found, listed),
         "Options": {
             "mtu": str(found.mtu), "isolate": found.isolate, "icc": found.icc, "reserved": list(found.reserved),
             **{key: value for key, value in said.items() if value is not None},
         },
         "Labels": dict(found.labels),
     }
+
+
+def _spanning(found: Network, users: t.Sequence[Lease]) -> Shown:
+    """`Names` are this host's, in the form that the others' `peers.names` takes."""
+    if found.driver != VXLAN:
+        return {}
+    names: t.Dict[str, t.List[str]] = {}
+    for lease in users:
+        for name in (lease.container, *lease.aliases):
+            names.setdefault(name, []).extend(address for address in (lease.ip, lease.ip6) if address)
+    return {"Peers": [peer.to_json() for peer in found.peers], "Names": names}
 
 
 def volume(found: Volume, data: str) -> Shown:

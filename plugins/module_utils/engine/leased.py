@@ -16,6 +16,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.network import lease
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import NETNS
 
+LEASES = "leases"       # the one lock under which leases, ports and the ruleset made of them change
+
 Pairs = t.Sequence[t.Tuple[Lease, Network]]
 
 

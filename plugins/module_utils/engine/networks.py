@@ -30,6 +30,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
     FIELDS,
+    VXLAN,
     Network,
     NetworkSpec,
     complete,
@@ -37,12 +38,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
     refuse_overlap,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, NetworkWish
-from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, routes
+from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, firewall, routes, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import listed as names_in
 
 NETWORK = "network"
-LEASES = "leases"  # the one lock under which leases, ports and the ruleset made of them change
+LEASES = leased.LEASES
 CREATE, UPDATE, BRING_UP, REMOVE = "create", "update", "bring_up", "remove"
 
 
@@ -192,7 +193,14 @@ def wanted(host: Host, spec: NetworkSpec, have: t.Optional[Network]) -> Network:
         spec = dataclasses.replace(spec, subnet6=have.subnet6, gateway6=spec.gateway6 or have.gateway6)
     others = [subnet for network in leased.listed(host) if network.name != spec.name for subnet in network.subnets if ":" not in subnet]
     taken = [*others, *routes.subnets_in_use()] if spec.subnet is None else []
-    return complete(spec, taken=taken)
+    return complete(_spanning(spec) if spec.driver == VXLAN else spec, taken=taken)
+
+
+def _spanning(spec: NetworkSpec) -> NetworkSpec:
+    """What only this host knows: which of the hosts it is, and how large a packet may be."""
+    peers = vxlan.without_self(spec.peers or ())
+    mtu = vxlan.mtu(peers, spec.parent, spec.local) if spec.mtu is None else spec.mtu
+    return dataclasses.replace(spec, peers=peers, mtu=mtu)
 
 
 def plan_network(name: str, want: t.Optional[Network], found: Found, *, force: bool = False) -> Plan:
@@ -256,6 +264,7 @@ def _bring(host: Host, want: Network, have: t.Optional[Network]) -> None:
         elif have is not None and have.mtu != want.mtu:
             rebuild.set_mtu(host, want)
         refresh(host)
+        _tell_names(host, want, have)
     except BaseException as first:
         also(first, finish([lambda: _restore(host, want, have, made)]))
         raise
@@ -275,8 +284,17 @@ def _restore(host: Host, want: Network, have: t.Optional[Network], made: t.Seque
         bridge.ensure(have)
         if again:
             rebuild.connect(host, have)
+        _tell_names(host, have, want)
     refresh(host)
     _unclaim_networks(host)
+
+
+def _tell_names(host: Host, network: Network, former: t.Optional[Network]) -> None:
+    """Containers that run know those of the other hosts."""
+    if former is not None and former.peers != network.peers:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames  # for those that span hosts only
+
+        hostnames.update(host, [network.name])
 
 
 def _remove(host: Host, network: Network) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import A
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import nftquery
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE
-from ansible_collections.cocker.engine.plugins.module_utils.network import routes
+from ansible_collections.cocker.engine.plugins.module_utils.network import routes, vxlan
 
 REPAIR = "repair_network"
 
@@ -32,6 +32,7 @@ def _missing(host: Host, have: ContainerState) -> t.List[str]:
     mine = [(lease, network) for lease, network in leased.of(host, have.name) if lease.active and network.has_bridge]
     found = ["the bridge %s" % network.link for _lease, network in mine if not routes.exists(network.link)]
     found += ["the link %s" % lease.link for lease, network in mine if routes.bridge_of(lease.link) != network.link]
+    found += ["the tunnel of network %s" % network.name for _lease, network in mine if vxlan.missing(network)]
     return found + ([] if not mine or has_rules(host) else ["the table inet %s of the firewall" % TABLE])
 
 

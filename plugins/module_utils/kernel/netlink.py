@@ -133,6 +133,16 @@ def add_child(kind: str, name: str, *, parent: int, mode: str, mac: t.Optional[s
     return Request("add %s" % kind, name, _NEWLINK, _CREATE | _EXCL, {}, attributes)
 
 
+def add_vxlan(name: str, *, vni: int, port: int, local: t.Optional[str], parent: int, master: int, mtu: int) -> Request:
+    """A port of the bridge `master`, which learns where addresses are. `parent` 0: by whichever link the routes say."""
+    info: Attributes = [["IFLA_VXLAN_ID", vni], ["IFLA_VXLAN_PORT", port], ["IFLA_VXLAN_LEARNING", 1]]
+    info += [["IFLA_VXLAN_LINK", parent]] if parent else []
+    info += [["IFLA_VXLAN_LOCAL6" if ":" in local else "IFLA_VXLAN_LOCAL", local]] if local else []
+    kind = ["IFLA_LINKINFO", {"attrs": [["IFLA_INFO_KIND", "vxlan"], ["IFLA_INFO_DATA", {"attrs": info}]]}]
+    attributes = [["IFLA_IFNAME", name], ["IFLA_MTU", mtu], ["IFLA_MASTER", master], kind]
+    return Request("add vxlan", name, _NEWLINK, _CREATE | _EXCL, {}, attributes)
+
+
 def set_alias(name: str, alias: str) -> Request:
     return Request("name link", name, _SETLINK, 0, {}, [["IFLA_IFNAME", name], ["IFLA_IFALIAS", alias]])
 
@@ -149,12 +159,12 @@ def set_up(name: str) -> Request:
     return Request("set link up", name, _SETLINK, 0, {"flags": _UP, "change": _UP}, [["IFLA_IFNAME", name]])
 
 
-def set_port(name: str, *, isolated: bool) -> Request:
+def set_port(name: str, *, isolated: bool, hairpin: bool = True) -> Request:
     """A port of a bridge. Isolated (Linux 4.18), it reaches the bridge itself and no other isolated port.
 
     Hairpin: with br_netfilter, what a container sends to its own published port is translated within the bridge and leaves by its port.
     """
-    values = [["IFLA_BRPORT_MODE", 1], ["IFLA_BRPORT_ISOLATED", int(isolated)]]
+    values = [["IFLA_BRPORT_MODE", int(hairpin)], ["IFLA_BRPORT_ISOLATED", int(isolated)]]
     port = [["IFLA_INFO_SLAVE_KIND", "bridge"], ["IFLA_INFO_SLAVE_DATA", {"attrs": values}]]
     return Request("set bridge port", name, _NEWLINK, 0, {}, [["IFLA_IFNAME", name], ["IFLA_LINKINFO", {"attrs": port}]])
 

@@ -12,13 +12,13 @@ import ipaddress
 import itertools
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
+from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
-BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
-DRIVERS = (BRIDGE, MACVLAN, IPVLAN)
+BRIDGE, MACVLAN, IPVLAN, VXLAN = "bridge", "macvlan", "ipvlan", "vxlan"
+DRIVERS = (BRIDGE, MACVLAN, IPVLAN, VXLAN)
 MODES = {MACVLAN: ("bridge", "private", "vepa", "passthru"), IPVLAN: ("l2", "l3", "l3s")}     # the first is the default
 DEFAULT_NETWORK = "cocker0"
 DEFAULT_SUBNET = "10.166.88.0/24"
@@ -41,7 +41,8 @@ Words = t.Tuple[str, ...]
 class NetworkSpec:
     """What the task says. None is `not said`. `isolate` is from other networks, `icc` is between containers of this one.
 
-    `uplink` is the only link of the host by which its containers leave. `parent` and `mode` are macvlan's and ipvlan's.
+    `uplink` is the only link of the host by which its containers leave. `parent` and `mode` are macvlan's and ipvlan's; `parent` is also
+    the link that a vxlan's packets leave by. `vni`, `port`, `local` (this host's address) and `peers` are vxlan's.
     """
 
     name: str
@@ -58,6 +59,10 @@ class NetworkSpec:
     bridge_name: t.Optional[str] = None
     parent: t.Optional[str] = None
     mode: t.Optional[str] = None
+    vni: t.Optional[int] = None
+    port: t.Optional[int] = None
+    local: t.Optional[str] = None
+    peers: t.Optional[vxlan.Peers] = None
     mtu: t.Optional[int] = None
     internal: t.Optional[bool] = None
     isolate: t.Optional[bool] = None
@@ -82,6 +87,10 @@ class Network:
     bridge_name: t.Optional[str] = None
     parent: t.Optional[str] = None
     mode: t.Optional[str] = None
+    vni: t.Optional[int] = None
+    port: t.Optional[int] = None
+    local: t.Optional[str] = None
+    peers: vxlan.Peers = ()
     mtu: int = DEFAULT_MTU
     internal: bool = False
     isolate: bool = True
@@ -95,7 +104,12 @@ class Network:
     @property
     def has_bridge(self) -> bool:
         """The others have a link of the host as their parent, and nothing of their own on the host."""
-        return self.driver == BRIDGE
+        return self.driver in (BRIDGE, VXLAN)
+
+    @property
+    def elsewhere(self) -> t.Dict[str, str]:
+        """Addresses that containers of other hosts have -> a name of theirs."""
+        return {address: name for peer in self.peers for name, addresses in peer.names for address in addresses}
 
     @property
     def subnets(self) -> Words:
@@ -110,7 +124,8 @@ class Network:
         return int(self.subnet.partition("/")[2])
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return dict(dataclasses.asdict(self), reserved=list(self.reserved), labels=dict(self.labels))
+        lists = {"reserved": list(self.reserved), "peers": [peer.to_json() for peer in self.peers]}
+        return dict(dataclasses.asdict(self), labels=dict(self.labels), **lists)
 
 
 FIELDS = (
@@ -122,6 +137,10 @@ FIELDS = (
     Field("bridge_name", RECREATE, str),
     Field("parent", RECREATE, str),
     Field("mode", RECREATE, str),
+    Field("vni", LIVE, int),
+    Field("port", LIVE, int),
+    Field("local", LIVE, str),
+    Field("peers", LIVE, vxlan.peers_from_json),
     Field("ip_range", LIVE, str),
     Field("ip_range6", LIVE, str),
     Field("uplink", LIVE, str),
@@ -178,22 +197,33 @@ def complete(spec: NetworkSpec, have: t.Optional[Network] = None, *, taken: t.Se
         said["subnet6"] = have.subnet6 if have is not None and have.subnet6 else ipv6.unique_local(spec.name)
     if "subnet6" in said:
         said["subnet6"] = ipv6.canonical_subnet(said["subnet6"], SUBNET)
-        said.setdefault("gateway6", ipv6.first_host(said["subnet6"]))
+        shared = said.get("driver") == VXLAN and said.get("ip_range6")
+        said.setdefault("gateway6", ipv6.first_host(said["ip_range6" if shared else "subnet6"]))
     if have is not None:
         if "subnet" in said and canonical_subnet(said["subnet"]) != have.subnet:
-            said.setdefault("gateway", _first_host(canonical_subnet(said["subnet"])))
+            said.setdefault("gateway", _first_host(_own(said)))
         return validated(dataclasses.replace(have, **said))
     if "subnet" not in said:
+        _refuse([(SUBNET, said.get("vni"))], "driver vxlan needs it: the one that its hosts share")
         said["subnet"] = DEFAULT_SUBNET if spec.name == DEFAULT_NETWORK else free_subnet(taken)
     said["subnet"] = canonical_subnet(said["subnet"])
-    said.setdefault("gateway", _first_host(said["subnet"]))
+    said.setdefault("gateway", _first_host(_own(said)))
+    if said.get("driver") == VXLAN:
+        said.setdefault("port", vxlan.PORT)
     return validated(Network(name=spec.name, **said))
+
+
+def _own(said: t.Mapping[str, t.Any]) -> str:
+    """Of a subnet that hosts share, the part from which this one takes its own address, too."""
+    shared = said.get("driver") == VXLAN and said.get("ip_range")
+    return str(_network(said["ip_range"], RANGE)) if shared else canonical_subnet(said["subnet"])
 
 
 def network_from_json(value: t.Mapping[str, t.Any]) -> Network:
     """Raises KeyError, TypeError or ValueError where the record is not ours."""
     said = {field.name: value[field.name] for field in FIELDS if value.get(field.name) is not None}
-    return Network(name=value["name"], **dict(said, reserved=tuple(said.get("reserved", ()))))
+    lists = {"reserved": tuple(said.get("reserved", ())), "peers": vxlan.peers_from_json(said.get("peers", ()))}
+    return Network(name=value["name"], **dict(said, **lists))
 
 
 def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
@@ -227,20 +257,28 @@ def _with_driver(network: Network) -> Network:
     for option, value in ((BRIDGE_NAME, network.bridge_name), (UPLINK, network.uplink), (PARENT, network.parent)):
         if value is not None and not is_link_name(value):
             raise Invalid(option, "%r is not the name of a link: up to %d letters, digits, - and _" % (value, _LINK_LENGTH))
-    if network.has_bridge:
-        for option, value in ((PARENT, network.parent), (MODE, network.mode)):
-            if value is not None:
-                raise Invalid(option, "it is for macvlan and ipvlan; the driver is %s" % network.driver)
+    said = ((vxlan.VNI, network.vni), (vxlan.PORT_OPTION, network.port), (vxlan.LOCAL, network.local), (vxlan.PEERS, network.peers or None))
+    if network.driver == VXLAN:
+        _refuse([(MODE, network.mode)], "it is for macvlan and ipvlan; the driver is vxlan")
+        vxlan.check(network)
+        return network
+    _refuse(said, "it is for vxlan; the driver is %s" % network.driver)
+    if network.driver == BRIDGE:
+        _refuse(((PARENT, network.parent), (MODE, network.mode)), "it is for macvlan and ipvlan; the driver is bridge")
         return network
     if network.parent is None:
         raise Invalid(PARENT, "driver %s needs the link of the host that its containers share" % network.driver)
-    for option, value in ((BRIDGE_NAME, network.bridge_name), (UPLINK, network.uplink)):
-        if value is not None:
-            raise Invalid(option, "driver %s has no bridge" % network.driver)
+    _refuse(((BRIDGE_NAME, network.bridge_name), (UPLINK, network.uplink)), "driver %s has no bridge" % network.driver)
     modes = MODES[network.driver]
     if network.mode is not None and network.mode not in modes:
         raise Invalid(MODE, "%r is not one of %s" % (network.mode, ", ".join(modes)))
     return dataclasses.replace(network, mode=network.mode or modes[0])
+
+
+def _refuse(said: t.Iterable[t.Tuple[str, t.Any]], reason: str) -> None:
+    for option, value in said:
+        if value is not None:
+            raise Invalid(option, reason)
 
 
 def canonical_subnet(value: str) -> str:

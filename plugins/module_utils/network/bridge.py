@@ -12,8 +12,8 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import SUBNET, Network
-from ansible_collections.cocker.engine.plugins.module_utils.network import parent, routes, routes6
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import SUBNET, VXLAN, Network
+from ansible_collections.cocker.engine.plugins.module_utils.network import parent, routes, routes6, vxlan
 
 MARK = "cocker:"                # ifalias of a bridge of ours: the mark and the network's name
 FORWARDING, FORWARDING6 = "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"
@@ -38,10 +38,11 @@ class BridgeState:
     ports: t.Tuple[str, ...] = ()
     wrong_ports: t.Tuple[str, ...] = ()     # those that are isolated and should not be, or the other way round
     narrow_ports: t.Tuple[str, ...] = ()    # those of another mtu
+    tunnel: t.Tuple[str, ...] = ()          # what lacks of the way to other hosts, in the words of vxlan.missing
 
 
 def observe(network: Network) -> BridgeState:
-    """Reads /sys and /proc only."""
+    """Reads /sys and /proc only, and asks the kernel for the other hosts of a vxlan."""
     link = network.link
     if not network.has_bridge:
         return BridgeState(exists=routes.exists(str(network.parent)))
@@ -60,6 +61,7 @@ def observe(network: Network) -> BridgeState:
         ports=ports,
         wrong_ports=tuple(port for port in ports if routes.read(port, "brport/isolated") != str(int(not network.icc))),
         narrow_ports=tuple(port for port in ports if routes.read(port, "mtu") != str(network.mtu)),
+        tunnel=vxlan.missing(network),
     )
 
 
@@ -101,12 +103,12 @@ def missing(network: Network, state: BridgeState) -> t.Tuple[str, ...]:
     if not network.has_bridge:
         return ()
     if not state.exists:
-        return (LINK, ADDRESS, UP, SYSCTLS)
+        return (LINK, ADDRESS, UP, SYSCTLS, *((vxlan.TUNNEL,) if network.driver == VXLAN else ()))
     wanted = (
         (MTU, state.mtu != network.mtu or bool(state.narrow_ports)), (ADDRESS, not state.has_address), (UP, not state.up),
         (SYSCTLS, bool(state.sysctls)), (ICC, bool(state.wrong_ports)),
     )
-    return tuple(word for word, is_missing in wanted if is_missing)
+    return (*(word for word, is_missing in wanted if is_missing), *state.tunnel)
 
 
 def check(network: Network, state: BridgeState) -> None:
@@ -118,6 +120,8 @@ def check(network: Network, state: BridgeState) -> None:
         raise Unsupported("create network", network.name, "the kernel of this host has no IPv6")
     if network.uplink is not None and not routes.exists(network.uplink):
         raise NotFound("link", network.uplink, "uplink of network %s: the host has no such link" % network.name)
+    if network.driver == VXLAN:
+        vxlan.check(network)
     if state.exists and not (state.is_bridge and state.owner == network.name):
         whose = "is the bridge of network %s" % state.owner if state.owner else "is not ours"
         raise Conflict("create network", network.name, "a link named %s exists and %s" % (network.link, whose),
@@ -166,8 +170,11 @@ def _act(network: Network, state: BridgeState, steps: t.Sequence[str]) -> None:
             requests += [netlink.add_address(routes.index(link), each, subject=link) for each in gateway_addresses(network)]
         if UP in steps:
             requests.append(netlink.set_up(link))
-        requests += [netlink.set_port(port, isolated=not network.icc) for port in state.wrong_ports]
+        tunnel = vxlan.link(network) if network.driver == VXLAN else ""     # what comes from there must not go back there
+        requests += [netlink.set_port(port, isolated=not network.icc, hairpin=port != tunnel) for port in state.wrong_ports]
         connection.run(requests)
+    if vxlan.TUNNEL in steps or vxlan.PEERS in steps:
+        vxlan.ensure(network)
 
 
 def _keep_advertisements() -> None:
@@ -182,6 +189,8 @@ def remove(network: Network) -> bool:
     """Idempotent; whether there was one. A link that was not made for this network is left alone."""
     if not network.has_bridge:
         return False
+    if network.driver == VXLAN:
+        vxlan.remove(network)
     if routes.read(network.link, "ifalias") != MARK + network.name or not routes.is_bridge(network.link):
         return False
     from ansible_collections.cocker.engine.plugins.module_utils.kernel import netlink

@@ -83,6 +83,8 @@ def _checked(network: Network, addresses: Pool, wanted: str) -> str:
         kinds[str(subnet.broadcast_address)] = "broadcast"
     if text in kinds:
         raise Invalid(addresses.option, "%s is the %s address of network %s" % (wanted, kinds[text], network.name))
+    if text in network.elsewhere:
+        raise Invalid(addresses.option, "%s is that of %s on another host of network %s" % (wanted, network.elsewhere[text], network.name))
     if text in network.reserved:
         raise Invalid(addresses.option, "%s is reserved in network %s" % (wanted, network.name))
     return text
@@ -90,7 +92,7 @@ def _checked(network: Network, addresses: Pool, wanted: str) -> str:
 
 def _lowest_free(network: Network, addresses: Pool, owners: t.Mapping[t.Tuple[int, int], str]) -> str:
     subnet, free = ipaddress.ip_network(addresses.subnet), ipaddress.ip_network(addresses.ip_range or addresses.subnet)
-    never = {ipv6.number(address) for address in (*network.reserved, addresses.gateway)}
+    never = {ipv6.number(address) for address in (*network.reserved, *network.elsewhere, addresses.gateway)}
     never.update(((subnet.version, int(subnet.network_address)), (subnet.version, int(subnet.broadcast_address))))
     kind = type(subnet.network_address)
     for number in range(int(free.network_address), int(free.broadcast_address) + 1):

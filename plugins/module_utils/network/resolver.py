@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.vxlan import Peer
 
 # In this order: where systemd-resolved keeps the real servers that its stub on 127.0.0.53 asks, and the file itself.
 _RESOLVED = "run/systemd/resolve/resolv.conf"
@@ -47,6 +48,11 @@ def neighbours(leases: t.Iterable[Lease], links: t.Sequence[t.Tuple[str, str]] =
         known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(words))
         lines += ["%s\t%s\n" % (address, known_as) for address in (lease.ip, lease.ip6) if address]
     return "".join(lines)
+
+
+def elsewhere(peers: t.Iterable[Peer]) -> str:
+    """The same for the containers of other hosts, as the play names them."""
+    return "".join("%s\t%s\n" % (address, name) for peer in peers for name, addresses in peer.names for address in addresses)
 
 
 def _names(name: str) -> str:

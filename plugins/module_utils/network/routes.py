@@ -114,6 +114,13 @@ def routes_by_link() -> t.Dict[Route, str]:
     return found
 
 
+def link_to(address: str) -> str:
+    """The link by which the main table reaches it; empty where it does not."""
+    wanted = parse_subnet(address)
+    fits = [(route.length, link) for route, link in routes_by_link().items() if route.length == 0 or route.overlaps(wanted)]
+    return max(fits)[1] if fits else ""
+
+
 def _from_wire(text: str) -> int:
     """/proc prints the bytes of the wire as a number of the host."""
     return int.from_bytes(int(text, 16).to_bytes(4, sys.byteorder), "big")

@@ -34,6 +34,27 @@ def has_address(link: str, address: str) -> bool:
     return False
 
 
+def link_of(address: str) -> str:
+    """The link that has this address of the host; empty where none has."""
+    wanted, found = ipaddress.IPv6Address(address), ""
+    with tolerate(errno.ENOENT):
+        with open(ADDRESSES, encoding="ascii") as stream:
+            found = next((words[5] for words in map(str.split, stream) if _address(words[0]) == wanted), "")
+    return found
+
+
+def link_to(address: str) -> str:
+    """The link by which it is reached, or which has it; empty where there is no way."""
+    wanted, fits = ipaddress.IPv6Address(address), []
+    with tolerate(errno.ENOENT):
+        with open(ROUTES, encoding="ascii") as stream:
+            for words in map(str.split, stream):
+                route = ipaddress.IPv6Network((int(words[0], 16), int(words[1], 16)))
+                if wanted in route and words[9] != "lo":
+                    fits.append((route.prefixlen, words[9]))
+    return link_of(address) or (max(fits)[1] if fits else "")
+
+
 def find_overlap(subnet: str, *, except_link: str) -> t.Optional[str]:
     """A description of the first route or address of the host that overlaps the subnet and is not the link's own."""
     wanted = ipaddress.IPv6Network(subnet)

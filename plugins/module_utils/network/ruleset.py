@@ -11,7 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Lease, Network, address_number
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, VXLAN, Lease, Network, address_number
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 FAMILY = "inet"
@@ -82,7 +82,8 @@ def _content(networks: t.Sequence[Network], leases: t.Mapping[str, t.Sequence[Le
     families = [IPV4, IPV6] if any(network.subnet6 for network in networks) else [IPV4]
     maps = [command for family in families for command in _maps(published, family)]
     uplinks = any(network.uplink for network in networks)
-    return [*_sets(networks), *maps, *_chains(), *_guard(), *_translation(families), *_masquerade(networks), *_forward(uplinks=uplinks)]
+    guard = [*_guard(), *_tunnels(networks)]
+    return [*_sets(networks), *maps, *_chains(), *guard, *_translation(families), *_masquerade(networks), *_forward(uplinks=uplinks)]
 
 
 # Sets and maps
@@ -161,6 +162,18 @@ def _chains() -> t.Iterator[Command]:
 def _guard() -> t.Iterator[Command]:
     """The bridges route 127.0.0.0/8 for the host's own sake (route_localnet): nobody else may come in by that (CVE-2020-8558)."""
     yield _rule("guard", _match(_IN, "!=", "lo"), _match(_DESTINATION, "==", _prefix("127.0.0.0/8")), _DROP)
+
+
+def _tunnels(networks: t.Sequence[Network]) -> t.Iterator[Command]:
+    """Into a network that spans hosts come packets of its hosts only; bits 96 to 119 from the UDP header on are the network's number."""
+    for network in networks:
+        if network.driver == VXLAN:
+            hosts = [peer.address for peer in network.peers]
+            source = {"payload": {"protocol": "ip6" if any(":" in host for host in hosts) else "ip", "field": "saddr"}}
+            number = {"payload": {"base": "th", "offset": 96, "len": 24}}
+            foreign = [_match(source, "!=", {"set": sorted(hosts, key=ipv6.number)})] if hosts else []
+            yield _rule("guard", _match(_PROTOCOL, "==", "udp"), _match(_PORT, "==", network.port), _match(number, "==", network.vni),
+                        *foreign, _DROP)
 
 
 def _translation(families: t.Sequence[Family]) -> t.Iterator[Command]:

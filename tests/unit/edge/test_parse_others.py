@@ -24,6 +24,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.queries import ImageQuery
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.vxlan import Peer
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import (
     ExecWish,
     ImageWish,
@@ -91,6 +92,14 @@ def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
     ("image", {"name": "a", "config": {"healthcheck": {"test": ["true", "x"], "start_period": "1h"}}},
      ImageWish("a", config={"healthcheck": {"Test": ["CMD", "true", "x"], "StartPeriod": 3600 * 10 ** 9}})),
     ("network", {"name": "web0"}, NetworkWish(NetworkSpec("web0"))),
+    (
+        "network",
+        {"name": "a", "driver": "vxlan", "driver_options": {"id": "7", "port": 8472, "local": "192.0.2.1", "dev": "eth0"}, "peers": [
+            {"address": "192.0.2.2 ", "names": {"db": "10.66.1.9", "a": ["10.66.1.8", "FD00::8"]}}, {"address": "192.0.2.3", "names": None}]},
+        NetworkWish(NetworkSpec("a", driver="vxlan", vni=7, port=8472, local="192.0.2.1", parent="eth0", peers=(
+            Peer("192.0.2.2", (("a", ("10.66.1.8", "fd00::8")), ("db", ("10.66.1.9",)))), Peer("192.0.2.3")))),
+    ),
+    ("network", {"name": "a", "peers": []}, NetworkWish(NetworkSpec("a", peers=()))),
     ("network", {"name": "web0", "state": "absent"}, NetworkWish(NetworkSpec("web0"), state="absent")),
     ("network", {"name": "web0", "ipam_config": []}, NetworkWish(NetworkSpec("web0"))),
     ("network", {"name": "web0", "ipam_config": [{"subnet": " 10.66.1.0/24 "}]}, NetworkWish(NetworkSpec("web0", subnet="10.66.1.0/24"))),
@@ -157,6 +166,11 @@ def test_commands(read: t.Callable[..., t.Any], given: Given, wish: ExecWish) ->
     ("image", "archive_digest", {"name": "a", "source": "archive", "archive_digest": "abc"}),
     ("image", "archive_digest", {"name": "a", "source": "host", "archive_digest": DIGEST}),
     ("network", "name", {"name": "web/0"}),
+    ("network", "driver_options.vni", {"name": "a", "driver_options": {"vni": "x"}}),
+    ("network", "driver_options.local", {"name": "a", "driver_options": {"local": "0.0.0.0"}}),
+    ("network", "peers.address", {"name": "a", "peers": [{"address": "host1"}]}),
+    ("network", "peers.names", {"name": "a", "peers": [{"address": "192.0.2.2", "names": {"a": "b"}}]}),
+    ("network", "peers.names", {"name": "a", "peers": [{"address": "192.0.2.2", "names": {"a b": "10.0.0.1"}}]}),
     ("network", "ipam_config", {"name": "web0", "ipam_config": [{"subnet": "10.66.1.0/24"}, {"subnet": "10.66.2.0/24"}]}),
     ("network", "ipam_config.subnet", {"name": "web0", "ipam_config": [{"subnet": "10.66.1.0"}]}),
     ("network", "ipam_config.gateway", {"name": "web0", "ipam_config": [{"gateway": "10.66.1"}]}),

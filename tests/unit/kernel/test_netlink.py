@@ -37,6 +37,14 @@ def test_a_veth_pair_is_born_with_its_peer_in_the_namespace() -> None:
     assert struct.unpack_from("=BxHiII", message, 16)[3:] == (1, 1), "the host's side is up"
 
 
+@pytest.mark.parametrize("local, kind", [("192.0.2.1", 4), ("fd00::1", 17)])
+def test_a_vxlan_is_a_port_of_its_bridge(local: str, kind: int) -> None:
+    said = attributes(encoded(netlink.add_vxlan("vxA", vni=42, port=4789, local=local, parent=3, master=4, mtu=1450)), 32)
+    assert (said[3], said[10], said[4]) == (b"vxA\0", struct.pack("=I", 4), struct.pack("=I", 1450))
+    info = attributes(attributes(said[18])[2])
+    assert (info[1], info[3], info[15]) == (struct.pack("=I", 42), struct.pack("=I", 3), struct.pack(">H", 4789)) and kind in info
+
+
 def test_an_address_has_its_broadcast_address() -> None:
     message = encoded(netlink.add_address(3, "10.66.1.10/24", subject="eth0"))
     assert struct.unpack_from("=BBBBI", message, 16) == (2, 24, 0, 0, 3)

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import network
+from ansible_collections.cocker.engine.plugins.module_utils.model import network, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
@@ -54,6 +54,15 @@ def test_a_bad_value_is_refused_and_the_option_is_named(option: str, spec: t.Dic
 def test_host_bits_in_a_subnet_get_a_suggestion() -> None:
     with pytest.raises(Invalid, match=r"did you mean 10\.66\.1\.0/24"):
         network.complete(NetworkSpec("web0", subnet="10.66.1.5/24"))
+
+
+def test_a_network_over_hosts_takes_its_own_address_from_its_own_part() -> None:
+    said = NetworkSpec("span", driver="vxlan", subnet="10.66.4.0/24", ip_range="10.66.4.64/26", vni=42, subnet6="fd00:4::/64",
+                       ip_range6="fd00:4:0:0:1::/80", peers=(vxlan.peer("192.0.2.9", {"db": "10.66.4.130"}),))
+    made = network.complete(said)
+    assert (made.gateway, made.gateway6, made.port, made.has_bridge) == ("10.66.4.65", "fd00:4::1:0:0:1", 4789, True)
+    assert made.elsewhere == {"10.66.4.130": "db"}
+    assert network.network_from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
 def test_what_is_not_said_stays() -> None:

@@ -2,13 +2,14 @@
 """The wanted ruleset as a value: what is in which map, and that equal input gives equal output."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports
+from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import ruleset
 
@@ -51,6 +52,17 @@ def test_a_port_on_one_address_is_found_with_that_address_only() -> None:
     assert elements(commands, "at_addr") == [[["127.0.0.1", "udp", 53], "10.66.1.2"]]
     assert elements(commands, "at_port") == [[["127.0.0.1", "udp", 53], 54]]
     assert elements(commands, "any_addr") == []
+
+
+def test_into_a_tunnel_come_packets_of_its_hosts_only() -> None:
+    said = NetworkSpec("span", driver="vxlan", subnet="10.66.4.0/24", ip_range="10.66.4.64/26", vni=42,
+                       peers=(vxlan.peer("192.0.2.10", None), vxlan.peer("192.0.2.9", None)))
+    rules = [command["add"]["rule"]["expr"] for command in table((WEB, model.complete(said))) if "rule" in command.get("add", {})
+             and command["add"]["rule"]["chain"] == "guard"]
+    assert len(rules) == 2 and [each["match"]["right"] for each in rules[1][:-1]] == ["udp", 4789, 42, {"set": ["192.0.2.9", "192.0.2.10"]}]
+    assert rules[1][3]["match"]["op"] == "!=" and rules[1][-1] == {"drop": None}
+    alone = table((model.complete(dataclasses.replace(said, peers=())),))
+    assert "saddr\"}}, \"right\": {\"set\"" not in json.dumps(alone)
 
 
 def test_the_containers_own_address_answers_on_the_host_port() -> None:
