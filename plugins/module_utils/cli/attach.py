@@ -27,14 +27,18 @@ def _shape(parser: argparse.ArgumentParser) -> None:
 
 
 def _attach(context: Context, said: argparse.Namespace) -> int:
+    return attach(context, said.name, detach_keys=said.detach_keys, proxy=said.sig_proxy)
+
+
+def attach(context: Context, name: str, *, detach_keys: str = keys.USUAL, proxy: bool = True) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import sittings
 
-    detach = keys.parse(said.detach_keys)
-    shell = sittings.login(context.acting(), said.name)
+    detach = keys.parse(detach_keys)
+    shell = sittings.login(context.acting(), name)
     if shell is None:
-        return watch(context, said.name, since=now(), proxy=said.sig_proxy)
+        return watch(context, name, since=now(), proxy=proxy)
     if not sys.stdin.isatty():
-        reason = "%s has nothing to attach to but a login shell, which wants a terminal" % said.name
+        reason = "%s has nothing to attach to but a login shell, which wants a terminal" % name
         raise Invalid("NAME", reason, hint="cocker exec needs none")
     return session.sit(context, shell, interactive=True, detach=detach)
 

@@ -136,8 +136,9 @@ COMMANDS: t.Dict[str, Command] = {
     "attach": Command(CONTAINERS, "Follow a container, or log in where it is like a small machine", _attach, foreign=True),
     "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
     "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
-    "pull": Command(IMAGES, "Get an image from a registry", _store),
-    "push": Command(IMAGES, "Put an image into a registry", _store),
+    "pull": Command(IMAGES, "Get an image from a registry or an ssh repository", _store),
+    "push": Command(IMAGES, "Put an image into a registry or an ssh repository", _store),
+    "search": Command(IMAGES, "List what an ssh repository holds", _store),
     "import": Command(IMAGES, "Make an image from an archive or a directory", _store),
     "export": Command(IMAGES, "Write images into an archive", _store),
     "commit": Command(IMAGES, "Make an image of what a container has become", _store),
@@ -178,6 +179,7 @@ def overview() -> int:
     for group in dict.fromkeys(command.group for command in COMMANDS.values()):
         lines += ["", group + ":"]
         lines += ["  %-12s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
+    lines += ["", "The first cocker's spellings (cocker -s images, cocker -a create ...) are understood, too."]
     lines += ["", "cocker COMMAND --help tells more. The store is /var/cocker, or $COCKER_HOME, or --home."]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog
 from ansible_collections.cocker.engine.plugins.module_utils.cli.catalog import NOT_ITS_OWN
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
 
+_FIRST_SPELLINGS = frozenset(("-s", "-a"))      # cocker -s images, cocker -a create ...: before any word (seed.py)
 DEFAULT_HOME = "/var/cocker"
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 _INTERRUPTED = 128 + signal.SIGINT
@@ -38,6 +39,10 @@ def main(argv: t.Sequence[str]) -> int:
 def _run(arguments: t.List[str]) -> int:
     home = os.environ.get("COCKER_HOME") or DEFAULT_HOME
     while arguments and arguments[0].startswith("-"):
+        if not arguments[0].startswith("--home") and _FIRST_SPELLINGS.intersection(arguments):
+            from ansible_collections.cocker.engine.plugins.module_utils.cli import seed
+
+            return seed.run(home, arguments)
         option, equals, value = arguments.pop(0).partition("=")
         if option in ("-h", "--help"):
             return catalog.overview()

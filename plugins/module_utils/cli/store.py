@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""pull, push, import, export, commit, tag, rmi, login: images, on their ways into the store and out of it.
+"""pull, push, search, import, export, commit, tag, rmi, login: images, on their ways into the store and out of it.
 
 Each says what it did, as a task's actions would."""
 from __future__ import annotations
@@ -41,19 +41,33 @@ def _access(said: argparse.Namespace) -> t.Dict[str, t.Any]:
     return {"validate_certs": not said.insecure, "plain_http": said.plain_http}
 
 
+def _shape_repository(parser: argparse.ArgumentParser) -> None:
+    help = "an ssh repository instead of a registry; - is the one that this host remembers"
+    parser.add_argument("--repository", metavar="USER@HOST|-", help=help)
+
+
+def _address(said: argparse.Namespace) -> t.Optional[str]:
+    return None if said.repository == "-" else str(said.repository)
+
+
 def _shape_pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="of several in one reference; this host's own by default")
-    parser.add_argument("--pull", choices=["always", "missing", "never", "newer"], default="newer")
-    parser.add_argument("--as", dest="name", metavar="NAME[:VERSION]", help="its name here, instead of the registry's")
+    parser.add_argument("--pull", choices=["always", "missing", "never", "newer"], default="newer", help="when to fetch it (%(default)s)")
+    parser.add_argument("--as", dest="name", metavar="NAME[:VERSION]", help="its name here, instead of the one there")
     _shape_access(parser)
-    parser.add_argument("reference", metavar="HOST/NAME[:TAG]")
+    _shape_repository(parser)
+    parser.add_argument("reference", metavar="HOST/NAME[:TAG]", help="in an ssh repository NAME[:VERSION]")
 
 
 def _pull(context: Context, said: argparse.Namespace) -> int:
-    options: t.Dict[str, t.Any] = {"source": "registry", "name": said.name or said.reference, "pull": said.pull, "platform": said.platform}
+    options: t.Dict[str, t.Any] = {"name": said.name or said.reference, "pull": said.pull, "platform": said.platform}
     if said.name:
         options["reference"] = said.reference
-    return _tell(context, _image(context, **options, **_access(said)))
+    if said.repository is None:
+        options.update(source="registry", **_access(said))
+    else:
+        options.update(source="repository", repository=_address(said))
+    return _tell(context, _image(context, **options))
 
 
 def _shape_import(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +86,14 @@ def _import(context: Context, said: argparse.Namespace) -> int:
 def _shape_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=["docker", "oci"], default="oci", help="of the manifest (%(default)s)")
     _shape_access(parser)
+    _shape_repository(parser)
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("reference", metavar="HOST/NAME[:TAG]", nargs="?", help="may be left out where IMAGE is called so")
 
 
 def _push(context: Context, said: argparse.Namespace) -> int:
+    if said.repository is not None:
+        return _store(context, said)
     from ansible_collections.cocker.engine.plugins.module_utils.edge import args_registry, parse_registry
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_push
 
@@ -85,6 +102,43 @@ def _push(context: Context, said: argparse.Namespace) -> int:
     if not outcome.changed:
         context.complain("nothing to do: it is so already")
     context.say("%s@%s" % (outcome.result["reference"], outcome.result["digest"]))
+    return OK
+
+
+def _store(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_repository, parse_repository
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import repository
+
+    params = asked.params(args_repository.REPOSITORY, name=said.image, reference=said.reference, repository=_address(said))
+    outcome = repository.ensure(context.acting(), parse_repository.wish(params))
+    if not outcome.changed:
+        context.complain("nothing to do: it is so already")
+    context.say("%s in %s" % (outcome.result["reference"], outcome.result["repository"]))
+    return OK
+
+
+def _shape_search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repository", metavar="USER@HOST|-", default="-", help="- is the one that this host remembers (%(default)s)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="names only, one a line")
+    parser.add_argument("--format", default="table", metavar="table|json|TEMPLATE", help="json: one object a line")
+    parser.add_argument("match", nargs="?", metavar="TEXT", help="a part of NAME[:VERSION], where * and ? stand for others")
+
+
+def _search(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import look, render
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import args_repository, parse_repository
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import repository_info
+
+    query = parse_repository.query(asked.params(args_repository.INFO, match=said.match, repository=_address(said)))
+    found = repository_info.query(context.looking(), query)["images"]
+    if said.quiet:
+        context.say(*(item["reference"] for item in found))
+    elif said.format == "json":
+        for item in found:
+            context.say_json(item)
+    else:
+        rows = [(item["reference"], render.age(item["modified"], context.now), render.size(item["size"])) for item in found]
+        look.show(context, said.format, ("IMAGE", "PUSHED", "SIZE"), rows)
     return OK
 
 
@@ -179,6 +233,7 @@ def _password(said: argparse.Namespace) -> str:
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "pull": (_shape_pull, _pull),
     "push": (_shape_push, _push),
+    "search": (_shape_search, _search),
     "import": (_shape_import, _import),
     "export": (_shape_export, _export),
     "commit": (_shape_commit, _commit),

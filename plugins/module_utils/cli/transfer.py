@@ -9,6 +9,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_copy, parse_copy
+from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 _PLACE = "PATH or NAME:PATH"
@@ -32,19 +33,23 @@ def _absolute(path: str) -> str:
 
 
 def _copy(context: Context, said: argparse.Namespace) -> int:
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import copy
-
     (source, inside), (target, into) = place(said.source), place(said.target)
     if bool(source) == bool(target):
         raise Invalid("SOURCE and TARGET", "one of them is in a container, NAME:PATH, the other on the host")
-    host_path, container_path = (said.target, inside) if source else (said.source, into)
-    params = asked.params(
-        args_copy.SPEC, container=source or target, path=_absolute(host_path), container_path=container_path,
-        direction="from_container" if source else "to_container", follow=said.follow_link, local_follow=said.follow_link, force=True,
-        overwrite=True,
-    )
-    copy.ensure(context.acting(), parse_copy.wish(params))
+    outside, inside = (said.target, inside) if source else (said.source, into)
+    copy(context, source or target, inside, outside, out=bool(source), follow=said.follow_link)
     return OK
+
+
+def copy(context: Context, name: str, inside: str, outside: str, *, out: bool, follow: bool = False) -> Outcome:
+    """`inside` is the path in the container; `out` of it, or into it."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import copy as engine_copy
+
+    params = asked.params(
+        args_copy.SPEC, container=name, path=_absolute(outside), container_path=inside,
+        direction="from_container" if out else "to_container", follow=follow, local_follow=follow, force=True, overwrite=True,
+    )
+    return engine_copy.ensure(context.acting(), parse_copy.wish(params))
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {

@@ -33,9 +33,15 @@ def login(host: Host, name: str) -> t.Optional[ExecWish]:
     found = exec.runnable(host, name)
     if found.record is None or processes.process(found.record.spec, found.record.config).args:
         return None
+    return shell(host, name)
+
+
+def shell(host: Host, name: str) -> ExecWish:
+    """As at a login, in root's home. Raises NotFound, Conflict."""
+    found = exec.runnable(host, name)
     with rootview.opened(host, found) as root:
-        shell = next((path for path in SHELLS if rootpath.exists(root.fd, path)), None)
+        path = next((each for each in SHELLS if rootpath.exists(root.fd, each)), None)
         home = _HOME if rootpath.exists(root.fd, _HOME) else None
-    if shell is None:
+    if path is None:
         raise NotFound("shell", "in container " + name, "there is none of %s" % ", ".join(SHELLS))
-    return ExecWish(name, (shell, "-l"), tty=True, chdir=home)
+    return ExecWish(name, (path, "-l"), tty=True, chdir=home)
