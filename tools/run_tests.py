@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the tiers that are named (default: all), each as its own command, and sums up: a table, then `N passed, N failed`.
+"""Runs the tiers that are named (default: all), each as its own commands, and sums up: a table, then `N passed, N failed`.
 
-What a tier does stands in TIERS.
+What a tier does stands in TIERS. As many commands run side by side as LANES says: those that touch the kernel are in a box of their own
+(tests/box.sh), so they do not see each other. What a command printed is shown when it ends.
 """
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -19,6 +21,9 @@ BUILD = ROOT / ".build"
 BIN = pathlib.Path(sys.executable).parent
 REPORTS = BUILD / "reports"
 UNIT_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+BOX = ("tests/box.sh",)
+LANES = 2
+SHARDS = 2              # of the root tier, by file
 MYPY_TARGET = BUILD / "tree" / "ansible_collections" / "cocker" / "engine" / "plugins" / "module_utils"
 
 
@@ -29,7 +34,6 @@ class Command:
     name: str
     argv: t.Sequence[str]
     report: t.Optional[pathlib.Path] = None
-    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +55,22 @@ def types() -> t.Iterator[Command]:
 
 def unit() -> t.Iterator[Command]:
     """Once beside ansible-core, as on a controller; then each Python in a virtual environment of its own, as on a managed host."""
-    yield pytest_command("unit, with ansible-core", BIN / "python", "tests/unit", "unit-ansible")
+    yield pytest_command("unit, with ansible-core", BIN / "python", ["tests/unit"], "unit-ansible")
     for version, interpreter in pythons():
-        yield pytest_command("unit, Python %s" % version, unit_python(version, interpreter), "tests/unit", "unit-%s" % version)
+        yield pytest_command("unit, Python %s" % version, unit_python(version, interpreter), ["tests/unit"], "unit-%s" % version)
 
 
 def root() -> t.Iterator[Command]:
-    yield pytest_command("root", BIN / "python", "tests/root", "root")
+    """Each file is slow or fast by its subject, so neighbours in the alphabet go to different shards."""
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "root").glob("test_*.py"))
+    for shard in range(SHARDS):
+        name = "root, %d of %d" % (shard + 1, SHARDS)
+        yield pytest_command(name, BIN / "python", files[shard::SHARDS], "root-%d" % (shard + 1), within=BOX)
 
 
 def targets() -> t.Iterator[Command]:
     report = REPORTS / "targets.xml"
-    yield Command("targets", [str(BIN / "python"), "tests/integration/run.py", "--report", str(report)], report)
+    yield Command("targets", [*BOX, str(BIN / "python"), "tests/integration/run.py", "--report", str(report)], report)
 
 
 def sanity() -> t.Iterator[Command]:
@@ -74,9 +82,9 @@ TIERS: t.Dict[str, t.Callable[[], t.Iterator[Command]]] = {
 }
 
 
-def pytest_command(name: str, python: pathlib.Path, directory: str, report: str) -> Command:
+def pytest_command(name: str, python: pathlib.Path, tests: t.Sequence[str], report: str, within: t.Sequence[str] = ()) -> Command:
     path = REPORTS / (report + ".xml")
-    return Command(name, [str(python), "-m", "pytest", "-q", directory, "--junitxml", str(path)], path)
+    return Command(name, [*within, str(python), "-m", "pytest", "-q", *tests, "--junitxml", str(path)], path)
 
 
 def pythons() -> t.List[t.Tuple[str, str]]:
@@ -98,15 +106,15 @@ def unit_python(version: str, interpreter: str) -> pathlib.Path:
 
 
 def run(command: Command) -> Result:
-    print("\n=== %s" % command.name, flush=True)
     started = time.monotonic()
     if command.report:
         command.report.unlink(missing_ok=True)
-    code = subprocess.run(command.argv, env={**os.environ, **command.env}, check=False).returncode
+    done = subprocess.run(command.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    print("\n=== %s\n%s" % (command.name, done.stdout.decode(errors="replace")), end="", flush=True)
     passed, failed, skipped = count(command.report) if command.report else (0, 0, 0)
     if not command.report or not passed + failed + skipped:
-        passed, failed = (1, 0) if code == 0 else (0, 1)
-    return Result(command.name, passed, failed or int(code != 0), skipped, time.monotonic() - started)
+        passed, failed = (1, 0) if done.returncode == 0 else (0, 1)
+    return Result(command.name, passed, failed or int(done.returncode != 0), skipped, time.monotonic() - started)
 
 
 def count(report: pathlib.Path) -> t.Tuple[int, int, int]:
@@ -135,7 +143,8 @@ def main(names: t.Sequence[str]) -> int:
     os.chdir(ROOT)
     REPORTS.mkdir(parents=True, exist_ok=True)
     make_source_tree()
-    results = [run(command) for name in names or TIERS for command in TIERS[name]()]
+    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+        results = list(lanes.map(run, [command for name in names or TIERS for command in TIERS[name]()]))
     print("\n%-28s %7s %7s %7s %8s" % ("tier", "passed", "failed", "skipped", "seconds"))
     for result in results:
         print("%-28s %7d %7d %7d %8.1f" % dataclasses.astuple(result))
