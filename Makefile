@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck docker-registry skopeo openssl openssh-server
+# A program that makes hosts to test on (tests/hosts/run.py); without one that tier is left out.
+export FLEET ?= $(abspath ../shared/fleet/fleet)
+HOST_PACKAGES += $(if $(wildcard $(FLEET)),qemu-system-x86 mmdebstrap e2fsprogs)
 RUN_TESTS := $(BIN)/python tools/run_tests.py
 
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
@@ -12,7 +15,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export ANSIBLE_NOCOWS := true
 
-.PHONY: help quickstart quickstart-clean test lint types unit root targets sanity collection base-archive host-packages clean
+.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-packages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -40,6 +43,13 @@ root sanity: $(VENV)/.test host-packages
 
 targets: $(VENV)/.test host-packages collection base-archive
 	$(RUN_TESTS) $@
+
+## make hosts             a virtual machine: quick start, again, reboot       make test-hosts   all that is tested on hosts
+hosts: $(VENV)/.test host-packages collection
+	$(RUN_TESTS) $@
+
+test-hosts: $(VENV)/.test host-packages collection
+	tests/box.sh $(BIN)/python tests/hosts/run.py
 
 ifneq ($(wildcard tools/bench.py),)
 .PHONY: bench

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays on real hosts: virtual machines with a kernel of their own, systemd and cgroup v2, over real ssh.
+
+    python tests/hosts/run.py [--report FILE] [SCENARIO...]      (default: every scenario; `short` is the one of `make test`)
+
+A program makes the hosts: FLEET names it (`up N`, `inventory`, `ssh HOST COMMAND`, `reset`, `down`). Where there is none, nothing is tested, and it is said.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLEET = pathlib.Path(os.environ.get("FLEET") or ROOT.parent / "shared" / "fleet" / "fleet")
+BIN = pathlib.Path(sys.executable).parent
+PLAYBOOKS = pathlib.Path(__file__).parent / "playbooks"
+RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+BOOT_SECONDS = 300
+
+
+class Fleet:
+    """Some hosts, with a directory of their own; when it ends they are gone."""
+
+    def __init__(self, directory: str) -> None:
+        self.state = os.path.join(directory, "state")
+        self.inventory = os.path.join(directory, "hosts.yml")
+        self._environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
+                         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
+                         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
+
+    def command(self, *words: str) -> str:
+        return subprocess.run([sys.executable, str(FLEET), *words], env=self._environ, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    def up(self, *words: str) -> None:
+        self.command("up", *words)
+        pathlib.Path(self.inventory).write_text(self.command("inventory"), encoding="utf-8")
+
+    def play(self, playbook: str, *more: str) -> t.Dict[str, int]:
+        """How much each host says to have changed; raises where anything failed."""
+        print("\n--- %s %s" % (playbook, " ".join(more)), flush=True)
+        started = time.monotonic()
+        done = subprocess.run([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook, *more], env=self._environ, cwd=ROOT,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        hosts = RECAP.findall(done.stdout)
+        bad = done.returncode or not hosts or any(unreachable != "0" or failed != "0" for _host, _changed, unreachable, failed in hosts)
+        print(done.stdout if bad else "    %.0f s; changed: %s" % (time.monotonic() - started, {host[0]: int(host[1]) for host in hosts}),
+              flush=True)
+        if bad:
+            raise AssertionError("%s failed" % playbook)
+        return {host: int(changed) for host, changed, _unreachable, _failed in hosts}
+
+    def unchanged(self, playbook: str, *more: str) -> None:
+        changed = self.play(playbook, *more)
+        assert not any(changed.values()), "%s changed something again: %s" % (playbook, changed)
+
+    def ssh(self, host: str, command: str) -> str:
+        return self.command("ssh", host, command)
+
+    def boot_id(self, host: str) -> str:
+        try:
+            return self.ssh(host, "cat /proc/sys/kernel/random/boot_id")
+        except subprocess.CalledProcessError:
+            return ""
+
+    def came_back(self, host: str, before: str) -> None:
+        """Waits until the host has booted again, and everything that it starts at boot has been started."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while self.boot_id(host) in ("", before):
+            assert time.monotonic() < deadline, "%s does not come back" % host
+            time.sleep(1)
+        self.ssh(host, "systemctl is-system-running --wait || systemctl --failed --no-legend >&2")
+
+    def reboot(self, host: str) -> None:
+        before = self.boot_id(host)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.ssh(host, "systemctl reboot")
+        self.came_back(host, before)
+
+    def cut_power(self, host: str) -> t.Callable[[], None]:
+        """At once: what the host had not written is lost. Returns what waits until it is back."""
+        before = self.boot_id(host)
+
+        def cut() -> None:
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.connect(os.path.join(self.state, host + ".qmp"))
+                stream = monitor.makefile("rw")
+                for verb in ("qmp_capabilities", "system_reset"):
+                    stream.write(json.dumps({"execute": verb}) + "\n")
+                    stream.flush()
+                    next(answer for answer in map(json.loads, stream) if "return" in answer)
+            self.came_back(host, before)
+
+        return cut
+
+
+QUICKSTART = ("cocker.engine.quickstart", "-e", "cocker_quickstart_hosts=fleet_vm")
+CLEAN = ("cocker.engine.quickstart_clean", "-e", "cocker_quickstart_hosts=fleet_vm")
+
+
+def short(fleet: Fleet) -> None:
+    """From a bare host to a service that answers; again; and after a reboot all is there as if nothing had been."""
+    fleet.up("1")
+    fleet.play(*QUICKSTART)
+    fleet.unchanged(*QUICKSTART)
+    fleet.reboot("vm1")
+    fleet.unchanged(*QUICKSTART)
+    print(fleet.ssh("vm1", "cocker ps; systemctl status --no-pager cocker.service cocker.slice"))
+
+
+def host(fleet: Fleet) -> None:
+    """What only a kernel of its own and systemd show: scopes, limits of version 2, the end of a session, a reload, power."""
+    fleet.up("1")
+    fleet.play(*QUICKSTART)
+    fleet.play(str(PLAYBOOKS / "systemd.yml"))
+    fleet.reboot("vm1")
+    fleet.play(str(PLAYBOOKS / "returned.yml"))
+    cut = fleet.cut_power("vm1")
+    play = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", fleet.inventory, str(PLAYBOOKS / "many.yml")], env=fleet._environ, cwd=ROOT,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while "many-" not in fleet.ssh("vm1", "ls /var/cocker/containers"):
+        assert play.poll() is None, "it ended before its power was cut"
+    cut()
+    play.wait()
+    fleet.play(str(PLAYBOOKS / "returned.yml"))
+    fleet.play(str(PLAYBOOKS / "many.yml"))
+    fleet.unchanged(str(PLAYBOOKS / "many.yml"))
+    fleet.play(str(PLAYBOOKS / "many.yml"), "-e", "state=absent")
+    fleet.play(*CLEAN)
+    fleet.unchanged(*CLEAN)
+
+
+SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host}
+
+
+def run(name: str) -> t.Tuple[str, float, str]:
+    print("\n=== %s: %s" % (name, (SCENARIOS[name].__doc__ or "").splitlines()[0]), flush=True)
+    started = time.monotonic()
+    error = ""
+    with tempfile.TemporaryDirectory(prefix="cocker-hosts-") as directory:
+        fleet = Fleet(directory)
+        try:
+            SCENARIOS[name](fleet)
+        except (AssertionError, subprocess.CalledProcessError) as failure:
+            error = str(failure)
+            print("%s: %s" % (name, error), flush=True)
+        finally:
+            fleet.command("down")
+    return name, time.monotonic() - started, error
+
+
+def write_report(path: pathlib.Path, outcomes: t.Sequence[t.Tuple[str, float, str]]) -> None:
+    suite = xml.Element("testsuite", name="hosts", tests=str(len(outcomes)), errors="0", skipped="0",
+                        failures=str(sum(bool(error) for _name, _seconds, error in outcomes)))
+    for name, seconds, error in outcomes:
+        case = xml.SubElement(suite, "testcase", name=name, time="%.1f" % seconds)
+        if error:
+            xml.SubElement(case, "failure", message=error)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xml.ElementTree(suite).write(str(path))
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--report", type=pathlib.Path)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    options = parser.parse_args(arguments)
+    unknown = set(options.scenarios) - set(SCENARIOS)
+    if unknown:
+        parser.error("no such scenario: %s; there are: %s" % (", ".join(sorted(unknown)), ", ".join(SCENARIOS)))
+    if not FLEET.exists():
+        print("no hosts to test on: FLEET names no program that makes them")
+        return 0
+    outcomes = [run(name) for name in options.scenarios or SCENARIOS]
+    if options.report:
+        write_report(options.report, outcomes)
+    failed = sum(bool(error) for _name, _seconds, error in outcomes)
+    print("\n%d passed, %d failed" % (len(outcomes) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
