@@ -61,7 +61,7 @@ class TestReaper:
     def test_orphans_are_buried(self, make: Make) -> None:
         box = make(init=True, **sh("(for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.2 &) ; done); sleep 1; ls -d /proc/[0-9]* | wc -l"))
         box.run()
-        assert box.lines() == ["4"]     # PID 1, the shell, ls and wc
+        assert box.lines() in (["3"], ["4"])     # PID 1, the shell, ls, and wc, which may be born after ls has looked
 
     def test_signals_reach_the_command(self, make: Make) -> None:
         box = make(init=True, **sh("trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.1; done"))
