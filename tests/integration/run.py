@@ -30,7 +30,8 @@ LOCK = "/run/lock/cocker-targets"
 HOST_PYTHON = "/usr/bin/python3"
 BASE_IMAGE_CACHE = ROOT / ".build" / "base_image"
 # What the engine and the role `host` write to outside the state directory: empty, and seen by the tests only.
-PRIVATE = ("/run/netns", "/run/cocker", "/etc/sysctl.d", "/etc/modules-load.d", "/usr/local/lib/cocker", "/usr/local/bin", "/var/cocker", "/srv")
+PRIVATE = ("/run/netns", "/run/cocker", "/etc/sysctl.d", "/etc/modules-load.d", "/usr/local/lib/cocker", "/usr/local/bin", "/var/cocker", "/srv",
+           "/run/sshd")
 # Namespaces of its own; bash is PID 1 and reaps; what a failed target leaves running ends with it.
 HOST = ("unshare", "--mount", "--net", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
         "bash", "-c", '"$@"; exit $?', "bash")
