@@ -27,7 +27,7 @@ options:
       - V(stats) as C(Stats), the counters of CPU, memory, processes, block devices and network, named as in C(docker stats).
       - V(logs) as C(Logs), what it wrote, by stream and line by line.
       - V(execs) as C(Execs), the commands that M(cocker.engine.cocker_container_exec) started and did not wait for, with their
-        output and code.
+        output, code and, while they run, C(Pid) on the host.
       - V(size) as C(SizeRw), the bytes of the files that it has written outside its volumes, and C(SizeRootFs), with those of its images.
       - V(diff) as C(Diff), what it has changed of its images. Each C(Path) has a C(Kind), V(A) added, V(C) changed or V(D) deleted. Of a
         deleted directory only itself is listed; a directory is changed also where something in it is. No file is read for that.

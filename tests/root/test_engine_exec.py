@@ -2,6 +2,8 @@
 """Commands in a running container: with a terminal, not waited for, only where they are needed, ended as a whole."""
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -80,6 +82,17 @@ def test_one_that_cannot_be_run_leaves_nothing(web):
     assert len(web.run(lambda host: execs.listed(host, "web"))) == before
     with pytest.raises(NotFound):
         told(web, "0123")
+
+
+def test_its_process_is_known_while_it_runs(web):
+    identifier = web.exec("web", "/bin/sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done", detach=True)["exec_id"]
+    pid = told(web, identifier)["Pid"]
+    with open("/proc/%d/cmdline" % pid, "rb") as stream:
+        assert stream.read().startswith(b"/bin/sh\0-c\0trap")
+    assert poll.until(lambda: told(web, identifier)["stdout"] == b"ready\n", timeout=10)
+    os.kill(pid, signal.SIGTERM)
+    assert ended(web, identifier)["ExitCode"] == 7
+    assert told(web, identifier)["Pid"] == 0
 
 
 def test_it_goes_on_when_the_task_is_gone_and_ends_with_the_container(web):

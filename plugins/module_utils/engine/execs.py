@@ -81,6 +81,7 @@ def shown(kept: Kept, *, tail: t.Optional[int] = None, since: t.Optional[str] = 
     return {
         "ID": kept.id,
         "Running": found is not None and found.is_running,
+        "Pid": found.pid if found else 0,
         "ExitCode": found.rc if found else None,
         "TimedOut": found is not None and found.timed_out,
         "StartedAt": found.started_at if found else "",

@@ -119,6 +119,7 @@ def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[
         return begun
     if not request["detach"]:
         return _wait(begun, between, request["timeout"])
+    state.write_exec_start(request["detach"], command=process.find(begun.pid))
     _answer(_described(Outcome()))
     os.close(ANSWERS)
     outcome = _wait(begun, between, request["timeout"])

@@ -188,11 +188,14 @@ def find_health(state_dir: str) -> t.Optional[Health]:
         raise Damaged("read", os.path.join(state_dir, HEALTH), "not a record of health: %r" % error) from error
 
 
-def write_exec_start(folder: str) -> None:
+def write_exec_start(folder: str, *, command: t.Optional[process.Identity] = None) -> None:
     """Of a command that nobody waits for: by the process that does so in their place, which is named here."""
     pid = os.getpid()
     own = process.find(pid)
-    record = {"schema": SCHEMA, "started_at": now(), "pid": pid, "start_time": own.start_time if own else 0, "boot_id": process.boot_id()}
+    record = {
+        "schema": SCHEMA, "started_at": now(), "pid": pid, "start_time": own.start_time if own else 0, "boot_id": process.boot_id(),
+        "command": None if command is None else [command.pid, command.start_time],
+    }
     _write(os.path.join(folder, STATE), record, durable=False)
 
 
@@ -203,13 +206,14 @@ def write_exec_end(folder: str, *, rc: int, timed_out: bool) -> None:
 
 
 class Exec(t.NamedTuple):
-    """A command that nobody waits for. `rc` is None while it runs, and for one whose end nobody saw."""
+    """A command that nobody waits for. `rc` is None while it runs, and for one whose end nobody saw. `pid` is its own while it runs."""
 
     is_running: bool
     started_at: str
     finished_at: str = ""
     rc: t.Optional[int] = None
     timed_out: bool = False
+    pid: int = 0
 
 
 def find_exec(folder: str) -> t.Optional[Exec]:
@@ -221,7 +225,8 @@ def find_exec(folder: str) -> t.Optional[Exec]:
         if ended is not None:
             return Exec(False, str(begun["started_at"]), str(ended["finished_at"]), int(ended["rc"]), bool(ended["timed_out"]))
         alive = begun["boot_id"] == process.boot_id() and process.Identity(int(begun["pid"]), int(begun["start_time"])).alive()
-        return Exec(alive, str(begun["started_at"]))
+        command = process.Identity(*(int(word) for word in begun.get("command") or (0, 0)))
+        return Exec(alive, str(begun["started_at"]), pid=command.pid if alive and command.pid and command.alive() else 0)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged("read", folder, "not a record of a command: %r" % error) from error
 
