@@ -146,6 +146,33 @@ options:
       - How many seconds O(state=healthy) waits. With V(0) it waits as long as it takes.
     type: float
     default: 300
+  detach:
+    description:
+      - With V(false) the task stays with the container that it starts until that has ended, and returns its exit code and what it wrote.
+        A code that is not 0 fails the task. A container that runs already is not waited for.
+      - Goes with O(state=started).
+    type: bool
+    default: true
+  cleanup:
+    description:
+      - Whether to remove the container when it has ended, with O(detach=false), whatever its exit code. O(keep_volumes) says what becomes
+        of its anonymous volumes.
+    type: bool
+    default: false
+  output_logs:
+    description:
+      - Whether what the container wrote goes to the log of the managed host as well, where modules log what they are called with. Goes with
+        O(detach=false).
+    type: bool
+    default: false
+  auto_remove:
+    description:
+      - Whether the container is removed as soon as it has ended by itself, with its anonymous volumes. One that a task stops stays.
+      - With O(detach=false) it is removed when the task has heard how it ended.
+      - Does not go with a O(restart_policy).
+      - Change while the container runs.
+    type: bool
+    aliases: [remove, rm]
   labels:
     description:
       - Labels of the container, on top of those of the image. Numbers and booleans become text.
@@ -240,6 +267,26 @@ EXAMPLES = r"""
   cocker.engine.cocker_container:
     name: web
     state: paused
+
+- name: Run a job, wait for its end and leave nothing of it
+  cocker.engine.cocker_container:
+    name: migration
+    image: application:1.5
+    command: [application, migrate]
+    detach: false
+    cleanup: true
+  register: migration
+
+- name: What it said
+  ansible.builtin.debug:
+    msg: "{{ migration.stdout_lines }}"
+
+- name: A job that nobody waits for
+  cocker.engine.cocker_container:
+    name: report
+    image: application:1.5
+    command: [application, report]
+    auto_remove: true
 
 - name: The largest version that there is now
   cocker.engine.cocker_container:
@@ -362,6 +409,24 @@ plan:
       type: list
       elements: str
       sample: ["env changed (restart)"]
+rc:
+  description: The exit code of the container; 128 and the number of the signal for one that was killed.
+  returned: with O(detach=false), where it was started
+  type: int
+  sample: 0
+status:
+  description: The same as RV(rc), as C(community.docker.docker_container) calls it. RV(container) then has what it wrote in C(Output).
+  returned: with O(detach=false), where it was started
+  type: int
+  sample: 0
+stdout:
+  description: What the container wrote to its standard output, as far as O(log_driver) keeps it in files.
+  returned: with O(detach=false), where it was started
+  type: str
+stderr:
+  description: What it wrote to its standard error.
+  returned: with O(detach=false), where it was started
+  type: str
 rolled_back:
   description: Of a task that failed, that what it had done before is undone, and a container that was there runs again as it did.
   returned: on failure, where something had been done

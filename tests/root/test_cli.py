@@ -141,12 +141,18 @@ def test_run_stays_with_the_container_and_ends_as_it_does(cocker):
 
 @pytest.mark.parametrize(("words", "code", "text"), [
     (["box", "no-such-program"], 127, "no-such-program"), (["box", "/etc/passwd"], 126, "denied"), (["nix", "true"], 125, "nix"),
-    (["-d", "--rm", "box", "true"], 125, "--detach"), (["--colour", "box"], 125, "colour"),
+    (["--colour", "box"], 125, "colour"),
 ], ids=str)
 def test_what_run_could_not_even_start(cocker, words, code, text):
     found, out, err = cocker("run", "--network", "none", *words)
     assert (found, out) == (code, "") and text in err
     assert cocker("ps", "-aq")[1] == ""
+
+
+def test_one_that_nobody_stays_with_goes_by_itself(cocker):
+    code, _out, err = cocker("run", "--network", "none", "--name", "brief", "-d", "--rm", "box", "sleep", "0.2")
+    assert (code, err) == (0, "")
+    assert poll.until(lambda: "brief" not in cocker("ps", "-a", "-q")[1].split(), timeout=10)
 
 
 def test_signals_of_run_are_the_container_s(cocker):

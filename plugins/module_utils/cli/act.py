@@ -69,12 +69,12 @@ def _kill(context: Context, said: argparse.Namespace) -> int:
 
 def _wait(context: Context, said: argparse.Namespace) -> int:
     """Docker's: one exit code a line."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import waiting
 
     code = OK
     for name in said.names:
         try:
-            context.say(str(signals.wait(context.looking(), name)))
+            context.say(str(waiting.wait(context.looking(), name)))
         except CockerError as error:
             context.complain(str(error))
             code = FAILED

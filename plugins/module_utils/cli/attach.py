@@ -45,7 +45,7 @@ def attach(context: Context, name: str, *, detach_keys: str = keys.USUAL, proxy:
 
 def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -> int:
     """All that it wrote `since` then, until the container ends: its exit code. A terminal that is gone leaves the container alone."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals, waiting
 
     person = terminal.Person(interactive=False, terminal=False)
     interrupts = 0
@@ -58,7 +58,7 @@ def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -
                     return _KILLED + number
                 with contextlib.suppress(Conflict, NotFound):       # it has just ended
                     signals.send(context.acting(), name, number)
-    return signals.wait(context.looking(), name)
+    return waiting.wait(context.looking(), name)
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {

@@ -20,7 +20,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
-_NOT_FLAGS = frozenset(("image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout"))
+_NOT_FLAGS = frozenset((
+    "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
+))
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _NO_FILE = os.strerror(errno.ENOENT)
 _NUMBERS: t.Mapping[str, t.Callable[[str], t.Any]] = {"int": int, "float": float}
@@ -120,7 +122,6 @@ def _suboptions(name: str, known: t.Mapping[str, Option], text: str) -> t.Dict[s
 
 def _shape_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--detach", action="store_true", help="do not stay with it; prints its id")
-    parser.add_argument("--rm", action="store_true", help="remove it when it has ended")
     shape(parser)
 
 
@@ -151,8 +152,9 @@ def _create(context: Context, said: argparse.Namespace) -> int:
 
 
 def _run(context: Context, said: argparse.Namespace) -> int:
-    if said.detach and said.rm:
-        raise Invalid("--rm", "it cannot go with --detach: nobody would be there to remove it")
+    remove = said.auto_remove
+    if not said.detach:
+        said.auto_remove = None     # whoever stays with it removes it, after having told how it ended
     try:
         name, identifier = _made(context, said, wishes.STARTED)
     except StartFailed as error:
@@ -164,7 +166,7 @@ def _run(context: Context, said: argparse.Namespace) -> int:
     if said.detach:
         context.say(identifier)
         return OK
-    return _stay(context, name, remove=said.rm)
+    return _stay(context, name, remove=bool(remove))
 
 
 def _not_run(error: StartFailed) -> t.Optional[int]:

@@ -28,6 +28,10 @@ LIFECYCLE: Options = {
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "kill_signal": {"type": "str"},
     "healthy_wait_timeout": {"type": "float", "default": 300},
+    "detach": {"type": "bool", "default": True},
+    "cleanup": {"type": "bool", "default": False},
+    "output_logs": {"type": "bool", "default": False},
+    "auto_remove": {"type": "bool", "aliases": ["remove", "rm"]},
     "labels": {"type": "dict", "aliases": ["label"]},
 }
 

@@ -41,6 +41,7 @@ def wish(params: Params) -> ContainerWish:
         from_image=None if params["from_image"] is None else parse_image.reference(params["from_image"], "from_image"),
         from_container=None if params["from_container"] is None else names.object_name(params["from_container"], "from_container"),
         on_change=params["on_change"],
+        **_stay(params),
         kill_signal=_kill_signal(params),
         healthy_within=params["healthy_wait_timeout"] if params["healthy_wait_timeout"] > 0 else math.inf,
         warnings=tuple(_warnings(params)),
@@ -67,6 +68,15 @@ def _state(params: Params) -> str:
     return PAUSED if paused else state
 
 
+def _stay(params: Params) -> t.Dict[str, bool]:
+    if not params["detach"] and _state(params) != STARTED:
+        raise Invalid("detach", "false goes with state: started, not with state: %s" % params["state"])
+    for option in ("cleanup", "output_logs"):
+        if params[option] and params["detach"]:
+            raise Invalid(option, "it goes with detach: false")
+    return {option: params[option] for option in ("detach", "cleanup", "output_logs")}
+
+
 def _kill_signal(params: Params) -> t.Optional[int]:
     """With force_kill the stop signal's part is the kill signal's, SIGKILL where none is given."""
     given = params["kill_signal"]
@@ -82,6 +92,7 @@ def _spec(params: Params) -> ContainerSpec:
         images=_images(params),
         mounts=_mounts(params),
         labels=values.labels(params["labels"]),
+        auto_remove=params["auto_remove"],
         **parse_container_network.network(params, is_partial=is_partial(params)),
         **parse_container_names.names(params),
         **parse_process.process(params),

@@ -11,14 +11,17 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import O
 
 Result = t.Dict[str, t.Any]
 
+LOGGED = "logged_output"    # what is for the host's own log, and not for whoever ran the task
 _REPLACEMENT = "\ufffd"
 
 
 def ensured(outcome: Outcome, wish: object) -> Result:
     """`changed`, `actions`, `plan` and `diff` of the one plan, and the module's own values beside them."""
     warnings = getattr(wish, "warnings", ())
+    output = b"".join(outcome.result.get(stream, b"") for stream in ("stdout", "stderr")) if getattr(wish, "output_logs", False) else b""
     return {
         **outcome.result,
+        **({LOGGED: output} if output else {}),
         "changed": outcome.changed,
         "actions": outcome.actions,
         "plan": outcome.plan,

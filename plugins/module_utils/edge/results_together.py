@@ -7,14 +7,16 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.edge import results, runner
 from ansible_collections.cocker.engine.plugins.module_utils.engine.containers_together import Answer
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainersWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainersWish, ContainerWish
 
 Result = t.Dict[str, t.Any]
 
 
 def together(answers: t.Sequence[t.Tuple[str, Answer]], wish: ContainersWish) -> Result:
     """Fails where one failed, and says which; all others are there with what was done."""
-    each = [_one(name, answer) for name, answer in answers]
+    wishes = {member.wish.spec.name: member.wish for member in wish.members}
+    each = [_one(name, answer, wishes.get(name)) for name, answer in answers]
+    logged = b"".join(result.pop(results.LOGGED, b"") for result in each)
     failed = [result for result in each if result.get("failed")]
     found: Result = {
         "changed": any(result["changed"] for result in each),
@@ -24,6 +26,8 @@ def together(answers: t.Sequence[t.Tuple[str, Answer]], wish: ContainersWish) ->
         "plan": _plan(each),
         "diff": [dict(result["diff"], before_header=result["name"], after_header=result["name"]) for result in each if result["changed"]],
     }
+    if logged:
+        found[results.LOGGED] = logged
     if wish.warnings:
         found["warnings"] = list(wish.warnings)
     if failed:
@@ -32,9 +36,9 @@ def together(answers: t.Sequence[t.Tuple[str, Answer]], wish: ContainersWish) ->
     return found
 
 
-def _one(name: str, answer: Answer) -> Result:
+def _one(name: str, answer: Answer, wish: t.Optional[ContainerWish]) -> Result:
     if isinstance(answer, Outcome):
-        return {"name": name, **results.ensured(answer, None)}
+        return {"name": name, **results.ensured(answer, wish)}
     return {"name": name, "changed": False, **runner.failure(answer)}
 
 

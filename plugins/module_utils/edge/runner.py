@@ -49,7 +49,10 @@ def run(
             kept.keep(wanted, module.params["cocker_home"])
     except Exception as error:  # a traceback on stdout is no answer: what is not known to go wrong is reported too
         result = failure(error)
-    _leave(module, results.json_safe(result))
+    result = results.json_safe(result)
+    if results.LOGGED in result:
+        module.log(result.pop(results.LOGGED))
+    _leave(module, result)
 
 
 def require_platform(platform: str, python: t.Tuple[int, ...]) -> None:

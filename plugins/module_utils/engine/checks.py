@@ -6,7 +6,7 @@ import os
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints, limits
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
@@ -17,6 +17,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     _mounts(record.spec)
     limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)
+    _restart(record.spec)
     endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
 
@@ -32,3 +33,9 @@ def _log(spec: ContainerSpec) -> None:
     logdriver.refuse_foreign(driver, spec.log_options)
     if driver == logdriver.JOURNALD and not os.path.exists(logdriver.JOURNAL):
         raise Unsupported("option", "log_driver", "this host has no journal: there is no %s" % logdriver.JOURNAL)
+
+
+def _restart(spec: ContainerSpec) -> None:
+    if spec.auto_remove and (spec.restart_policy or restarts.NO) != restarts.NO:
+        reason = "a container that goes when it has ended cannot start again (restart_policy: %s)" % spec.restart_policy
+        raise Invalid("auto_remove", reason)

@@ -26,7 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, STARTED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
 CONTAINER = "container"
@@ -34,6 +34,14 @@ CONTAINER = "container"
 
 def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
+    if wish.detach or wish.state != STARTED:
+        return _ensured(host, wish)
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import foreground  # few stay with their container
+
+    return foreground.run(host, wish, _ensured)
+
+
+def _ensured(host: Host, wish: ContainerWish) -> Outcome:
     if wish.from_container is not None and wish.state != ABSENT:
         wish = _like(host, wish, wish.from_container)
     if wish.state != ABSENT:

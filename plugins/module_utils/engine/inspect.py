@@ -158,6 +158,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "Tmpfs": {mount.target: _tmpfs_options(mount) for mount in spec.mounts or () if mount.kind == mounts.TMPFS},
         "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else BRIDGE),
         "PortBindings": _bindings(spec.published_ports or ()),
+        "AutoRemove": bool(spec.auto_remove),
         "PublishAllPorts": bool(spec.publish_all_ports),
         "Init": process.init,
         "ReadonlyRootfs": bool(spec.read_only),

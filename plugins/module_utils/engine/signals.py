@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A signal to a container's first process, and waiting for its end: actions by nature, not states.
-
-Not here: stopping (lifecycle.py).
-"""
+"""A signal to a container's first process: an action by nature, not a state. Not here: stopping (lifecycle.py)."""
 from __future__ import annotations
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
@@ -10,8 +7,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import STOPPED, ContainerWish
-
-_LOOK_AGAIN = 3600.0  # seconds; a pidfd is waited for, so this is no poll
 
 
 def send(host: Host, name: str, number: int) -> None:
@@ -28,16 +23,3 @@ def send(host: Host, name: str, number: int) -> None:
         containers.ensure(host, ContainerWish(ContainerSpec(name), STOPPED, kill_signal=number, stop_within=0))
     else:
         process.signal(process.Identity(found.running.pid, found.running.start_time), number)
-
-
-def wait(host: Host, name: str) -> int:
-    """The exit code, of a container that has ended at once. Raises NotFound, Conflict."""
-    while True:
-        found = observe.container(host, name)
-        if found.status is None:
-            raise NotFound("wait for container", name, "it does not exist")
-        if found.exit is not None:
-            return found.exit.exit_code
-        if found.running is None:
-            raise Conflict("wait for container", name, "it is %s" % found.status)
-        process.wait_gone(process.Identity(found.running.pid, found.running.start_time), _LOOK_AGAIN)

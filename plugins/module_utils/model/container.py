@@ -134,6 +134,7 @@ class ContainerSpec:
     restart_policy: t.Optional[str] = None
     restart_retries: t.Optional[int] = None
     healthcheck: t.Optional[healthcheck.Check] = None
+    auto_remove: t.Optional[bool] = None
 
     def attachments(self) -> t.Tuple[Attachment, ...]:
         """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""

@@ -102,6 +102,7 @@ FIELDS = (
     Field("restart_policy", LIVE, str),
     Field("restart_retries", LIVE, int),
     Field("healthcheck", LIVE, healthcheck.load),
+    Field("auto_remove", LIVE, bool),
 )
 
 

@@ -26,6 +26,7 @@ class ContainerWish:
     `kill_signal` is sent in place of the stop signal, whoever stops the container and why; `stop_within` takes the place of its
     stop timeout, in seconds. `warnings` are for whoever wrote the task. `repin`: images without a version are resolved again.
     `healthy_within`: how many seconds it may take to become healthy, where that is the state.
+    `detach` false: whoever starts it stays until it has ended, and with `cleanup` removes it then.
     `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py). `image_name_mismatch`: what is done about
     another name of the same content, None notes it, `ignore` nothing, `recreate` drops what was written. `image_labels`: `fail` where the
     image has labels that the task does not say.
@@ -45,6 +46,9 @@ class ContainerWish:
     warnings: t.Tuple[str, ...] = ()
     stop_within: t.Optional[int] = None
     healthy_within: float = 300.0
+    detach: bool = True
+    cleanup: bool = False
+    output_logs: bool = False
     comparisons: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     image_name_mismatch: t.Optional[str] = None
     image_labels: str = "ignore"

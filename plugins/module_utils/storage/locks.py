@@ -15,8 +15,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 # Whoever holds one may only take one further right, or of the same kind with a larger name.
-# The firewall's covers all leases, is held briefly and comes last.
-ORDER = ("image", "volume", "network", "container", "firewall")
+# That of those who wait for a container's end is held while it runs and comes first; the firewall's covers all leases, is held briefly and
+# comes last.
+ORDER = ("waiting", "image", "volume", "network", "container", "firewall")
 PATIENCE = 300.0
 
 Place = t.Tuple[int, str]

@@ -90,6 +90,7 @@ VALUES: t.Dict[str, t.Any] = {
     "log_options": {"tag": "mine"},
     "restart_policy": "on-failure",
     "restart_retries": 3,
+    "auto_remove": True,
     "healthcheck": Check(("CMD", "true"), 10 ** 9, retries=2),
 }
 
