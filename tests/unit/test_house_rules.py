@@ -38,9 +38,10 @@ MAY_IMPORT: t.Dict[str, t.Set[str]] = {
     "oci": {"runtime", "kernel", "model", "oci"},
     "modules": {"edge", "engine"},            # engine: only the file of the module's own noun, see the test
     "action": {"edge", "model", "ansible", OURS + ".plugin_utils"},
-    "plugin_utils": {"ansible"},
+    "plugin_utils": {"ansible", "jinja2", "yaml", OURS + ".plugin_utils"},     # ansible-core brings these two
     "connection": {"model", "ansible", OURS + ".plugin_utils"},
     "inventory": {"model", "ansible", OURS + ".plugin_utils"},
+    "lookup": {"model", "ansible", OURS + ".plugin_utils"},
     "doc_fragments": set(),
 }
 # Foreign packages, each imported in one file only, guarded.
@@ -59,7 +60,7 @@ FORBIDDEN_CALLS = {"print", "exit", "quit", "input", "eval", "sys.exit", "os.sys
 FORBIDDEN_MODULES = {"subprocess", "importlib", "urllib.request"}
 CATCHES_EVERYTHING = {"edge/runner.py", "init/main.py"}
 # Documentation is not code: these are measured by their code only.
-DOCUMENTATION_DIRECTORIES = ("modules", "doc_fragments", "action", "connection", "inventory")
+DOCUMENTATION_DIRECTORIES = ("modules", "doc_fragments", "action", "connection", "inventory", "lookup")
 DOCUMENTATION_NAMES = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
 
@@ -132,7 +133,7 @@ def breaches(source: Source) -> t.Iterator[str]:
 def is_standard(target: str) -> bool:
     top = target.split(".")[0]
     known = getattr(sys, "stdlib_module_names", None)         # Python 3.10
-    return top in known if known else top not in {"ansible", "ansible_collections", "yaml", "jmespath", *FOREIGN}
+    return top in known if known else top not in {"ansible", "ansible_collections", "jinja2", "yaml", "jmespath", *FOREIGN}
 
 
 def test_layers_import_only_what_they_may() -> None:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step as a file of tasks."""
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+pytest.importorskip("yaml")
+pytest.importorskip("ansible.errors")
+
+import yaml
+
+from ansible_collections.cocker.engine.plugins.plugin_utils import buildtasks
+
+
+class Text(str):
+    """As Ansible's own texts are."""
+
+
+class Unsafe(yaml.YAMLObject):
+    yaml_tag, yaml_loader = "!unsafe", yaml.SafeLoader
+
+    @classmethod
+    def from_yaml(cls, loader: t.Any, node: t.Any) -> t.Any:
+        return ("unsafe", node.value)
+
+
+def written(value: t.Any, is_template: buildtasks.IsTemplate = buildtasks.never) -> t.Any:
+    return yaml.safe_load(buildtasks.dumped(buildtasks.plain(value, is_template)))
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, "text", "yes", "1", "a: b\n- c", "é", {"a": [1, {"b": "c"}]}])
+def test_values_come_back_as_they_were(value: t.Any) -> None:
+    assert written(value) == value
+
+
+def test_ansible_s_own_texts_are_texts() -> None:
+    assert written({Text("a"): Text("b")}) == {"a": "b"}
+
+
+def test_a_template_stays_one_and_what_only_looks_like_one_is_left_alone() -> None:
+    assert written("{{ a }}", lambda text: True) == "{{ a }}"
+    assert written(["{{ 'a' }}\n\"{%"]) == [("unsafe", "{{ 'a' }}\n\"{%")]
+
+
+def test_a_role_and_its_handlers_are_delegated() -> None:
+    step = {"name": "web", "role": "nginx", "tasks_from": "install", "vars": {"x": 1}}
+    (task,) = buildtasks.tasks(step, {"x": 1}, "member")
+    assert task["ansible.builtin.include_role"] == {
+        "name": "nginx", "apply": {"delegate_to": "member", "become": False}, "tasks_from": "install"}
+    assert task["vars"] == {"x": 1} and task["name"] == "web"
+
+
+def test_a_file_of_tasks_is_delegated() -> None:
+    (task,) = buildtasks.tasks({"name": "site", "tasks": "/site.yml"}, {}, "member")
+    assert task["ansible.builtin.include_tasks"] == {"file": "/site.yml", "apply": {"delegate_to": "member", "become": False}}
+
+
+def test_facts_are_those_of_the_container_but_for_the_interpreter() -> None:
+    gathered = {"ansible_hostname": "build", "ansible_os_family": "Debian", "discovered_interpreter_python": "/usr/bin/python3"}
+    assert buildtasks.facts(gathered, ["ansible_facts", "ansible_hostname", "ansible_nothing"]) == {
+        "ansible_hostname": "build", "ansible_facts": {"hostname": "build", "os_family": "Debian"}}
