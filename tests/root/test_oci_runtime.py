@@ -322,3 +322,82 @@ def test_spec_writes_a_config_that_runs(runtime, bundle, tmp_path, rootfs):
     bundle.config["root"]["path"] = str(rootfs)
     bundle.process["terminal"] = False
     assert runtime("run", "x", stdin="hostname\n") == (0, "cocker\n", "")
+
+
+def test_limits_of_a_container_are_updated_and_recorded(runtime, tmp_path):
+    runtime.create("x")
+    assert runtime("update", "--memory", "40m", "--memory-swap", "80m", "--pids-limit", "33", "--cpu-share", "300", "x") == (0, "", "")
+    paths = json.loads((runtime.root / "x" / "state.json").read_text())["cgroups"]
+    where = pathlib.Path(paths.get("memory") or paths["unified"])
+    assert {path.read_text().strip() for path in (where / "memory.limit_in_bytes", where / "memory.max") if path.exists()} == {str(40 << 20)}
+    assert runtime("update", "--resources", "-", "x", stdin='{"memory": {"limit": 52428800}, "cpu": {"cpus": ""}}') == (0, "", "")
+    resources = json.loads((runtime.root / "x" / "state.json").read_text())["config"]["linux"]["resources"]
+    assert (resources["memory"], resources["pids"], resources["cpu"]["shares"]) == ({"limit": 50 << 20, "swap": 80 << 20}, {"limit": 33}, 300)
+    assert runtime("update", "--resources", "-", "x", stdin='{"memory": {"nosuch": 1}}').code == 1
+
+
+@WITH_RUNC
+def test_events_and_features_have_the_fields_of_runc(runtime, runc):
+    for one in (runtime, runc):
+        one.create("x")
+    ours, theirs = (json.loads(one("events", "--stats", "x").out) for one in (runtime, runc))
+    assert (ours["type"], ours["id"]) == ("stats", "x")
+    assert set(ours["data"]) >= {"cpu", "memory", "pids", "blkio", "hugetlb"} <= set(theirs["data"])
+    assert set(ours["data"]["memory"]) - {"cache"} == set(theirs["data"]["memory"]) - {"cache"} and ours["data"]["pids"] == {"current": 1}
+    assert ours["data"]["memory"]["usage"].keys() == theirs["data"]["memory"]["usage"].keys()
+    able, wanted = (json.loads(one("features").out) for one in (runtime, runc))
+    assert set(able["hooks"]) == set(wanted["hooks"]) and set(wanted["mountOptions"]) - set(able["mountOptions"]) == {"remount"}
+    for key in ("namespaces", "capabilities"):
+        assert set(able["linux"][key]) >= set(wanted["linux"][key])
+    for key in ("actions", "operators", "archs"):
+        assert set(able["linux"]["seccomp"][key]) >= set(wanted["linux"]["seccomp"][key]) - {"SCMP_ACT_NOTIFY"}
+
+
+def test_a_tmpfs_begins_with_what_it_covers(runtime, bundle, rootfs):
+    place = rootfs / "covered"
+    (place / "sub").mkdir(parents=True)
+    (place / "sub" / "file").write_text("content\n")
+    (place / "link").symlink_to("sub/file")
+    os.chown(place / "sub" / "file", 5, 6)
+    os.chmod(place, 0o1777)
+    bundle.config["mounts"] += [
+        {"destination": "/covered", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}]
+    bundle.args("sh", "-c", "cat /covered/link; stat -c '%u %g' /covered/sub/file; stat -c %a /covered; echo x >/covered/new")
+    assert runtime("run", "x") == (0, "content\n5 6\n1777\n", "")
+    assert not (place / "new").exists()
+
+
+def test_a_user_namespace_of_its_own(runtime, bundle, rootfs, tmp_path):
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.linux.update({"uidMappings": maps, "gidMappings": maps})
+    bundle.linux["namespaces"].append({"type": "user"})
+    data = tmp_path / "data"
+    (rootfs / "data").mkdir()
+    data.mkdir()
+    (data / "mine").write_text("x")
+    bundle.config["mounts"].append({"destination": "/data", "type": "bind", "source": str(data), "options": ["bind", "idmap"]})
+    bundle.args("sh", "-c", "id -u; cat /proc/self/uid_map; stat -c %u /data/mine; echo x >/dev/null; echo y >/data/new; hostname")
+    done = runtime("run", "x")
+    assert done.out.split() == ["0", "0", "100000", "65536", "0", "bundle"], done
+    assert os.stat(data / "new").st_uid == 0        # through the map: the owner of the directory's files on the host
+    bundle.args("sleep", "1000")
+    assert runtime.create("y").code == 0
+    runtime("start", "y")
+    assert runtime("exec", "y", "sh", "-c", "id -u; cat /proc/self/gid_map").out.split() == ["0", "0", "100000", "65536"]
+
+
+def test_priorities_personality_and_time(runtime, bundle):
+    bundle.process.update({"scheduler": {"policy": "SCHED_BATCH", "nice": 5}, "ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
+                           "oomScoreAdj": 300})
+    bundle.linux.update({"personality": {"domain": "LINUX32"}, "timeOffsets": {"boottime": {"secs": 1000000000, "nanosecs": 0}}})
+    bundle.linux["namespaces"].append({"type": "time"})
+    bundle.args("sh", "-c", "uname -m; ionice; cat /proc/self/oom_score_adj; awk '{print $18 + 0, $19, $41}' /proc/self/stat; cut -d. -f1 /proc/uptime")
+    found = runtime("run", "x").out.split()
+    assert found[0] != "x86_64" and found[1] == "idle" and found[-5:-1] == ["300", "25", "5", "3"] and int(found[-1]) > 10**9, found
+
+
+def test_a_namespace_path_that_is_none_is_named(runtime, bundle):
+    bundle.linux["namespaces"][1]["path"] = "/proc/nosuch"
+    done = runtime.create("x")
+    assert done.code == 1 and "network namespace /proc/nosuch" in done.err

@@ -13,6 +13,13 @@ import sys
 DEFAULT_HOME = "/var/cocker"
 RUNTIME = "cocker-runtime"
 VOLATILE = "/run/cocker/engine"
+# Verbs that go into a container; one that is only named like it is protected in vain.
+ENTERING = {"create", "exec", "run"}
+MFD_EXEC = 0x10
+ENTRY = (
+    "import sys; sys.path.insert(0, %r);"
+    " from ansible_collections.cocker.engine.plugins.module_utils.oci import main; main.protected(sys.argv[1:])"
+)
 DIGEST = ""  # of the archive's content; written when it is packed
 
 
@@ -65,6 +72,27 @@ def packages() -> list[str]:
     return [path for path in site.getsitepackages() if os.path.isdir(path)]
 
 
+def protect() -> None:
+    """Goes on as the same command from a copy of the interpreter in memory, which what enters a container cannot write through /proc.
+
+    As kernel/fds.py does it, without its imports: they cost as much as the interpreter's start.
+    """
+    import fcntl
+
+    path = os.path.realpath(sys.executable)
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        copy = os.memfd_create("python", flags | MFD_EXEC)
+    except OSError:  # before Linux 6.3, which asks for it
+        copy = os.memfd_create("python", flags)
+    with open(path, "rb") as source:
+        while os.sendfile(copy, source.fileno(), None, 1 << 30):
+            pass
+    fcntl.fcntl(copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    words = [path, "-I", "-S", "-X", "utf8", "-c", ENTRY % sys.path[0], *sys.argv[1:]]
+    os.execve("/proc/self/fd/%d" % copy, words, os.environ)
+
+
 def engines(*, volatile: bool) -> str:
     """The directory of the copies. `volatile`: where there is no store, one that goes with the next boot."""
     folder = os.path.join(os.environ.get("COCKER_HOME") or DEFAULT_HOME, "engine")
@@ -78,6 +106,8 @@ if __name__ == "__main__":
     is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
     sys.path[0] = unpacked(sys.path[0], engines(volatile=is_runtime))
     if is_runtime:
+        if ENTERING.intersection(sys.argv):
+            protect()
         from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
     else:
         sys.path += packages()

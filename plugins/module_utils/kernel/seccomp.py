@@ -40,6 +40,10 @@ FLAGS = {
 }
 # Those whose numbers are one dense run from 0, for `_newer_calls`.
 DENSE = ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390X")
+ARCHITECTURES = tuple("SCMP_ARCH_" + name for name in (
+    "AARCH64", "ARM", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE",
+    "RISCV64", "S390", "S390X", "X32", "X86", "X86_64",
+))
 NUMBERS = 1024  # beyond every call of today's kernels, far below x32's bit
 
 
@@ -110,6 +114,11 @@ def _prototypes(found: ctypes.CDLL) -> ctypes.CDLL:
 def version() -> str:
     found = library().seccomp_version().contents
     return "%d.%d.%d" % (found.major, found.minor, found.micro)
+
+
+def architectures() -> t.List[str]:
+    """Those that this libseccomp knows, as OCI names them."""
+    return sorted(name for name in ARCHITECTURES if library().seccomp_arch_resolve_name(_plain(name)))
 
 
 def flags(profile: Profile) -> int:

@@ -9,21 +9,23 @@ from __future__ import annotations
 import _socket
 import errno
 import os
+import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, rootpath, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError
-from ansible_collections.cocker.engine.plugins.module_utils.oci import console
-from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config
+from ansible_collections.cocker.engine.plugins.module_utils.oci import console, copyup, idmap
+from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config, MountExtras
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
-    child,
     devices,
     loopback,
     masks,
     mount_options,
     rootfs,
 )
+
+_PTMX = "/dev/ptmx"     # a link of ours; the host's would open the host's terminals
 
 
 class Tree(t.NamedTuple):
@@ -40,6 +42,9 @@ class Tree(t.NamedTuple):
 def hold(config: Config, view: cgroup_mount.View) -> Tree:
     """Raises Invalid, Unsupported, NotFound for what is wrong with the mounts."""
     placed = rootfs.hold_sources(rootfs.prepare(config.bundle))
+    for place, extra in config.extras.items():
+        if extra.uids:
+            idmap.apply(placed[place].tree, (extra.uids, extra.gids), recursive=extra.recursive)
     root = -1
     if not libc.is_missing("open_tree") and not libc.is_missing("move_mount"):
         root = mounts.open_tree(config.bundle.root, clone=True, recursive=True)
@@ -52,8 +57,8 @@ def fill(tree: Tree, config: Config, *, new_network: bool) -> t.Tuple[int, int, 
     if new_network:
         loopback.bring_up()
     root, bundle = _attach(tree, config), config.bundle
-    child.place_all(root, tree.mounts, tree.view)
-    devices.create(root, bundle.devices)
+    _place_all(root, tree, config)
+    devices.create(root, [device for device in bundle.devices if os.path.normpath(device.path) != _PTMX])
     rootfs.ensure_working_directory(root, bundle.process.cwd)
     for name, value in sorted(bundle.sysctl.items()):
         sysctl.write(name, value)
@@ -66,6 +71,42 @@ def fill(tree: Tree, config: Config, *, new_network: bool) -> t.Tuple[int, int, 
     master, slave = console.make(root, rows=config.process.rows, columns=config.process.columns)
     console.bind_console(root, slave)
     return root, master, slave
+
+
+def _place_all(root: int, tree: Tree, config: Config) -> None:
+    """/dev gets its nodes as soon as it is mounted, unless it is somebody else's directory."""
+    on_dev = [place for place, item in enumerate(tree.mounts) if os.path.normpath(item.mount.destination) == "/dev"]
+    if not on_dev:
+        dev = rootfs.open_own_dev(root)
+        devices.populate(dev)
+        os.close(dev)
+    for place, item in enumerate(tree.mounts):
+        covered = _open_covered(root, item) if item.mount.type == "tmpfs" else -1
+        mounted = rootfs.place(root, item, cgroups=tree.view)
+        if covered >= 0:
+            _follow(covered, mounted, item, copy_up=config.extras.get(place, MountExtras()).copy_up)
+        if place in on_dev[-1:] and not item.options.bind:
+            devices.populate(mounted)
+        os.close(mounted)
+
+
+def _open_covered(root: int, item: rootfs.Placed) -> int:
+    """The directory on which the mount goes; -1 where it has to be made."""
+    try:
+        return rootpath.open_in(root, item.mount.destination, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+
+
+def _follow(covered: int, mounted: int, item: rootfs.Placed, *, copy_up: bool) -> None:
+    """A tmpfs whose mode nobody gives has that of the directory that it covers."""
+    if copy_up:
+        fresh = os.open(mounts.path_of(mounted), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        copyup.copy(covered, fresh)
+        os.close(fresh)
+    elif not any(word.startswith("mode=") for word in item.options.data):
+        os.chmod(mounts.path_of(mounted), stat.S_IMODE(os.fstat(covered).st_mode))
+    os.close(covered)
 
 
 def _attach(tree: Tree, config: Config) -> int:

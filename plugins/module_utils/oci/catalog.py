@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.oci.flags import LIST, NUMBER, SWITCH, Flag
+from ansible_collections.cocker.engine.plugins.module_utils.oci.flags import LIST, NUMBER, SIZE, SWITCH, Flag
 
 
 class Verb(t.NamedTuple):
@@ -39,6 +39,9 @@ _FORMAT = Flag("format", short="f", help="table or json")
 VERBS: t.Dict[str, Verb] = {
     "create": Verb("ID", "make a container from a bundle; its process waits", (1, 1), (_BUNDLE, _CONSOLE, _PID_FILE, _KEYRING, _FDS), True),
     "delete": Verb("ID", "remove what is left of a container", (1, 1), (Flag("force", SWITCH, "f", "kill it first, if it runs"),)),
+    "events": Verb("ID", "show the counters of a container, again and again, as JSON", (1, 1), (
+        Flag("interval", help="between two looks (default 5s)"), Flag("stats", SWITCH, help="once"),
+    )),
     "exec": Verb("ID [COMMAND...]", "run one more process in a container", (1, None), (
         _CONSOLE, Flag("cwd", help="the working directory"), Flag("env", LIST, "e", "NAME=VALUE, besides the container's own"),
         Flag("tty", SWITCH, "t", "with a terminal"), Flag("user", short="u", help="UID[:GID]"),
@@ -47,6 +50,7 @@ VERBS: t.Dict[str, Verb] = {
         Flag("no-new-privs", SWITCH, help="no program gives it more rights"), Flag("cap", LIST, "c", "capabilities besides"),
         _FDS, Flag("ignore-paused", SWITCH, help="also in a container that is paused, when it goes on"),
     ), True),
+    "features": Verb("", "say what this runtime knows, as JSON", (0, 0)),
     "kill": Verb("ID [SIGNAL]", "send a signal (default TERM)", (1, 2), (Flag("all", SWITCH, "a", "to all its processes"),)),
     "list": Verb("", "list the containers", (0, 0), (_FORMAT, Flag("quiet", SWITCH, "q", "their ids only"))),
     "pause": Verb("ID", "let a container stand still", (1, 1)),
@@ -59,4 +63,12 @@ VERBS: t.Dict[str, Verb] = {
     "spec": Verb("", "write a config.json to begin with", (0, 0), (_BUNDLE,)),
     "start": Verb("ID", "let the process of a container go", (1, 1)),
     "state": Verb("ID", "say how a container is, as JSON", (1, 1)),
+    "update": Verb("ID", "set other limits", (1, 1), (
+        Flag("resources", short="r", help="a file with linux.resources as JSON, or - for standard input; the others are passed over then"),
+        *[Flag(name, NUMBER) for name in (
+            "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-idle", "cpu-rt-period", "cpu-rt-runtime",
+            "pids-limit",
+        )],
+        Flag("cpuset-cpus"), Flag("cpuset-mems"), *[Flag(name, SIZE) for name in ("memory", "memory-reservation", "memory-swap")],
+    )),
 }

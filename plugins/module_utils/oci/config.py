@@ -18,6 +18,8 @@ Json = t.Dict[str, t.Any]
 
 HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _BOTH = ("pid", "mount")            # the engine's reader wants these
+_IDMAP, _COPY_UP = {"idmap": False, "ridmap": True}, "tmpcopyup"
+MOUNT_WORDS = (*_IDMAP, _COPY_UP)   # besides those of runtime/mount_options.py
 PERSONALITIES = {"LINUX": 0x0, "LINUX32": 0x8}
 _LARGEST = 1 << 24
 _SCHEDULER_FLAGS = (
@@ -47,6 +49,15 @@ class Range(t.NamedTuple):
     size: int
 
 
+class MountExtras(t.NamedTuple):
+    """Id maps, and whether they hold for the mounts below, too; `copy_up`: the tmpfs begins with what it covers."""
+
+    uids: t.Tuple[Range, ...] = ()
+    gids: t.Tuple[Range, ...] = ()
+    recursive: bool = False
+    copy_up: bool = False
+
+
 class Scheduler(t.NamedTuple):
     """As sched_setattr(2) takes it; times in nanoseconds."""
 
@@ -73,14 +84,14 @@ class Process(t.NamedTuple):
 
 
 class Config(t.NamedTuple):
-    """`bundle.root` is absolute, as are the sources of bind mounts. `idmaps` holds, by the place of a mount, its own id maps."""
+    """`bundle.root` is absolute, as are the sources of bind mounts. `extras` are by the place of a mount."""
 
     bundle: oci.Bundle
     process: Process
     hooks: t.Mapping[str, t.Tuple[Hook, ...]]
     uids: t.Tuple[Range, ...]
     gids: t.Tuple[Range, ...]
-    idmaps: t.Mapping[int, t.Tuple[t.Tuple[Range, ...], t.Tuple[Range, ...]]]
+    extras: t.Mapping[int, MountExtras]
     cgroups_path: str
     personality: t.Optional[int]
     mount_label: str
@@ -118,8 +129,8 @@ def parse(given: Json, folder: str) -> Config:
     annotations = top.pop("annotations", None) or {}
     top.pop("hooks", None)
     spaces = _namespaces(linux)
-    mounts, idmaps = _mounts(top.get("mounts") or [], folder)
     uids, gids = (_ranges(linux, key, "linux") for key in ("uidMappings", "gidMappings"))
+    mounts, extras = _mounts(top.get("mounts") or [], folder, own=MountExtras(uids, gids))
     path, personality, label = linux.pop("cgroupsPath", None) or "", _personality(linux), linux.pop("mountLabel", None) or ""
     offsets = _offsets(linux)
     linux["namespaces"] = [{"type": kind} for kind in {**dict.fromkeys(_BOTH), **dict.fromkeys(space.kind for space in spaces)}
@@ -128,7 +139,7 @@ def parse(given: Json, folder: str) -> Config:
     bundle = bundle._replace(
         namespaces=spaces, root=os.path.normpath(os.path.join(folder, bundle.root)), resources=with_usual_devices(bundle.resources))
     found = Config(
-        bundle=bundle, process=process(bundle.process), hooks=events, uids=uids, gids=gids, idmaps=idmaps, cgroups_path=path,
+        bundle=bundle, process=process(bundle.process), hooks=events, uids=uids, gids=gids, extras=extras, cgroups_path=path,
         personality=personality, mount_label=label, offsets=offsets, annotations=annotations,
         propagation=linux.get("rootfsPropagation") or "",
     )
@@ -260,22 +271,29 @@ def _namespaces(linux: Json) -> t.Tuple[oci.Namespace, ...]:
     return tuple(found.values())
 
 
-def _mounts(given: t.List[Json], folder: str) -> t.Tuple[t.List[Json], t.Dict[int, t.Any]]:
-    """Relative destinations and sources as absolute ones; id maps apart."""
-    found, maps = [], {}
+def _mounts(given: t.List[Json], folder: str, *, own: MountExtras) -> t.Tuple[t.List[Json], t.Dict[int, MountExtras]]:
+    """Relative destinations and sources as absolute ones; what the engine's mounts lack apart. `own` are the container's id maps."""
+    found, extras = [], {}
     for place, item in enumerate(_objects({"mounts": given}, "mounts", "")):
         mount, path = dict(item), "mounts[%d]" % place
-        both = tuple(_ranges(mount, key, path) for key in ("uidMappings", "gidMappings"))
-        if any(both):
-            maps[place] = both
-        options = mount.get("options") or []
+        uids, gids = (_ranges(mount, key, path) for key in ("uidMappings", "gidMappings"))
+        words = _words(mount, "options", path)
+        extra = MountExtras(uids, gids, any(_IDMAP.get(word) for word in words), _COPY_UP in words)
+        if not (uids or gids) and not _IDMAP.keys().isdisjoint(words):
+            extra = extra._replace(uids=own.uids, gids=own.gids)
+        if bool(extra.uids) != bool(extra.gids) or not extra.uids and not _IDMAP.keys().isdisjoint(words):
+            raise Invalid(path, "id maps have uidMappings and gidMappings")
+        if extra.copy_up and mount.get("type") != "tmpfs":
+            raise Invalid(path + ".options", "%s is for a tmpfs" % _COPY_UP)
+        extras.update({place: extra} if extra != MountExtras() else {})
+        options = mount["options"] = [word for word in words if word not in MOUNT_WORDS]
         if isinstance(mount.get("destination"), str):
             mount["destination"] = "/" + mount["destination"].lstrip("/")
         is_bind = mount.get("type") in ("bind", "rbind") or "bind" in options or "rbind" in options
         if is_bind and isinstance(mount.get("source"), str):
             mount["source"] = os.path.join(folder, mount["source"])
         found.append(mount)
-    return found, maps
+    return found, extras
 
 
 def _ranges(value: Json, key: str, path: str) -> t.Tuple[Range, ...]:

@@ -6,27 +6,23 @@ Not here: the process's own way (child.py), letting it go (verbs.py).
 from __future__ import annotations
 
 import _socket
-import dataclasses
 import errno
 import json
 import os
 import signal
-import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, fs, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.oci import build, child, config, console, hooks, place, records, spaces
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, credentials, state, sync, sysctls
+from ansible_collections.cocker.engine.plugins.module_utils.oci import build, child, config, console, filters, hooks, place, records, spaces
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, state, sync, sysctls
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
 _PIECE = 1 << 16
 _FAILED = "unable to start container process"
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """`bundle` and `pid_file` are absolute; `console` is the socket for the terminal, connected, or None.
 
     `keep` counts the descriptors after the standard ones that the process gets; `listeners` of them are LISTEN_FDS.
@@ -48,7 +44,7 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
     fds.close_range_cloexec(3)
     private = {space.kind for space in wanted.bundle.namespaces if not space.path}
     sysctls.check(wanted.bundle.sysctl, private={space.kind for space in wanted.bundle.namespaces})
-    syscalls = prepare_filter(wanted.bundle.seccomp)
+    syscalls = filters.prepare(wanted.bundle.seccomp)
     found = spaces.find(wanted)
     cgroup = place.find(wanted.cgroups_path, request.id, layout)
     tree = build.hold(wanted, cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private))
@@ -74,15 +70,6 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
         hooks.warn(wanted.hooks, "poststop", records.describe(record, records.STOPPED), warn)
         raise
     return record
-
-
-def prepare_filter(profile: t.Optional[oci.Object]) -> t.Optional[seccomp.Prepared]:
-    if profile is None:
-        return None
-    credentials.check_filter(profile)
-    folder = os.path.join(os.path.dirname(sys.path[0]), "seccomp")      # beside the copy of the engine that this runs from
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return seccomp.prepare(seccomp.cached(profile, folder), flags=seccomp.flags(profile))
 
 
 def _claim(request: Request) -> str:
@@ -130,7 +117,7 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
         said = os.read(talk, _PIECE)
         kind = said[:1]
         if kind == child.MAPS:
-            spaces.write_maps(pids[0], plan.config)
+            spaces.write_ranges(pids[0], plan.config.uids, plan.config.gids)
             os.write(talk, child.GO)
         elif kind == child.PID:
             stage = pids[0]

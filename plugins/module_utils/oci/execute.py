@@ -5,7 +5,6 @@ Not here: its last steps (command.py), staying with it (terminal.py).
 """
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import signal
@@ -13,7 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs, namespaces, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.oci import command, config, console, create, records, spaces, terminal
+from ansible_collections.cocker.engine.plugins.module_utils.oci import command, config, console, filters, records, spaces, terminal
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -24,8 +23,7 @@ _FAILED = "unable to start container process"
 _START_TIMEOUT = 60.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """`process` is a process.json as it was read, or None for the container's own with `changes` (fields of config.json's process)."""
 
     id: str
@@ -79,7 +77,7 @@ def _target(request: Request) -> _Target:
     linux = record.config.get("linux") or {}
     personality = (linux.get("personality") or {}).get("domain")
     return _Target(
-        record, config.parse_process(text), create.prepare_filter(linux.get("seccomp")), _foreign_spaces(record),
+        record, config.parse_process(text), filters.prepare(linux.get("seccomp")), _foreign_spaces(record),
         config.PERSONALITIES[personality] if personality else None)
 
 

@@ -16,10 +16,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.oci.report import FO
 
 NAME = "cocker-runtime"
 _FAILED, _EXEC_FAILED, _NO_VERB = 1, 255, 3
-_ENTRY = (
-    "import sys; sys.path.insert(0, %r);"
-    " from ansible_collections.cocker.engine.plugins.module_utils.oci import main; main.protected(sys.argv[1:])"
-)
 _PREFIXED = ("create", "run", "exec")       # their failures say so, as runc's do
 
 
@@ -38,11 +34,12 @@ class Call(t.NamedTuple):
 
 
 def main(argv: t.Sequence[str]) -> int:
-    """From the host's own interpreter: a verb that goes into a container is handed to one that a container cannot write."""
+    """From the host's own interpreter, for verbs that do not go into a container. The exit code."""
     return _run(list(argv[1:]), protected=False)
 
 
 def protected(words: t.Sequence[str]) -> None:
+    """From a copy of the interpreter that a container cannot write (cli/boot.py), for those that do."""
     code = _run(list(words), protected=True)
     sys.stdout.flush()
     os._exit(code)
@@ -66,7 +63,7 @@ def _run(words: t.List[str], *, protected: bool) -> int:
             return _help([verb])
         call = _call(verb, common, rest, report)
         if catalog.VERBS[verb].enters and not protected:
-            _exec_protected(words)
+            raise CockerError("this interpreter could be written by the container")     # cli/boot.py has the way around it
         return _VERBS[verb](call) or 0
     except BrokenPipeError:
         return _FAILED
@@ -93,13 +90,6 @@ def _call(verb: str, common: flags.Values, rest: t.Sequence[str], report: Report
     if words and verb not in ("list", "spec"):
         records.folder(root, words[0])
     return Call(root, options, words, report, common["systemd-cgroup"])
-
-
-def _exec_protected(words: t.Sequence[str]) -> None:
-    """The same words, from a copy of the interpreter; argv[0] tells it where its library is."""
-    from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, mounts
-    path = os.path.realpath(sys.executable)
-    os.execve(mounts.path_of(fds.protected_program(path)), [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % sys.path[0], *words], os.environ)
 
 
 def _version() -> int:
@@ -134,8 +124,8 @@ def _run_(call: Call) -> int:
 
 
 def _exec(call: Call) -> int:
-    from ansible_collections.cocker.engine.plugins.module_utils.oci import foreground
-    return foreground.execute(call)
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import enter
+    return enter.execute(call)
 
 
 def _start(call: Call) -> None:
@@ -180,6 +170,29 @@ def _ps(call: Call) -> None:
     looking.processes(call.root, call.id, call.words[1:], say, form=_form(call))
 
 
+def _events(call: Call) -> None:
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import events
+    interval = events.seconds(call.options["interval"])
+    events.show(call.root, call.id, _say_now, interval=interval, once=call.options["stats"])
+
+
+def _say_now(text: str) -> None:
+    say(text)
+    sys.stdout.flush()
+
+
+def _features(_call: Call) -> None:
+    import json
+
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import features
+    say(json.dumps(features.describe(), indent=4) + "\n")
+
+
+def _update(call: Call) -> None:
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import update
+    update.update(call.root, call.id, call.options)
+
+
 def _form(call: Call) -> str:
     form: str = call.options["format"] or "table"
     if form not in ("table", "json"):
@@ -194,5 +207,6 @@ def _spec(call: Call) -> None:
 
 _VERBS: t.Dict[str, t.Callable[[Call], t.Optional[int]]] = {
     "create": _create, "run": _run_, "exec": _exec, "start": _start, "kill": _kill, "pause": _pause, "resume": _resume, "delete": _delete,
-    "state": _state, "list": _list, "ps": _ps, "spec": _spec,
+    "state": _state, "list": _list, "ps": _ps, "spec": _spec, "events": _events, "features": _features,
+    "update": _update,
 }

@@ -140,9 +140,9 @@ def fork_in_user_space(spaces: Spaces, config: Config, ask: t.Callable[[], objec
     return cgroupfs.fork_as(cgroupfs.CLONE_PARENT)
 
 
-def write_maps(pid: int, config: Config) -> None:
-    """Of the process, which has just made its user namespace."""
-    for name, ranges in (("uid_map", config.uids), ("gid_map", config.gids)):
+def write_ranges(pid: int, uids: t.Sequence[Range], gids: t.Sequence[Range]) -> None:
+    """As the id maps of the process, which has just made its user namespace."""
+    for name, ranges in (("uid_map", uids), ("gid_map", gids)):
         fd = os.open("/proc/%d/%s" % (pid, name), os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(fd, _lines(ranges))

@@ -107,7 +107,7 @@ def build(plan: Plan) -> None:
         loopback.bring_up()
     held = rootfs.hold_sources(plan.mounts)
     root = rootfs.mount_root(bundle, plan.folder)
-    place_all(root, held, plan.view)
+    _place_all(root, held, plan.view)
     devices.create(root, bundle.devices)
     rootfs.ensure_working_directory(root, bundle.process.cwd)
     for name, value in sorted(bundle.sysctl.items()):
@@ -125,7 +125,7 @@ def build(plan: Plan) -> None:
     os.close(root)
 
 
-def place_all(root: int, held: t.Sequence[rootfs.Placed], view: cgroup_mount.View) -> None:
+def _place_all(root: int, held: t.Sequence[rootfs.Placed], view: cgroup_mount.View) -> None:
     """/dev gets its nodes as soon as it is mounted, unless it is somebody else's directory."""
     on_dev = [item for item in held if os.path.normpath(item.mount.destination) == "/dev"]
     if not on_dev:

@@ -23,7 +23,7 @@ def populate(dev: int) -> None:
         except FileExistsError:
             _check_same(dev, name, stat.S_IFCHR, os.makedev(major, minor))
         except PermissionError:
-            _bind_node(dev, name, os.makedev(major, minor))
+            _bind_node(dev, "/dev/" + name, os.makedev(major, minor), inside=name)
     for name, target in defaults.DEVICE_LINKS:
         try:
             rootpath.symlink(dev, name, target=target)
@@ -31,13 +31,14 @@ def populate(dev: int) -> None:
             continue        # the image's own, where /dev is part of it
 
 
-def _bind_node(dev: int, name: str, number: int) -> None:
-    source = os.open("/dev/" + name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _bind_node(root: int, path: str, number: int, *, inside: str = "") -> None:
+    """The host's node of this path, as `inside` below the root where it has another name there."""
+    source, name = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), inside or path
     try:
         if os.fstat(source).st_rdev != number:
-            raise Damaged("bind device", "/dev/" + name, "the host's node is another device")
-        rootpath.ensure_file(dev, name)
-        target = rootpath.open_in(dev, name, os.O_PATH | os.O_NOFOLLOW)
+            raise Damaged("bind device", path, "the host's node is another device")
+        rootpath.ensure_file(root, name)
+        target = rootpath.open_in(root, name, os.O_PATH | os.O_NOFOLLOW)
         mounts.bind(source, target)
         os.close(target)
     finally:
@@ -52,6 +53,9 @@ def create(root_fd: int, wanted: t.Sequence[oci.Device]) -> None:
             rootpath.mknod(root_fd, device.path, mode=kind | device.mode, device=number)
         except FileExistsError:
             _check_same(root_fd, device.path, kind, number)
+        except PermissionError:     # in a user namespace: the host's node, with the owner that it has there
+            _bind_node(root_fd, device.path, number)
+            continue
         fd = rootpath.open_in(root_fd, device.path, os.O_PATH | os.O_NOFOLLOW)
         try:
             os.chown(mounts.path_of(fd), device.uid, device.gid)

@@ -47,6 +47,8 @@ _FLAGS = {
 # Flags that a bind mount has no say in.
 _SUPERBLOCK = {
     "sync": (c.MS_SYNCHRONOUS, True), "async": (c.MS_SYNCHRONOUS, False), "dirsync": (c.MS_DIRSYNC, True),
+    "mand": (c.MS_MANDLOCK, True), "nomand": (c.MS_MANDLOCK, False), "acl": (c.MS_POSIXACL, True), "noacl": (c.MS_POSIXACL, False),
+    "iversion": (c.MS_I_VERSION, True), "noiversion": (c.MS_I_VERSION, False),
     "lazytime": (c.MS_LAZYTIME, True), "nolazytime": (c.MS_LAZYTIME, False), "silent": (c.MS_SILENT, True), "loud": (c.MS_SILENT, False),
 }
 PROPAGATION = {
@@ -55,6 +57,11 @@ PROPAGATION = {
     "unbindable": c.MS_UNBINDABLE, "runbindable": c.MS_UNBINDABLE | c.MS_REC,
 }
 _NOT_YET = ("idmap", "ridmap", "tmpcopyup")
+
+
+def words() -> t.List[str]:
+    """All that `parse` knows as something else than a word for the file system."""
+    return [*_FLAGS, *["r" + word for word in _FLAGS], *_SUPERBLOCK, *PROPAGATION, "bind", "rbind", "defaults"]
 
 
 def parse(words: t.Sequence[str], *, option: str = "mounts") -> Options:
