@@ -6,6 +6,7 @@ Not here: the process's own way (child.py), letting it go (verbs.py).
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci import build, child, config, console, filters, hooks, place, records, spaces
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, state, sync, sysctls
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
 _PIECE = 1 << 16
@@ -36,32 +38,26 @@ class Request(t.NamedTuple):
     keep: int = 0
     listeners: int = 0
     new_keyring: bool = True
+    systemd: bool = False
 
 
 def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], warn: t.Callable[[str], None]) -> records.Record:
     """`text` is the config.json as it was read. Raises CockerError; then nothing is left."""
-    layout = cgroupfs.layout()
     fds.close_range_cloexec(3)
-    private = {space.kind for space in wanted.bundle.namespaces if not space.path}
+    layout = cgroupfs.layout()
     sysctls.check(wanted.bundle.sysctl, private={space.kind for space in wanted.bundle.namespaces})
-    syscalls = filters.prepare(wanted.bundle.seccomp)
-    found = spaces.find(wanted)
-    cgroup = place.find(wanted.cgroups_path, request.id, layout)
-    tree = build.hold(wanted, cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private))
+    cgroup, unit = _place(request, wanted, layout)
     record = records.Record(
         id=request.id, init=process.Identity(0, 0), boot_id=process.boot_id(), bundle=request.bundle, rootfs=wanted.bundle.root,
         created=state.now(), owner=os.geteuid(), cgroups=cgroup.paths(), config=text,
     )
+    plan = _plan(request, wanted, record, layout)
     folder = _claim(request)
     pids: t.List[int] = []
     try:
-        _make_cgroup(cgroup, wanted)
-        plan = child.Plan(
-            config=wanted, tree=tree, spaces=found, seat=spaces.open_seat(cgroup), syscalls=syscalls,
-            state=records.describe(record, records.CREATING), keep=request.keep, listeners=request.listeners,
-            new_keyring=request.new_keyring,
-        )
-        record = _launch(plan, request, record, folder, pids)
+        with _scope(unit, layout):
+            _make_cgroup(cgroup, wanted)
+            record = _launch(plan._replace(seat=spaces.open_seat(cgroup)), request, record, folder, pids)
         records.write(request.root, record)
         if request.pid_file:
             fs.write_atomic(request.pid_file, b"%d" % record.init.pid, mode=0o644, durable=False)
@@ -70,6 +66,34 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
         hooks.warn(wanted.hooks, "poststop", records.describe(record, records.STOPPED), warn)
         raise
     return record
+
+
+def _place(request: Request, wanted: config.Config, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, t.Optional[scope.Unit]]:
+    if request.systemd:
+        return place.find_unit(wanted.cgroups_path, request.id, layout)
+    return place.find(wanted.cgroups_path, request.id, layout), None
+
+
+def _plan(request: Request, wanted: config.Config, record: records.Record, layout: cgroupfs.Layout) -> child.Plan:
+    """All that can be found wrong without a process is found here. The seat is that of a cgroup that is not made yet."""
+    private = {space.kind for space in wanted.bundle.namespaces if not space.path}
+    return child.Plan(
+        config=wanted, syscalls=filters.prepare(wanted.bundle.seccomp), spaces=spaces.find(wanted),
+        tree=build.hold(wanted, cgroup_mount.View(layout, record.cgroups, "cgroup" in private)), seat=spaces.Seat((), -1),
+        state=records.describe(record, records.CREATING), keep=request.keep, listeners=request.listeners,
+        new_keyring=request.new_keyring,
+    )
+
+
+@contextlib.contextmanager
+def _scope(unit: t.Optional[scope.Unit], layout: cgroupfs.Layout) -> t.Iterator[None]:
+    """Held open until the container is in it, or never will be."""
+    anchor = None if unit is None else scope.begin_unit(unit, layout)
+    try:
+        yield
+    finally:
+        if anchor is not None:
+            scope.end(anchor)
 
 
 def _claim(request: Request) -> str:

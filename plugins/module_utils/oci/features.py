@@ -29,7 +29,7 @@ def describe() -> t.Dict[str, t.Any]:
         "mountOptions": sorted({*mount_options.words(), *config.MOUNT_WORDS}),
         "linux": {
             "namespaces": sorted(spaces), "capabilities": list(caps.NAMES),
-            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+            "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False, "rdma": True},
             "seccomp": filters, "apparmor": {"enabled": True}, "selinux": {"enabled": False}, "intelRdt": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},
         },

@@ -27,6 +27,7 @@ def _request(call: t.Any, console: t.Any) -> creation.Request:
     return creation.Request(
         id=call.id, root=call.root, bundle=_bundle(call), pid_file=absolute(call.options["pid-file"]), console=console,
         keep=listeners + (call.options["preserve-fds"] or 0), listeners=listeners, new_keyring=not call.options["no-new-keyring"],
+        systemd=call.systemd,
     )
 
 

@@ -9,9 +9,29 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
+
+_SLICE, _BEFORE = "system.slice", "shutdown.target"
+
+
+def find_unit(path: str, name: str, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, scope.Unit]:
+    """The same where systemd makes it, of SLICE:PREFIX:NAME: a directory of the container's own below the scope, which is systemd's.
+
+    Raises Invalid, Unsupported.
+    """
+    if not scope.is_used(layout):
+        raise Unsupported("systemd-cgroup", "", "systemd does not run this host, or not with cgroup v2")
+    words = path.split(":") if path else ["", "cocker", name]
+    if len(words) != 3 or not words[2] or "/" in path:
+        raise Invalid("linux.cgroupsPath", "%r is not SLICE:PREFIX:NAME, as --systemd-cgroup wants it" % path)
+    group = words[0] or _SLICE
+    if not group.endswith(".slice") or "--" in group or words[2].endswith(".slice"):
+        raise Invalid("linux.cgroupsPath", "%r is no slice with a scope in it" % path)
+    unit = ("%s-%s" % (words[1], words[2]) if words[1] else words[2]).removesuffix(".scope") + ".scope"
+    parts = [*scope.slice_parts(group), unit, scope.CONTAINER]
+    return factory.from_paths({UNIFIED: _join(layout.unified, *parts)}), scope.Unit(group, unit, "Container %s" % name, _BEFORE)
 
 
 def find(path: str, name: str, layout: cgroupfs.Layout) -> Cgroup:

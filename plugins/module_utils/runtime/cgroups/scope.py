@@ -29,6 +29,15 @@ class Anchor(t.NamedTuple):
     seat: str
 
 
+class Unit(t.NamedTuple):
+    """A scope to be made: `before` is the unit that is stopped first when the host shuts down."""
+
+    slice: str
+    name: str
+    description: str
+    before: str
+
+
 def is_used(layout: cgroupfs.Layout) -> bool:
     """Not where v1 controllers are mounted: there a scope is only a name, and limits are elsewhere."""
     return layout.mode == "v2" and systemd.is_booted()
@@ -48,14 +57,25 @@ def parts(name: str) -> t.List[str]:
     return [SLICE, unit(name), CONTAINER]
 
 
+def slice_parts(name: str) -> t.List[str]:
+    """Of the path of a slice: a-b.slice lies in a.slice (systemd.slice(5))."""
+    words = name[:-len(".slice")].split("-")
+    return [] if name == "-.slice" else ["-".join(words[:count]) + ".slice" for count in range(1, len(words) + 1)]
+
+
 def begin(name: str, layout: cgroupfs.Layout) -> Anchor:
+    """That of one of our own containers, with room for its supervisor."""
+    return begin_unit(Unit(SLICE, unit(name), "Container %s" % name, SERVICE), layout)
+
+
+def begin_unit(wanted: Unit, layout: cgroupfs.Layout) -> Anchor:
     """The scope is there when this returns. Raises CockerError; then nothing is left of it."""
     parent, pid = os.getpid(), os.fork()
     if pid == 0:
         _wait_for_the_end(parent)
-    scope = os.path.join(layout.unified, *parts(name)[:-1])
+    scope = os.path.join(layout.unified, *slice_parts(wanted.slice), wanted.name)
     try:
-        _ask(unit(name), pid, name)
+        _ask(wanted, pid)
         _settle(scope, pid)
     except BaseException:
         end(Anchor(pid, ""))
@@ -78,13 +98,13 @@ def _wait_for_the_end(parent: int) -> t.NoReturn:
     os._exit(0)
 
 
-def _ask(wanted: str, pid: int, name: str) -> None:
+def _ask(wanted: Unit, pid: int) -> None:
     """One of a container that has just ended may still be on its way out."""
     last: t.List[CockerError] = []
 
     def started() -> bool:
         try:
-            systemd.start_scope(wanted, pid=pid, group=SLICE, description="Container %s" % name, before=SERVICE)
+            systemd.start_scope(wanted.name, pid=pid, group=wanted.slice, description=wanted.description, before=wanted.before)
         except systemd.Exists as error:
             last[:] = [error]
             return False
