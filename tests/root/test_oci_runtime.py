@@ -7,12 +7,13 @@ import os
 import pathlib
 import pty
 import signal
+import socket
 import subprocess
 import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process
 from ansible_collections.cocker.engine.tests.root import ocilab
 from ansible_collections.cocker.engine.tests.root.runtimelab import until
 
@@ -102,7 +103,7 @@ def test_wrong_calls_are_answered_as_runc_answers_them(runtime, runc):
 INSIDE = (
     "id; hostname; pwd; env | sort; umask; ulimit -n; ulimit -Hn; grep -E 'Cap|NoNewPrivs|Seccomp|Groups' /proc/self/status;"
     " awk '{print $2, $3}' /proc/mounts | sort; ls -l /dev | grep -v kcore | awk '{print $1, $3, $4, $NF}'; ls /proc/self/fd | wc -l;"
-    " echo 1 2>&1 >/proc/sys/kernel/msgmax; head -c1 /proc/keys | wc -c; cat /proc/1/cmdline | head -c 2; readlink /proc/self/cwd; ps | wc -l"
+    " echo 1 2>&1 >/proc/sys/kernel/msgmax; head -c1 /proc/keys | wc -c; cat /proc/1/cmdline | head -c 2; readlink /proc/self/cwd"
 )
 
 
@@ -401,3 +402,56 @@ def test_a_namespace_path_that_is_none_is_named(runtime, bundle):
     bundle.linux["namespaces"][1]["path"] = "/proc/nosuch"
     done = runtime.create("x")
     assert done.code == 1 and "network namespace /proc/nosuch" in done.err
+
+
+def test_a_service_manager_hears_that_the_process_is_ready(runtime, bundle, rootfs, tmp_path):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "manager"))
+    manager.settimeout(20)
+    runtime.env["NOTIFY_SOCKET"] = str(tmp_path / "manager")
+    (rootfs / "run").mkdir(exist_ok=True)
+    bundle.args("sh", "-c", "echo $NOTIFY_SOCKET >/tmp/path; sleep 1000")
+    assert runtime.create("x") == (0, "", "")
+    init = runtime.state("x")["pid"]
+    with subprocess.Popen(runtime.command("start", "x"), env=runtime.env) as starting:
+        path = until(lambda: (rootfs / "tmp" / "path").exists() and (rootfs / "tmp" / "path").read_text().strip())
+        assert starting.poll() is None
+        inside = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        inside.connect("/proc/%d/root%s" % (init, path))
+        inside.send(b"STATUS=almost")
+        inside.send(b"STATUS=done\nREADY=1")
+        assert manager.recv(100) == b"MAINPID=%d\nREADY=1\n" % init
+        barrier, received = fds.recv_fds(manager, 100, 1)
+        assert barrier == b"BARRIER=1"
+        os.close(received[0])
+        assert starting.wait(20) == 0
+    (rootfs / "tmp" / "path").unlink()
+
+
+def test_an_agent_decides_about_system_calls(runtime, bundle, tmp_path):
+    """SCMP_ACT_NOTIFY: the agent gets the descriptor and the state, for the first process and for one of exec."""
+    agent = socket.socket(socket.AF_UNIX)
+    agent.bind(str(tmp_path / "agent"))
+    agent.listen(2)
+    agent.settimeout(20)
+    bundle.linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "listenerPath": str(tmp_path / "agent"), "listenerMetadata": "m",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}
+    runtime.create("x")
+    pid = runtime.state("x")["pid"]
+    for status, wanted in (("creating", pid), ("running", None)):
+        if wanted is None:
+            runtime("start", "x")
+            bundle.write("x")
+            done = subprocess.Popen(runtime.command("exec", "x", "sleep", "0"), env=runtime.env, cwd=bundle.path)
+        channel, _peer = agent.accept()
+        told, received = fds.recv_fds(channel, 1 << 16, 1)
+        value = json.loads(told)
+        assert (value["fds"], value["metadata"], value["state"]["status"], value["state"]["id"]) == (["seccompFd"], "m", status, "x")
+        assert value["pid"] == wanted or wanted is None
+        assert os.readlink("/proc/self/fd/%d" % received[0]) == "anon_inode:seccomp notify"
+        os.close(received[0])
+        channel.close()
+    assert done.wait(20) == 0
+    bundle.linux["seccomp"]["syscalls"][0]["names"].append("write")
+    assert "SCMP_ACT_NOTIFY cannot be for" in runtime.create("y").err

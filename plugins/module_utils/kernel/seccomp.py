@@ -22,11 +22,13 @@ SONAME = "libseccomp.so.2"
 UNKNOWN = -1  # __NR_SCMP_ERROR
 ATTRIBUTE_OPTIMIZE = 8  # SCMP_FLTATR_CTL_OPTIMIZE, libseccomp 2.5: 2 is a binary tree
 PR_SET_SECCOMP, MODE_FILTER, SET_MODE_FILTER = 22, 2, 1
-ALLOW = 0x7FFF0000
+ALLOW, NOTIFY = 0x7FFF0000, "SCMP_ACT_NOTIFY"
+NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER, Linux 5.0
 # seccomp.h and seccomp(2); those that carry a number have it in the low 16 bits.
 ACTIONS = {
     "SCMP_ACT_KILL": 0, "SCMP_ACT_KILL_THREAD": 0, "SCMP_ACT_KILL_PROCESS": 0x80000000, "SCMP_ACT_TRAP": 0x00030000,
     "SCMP_ACT_ERRNO": 0x00050000, "SCMP_ACT_TRACE": 0x7FF00000, "SCMP_ACT_LOG": 0x7FFC0000, "SCMP_ACT_ALLOW": ALLOW,
+    NOTIFY: 0x7FC00000,
 }
 WITH_NUMBER = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")
 PERMISSIVE = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
@@ -130,8 +132,13 @@ def flags(profile: Profile) -> int:
     return sum(FLAGS[name] for name in set(names))
 
 
-def compile(profile: Profile) -> bytes:
-    """The filter as struct sock_filter[]. Raises Invalid for a bad profile, Unsupported for what cannot be enforced here."""
+def compile(profile: Profile, *, agent: bool = False) -> bytes:
+    """The filter as struct sock_filter[]. Raises Invalid for a bad profile, Unsupported for what cannot be enforced here.
+
+    `agent`: somebody will be there to decide about calls with SCMP_ACT_NOTIFY.
+    """
+    if not agent and _notifies(profile):
+        raise Unsupported("seccomp", NOTIFY, "there is no agent to notify")
     lib = library()
     default = _action(profile.get("defaultAction"), profile.get("defaultErrnoRet"), option="seccomp.defaultAction")
     context = lib.seccomp_init(default)
@@ -149,9 +156,11 @@ def compile(profile: Profile) -> bytes:
     return code if profile["defaultAction"] in PERMISSIVE else _newer_calls(profile.get("architectures") or []) + code
 
 
+def _notifies(profile: Profile) -> bool:
+    return any(rule.get("action") == NOTIFY for rule in [{"action": profile.get("defaultAction")}, *(profile.get("syscalls") or [])])
+
+
 def _action(name: t.Any, number: t.Any, *, option: str) -> int:
-    if name == "SCMP_ACT_NOTIFY":
-        raise Unsupported("seccomp", "SCMP_ACT_NOTIFY", "there is no agent to notify")
     if name not in ACTIONS:
         raise Invalid(option, "%r is not one of %s" % (name, ", ".join(sorted(ACTIONS))))
     if name not in WITH_NUMBER:
@@ -273,7 +282,7 @@ def preload() -> None:
     _hash()
 
 
-def cached(profile: Profile, directory: str) -> bytes:
+def cached(profile: Profile, directory: str, *, agent: bool = False) -> bytes:
     """As `compile`, kept in `directory` (ours alone, 0700) by digest; a damaged entry is made again."""
     text = json.dumps(profile, sort_keys=True, separators=(",", ":"))
     key = _sha256("\0".join((text, os.uname().machine, version())).encode()).hexdigest()
@@ -282,7 +291,7 @@ def cached(profile: Profile, directory: str) -> bytes:
         content = file.read()
         if len(content) > 32 and _sha256(content[32:]).digest() == content[:32]:
             return content[32:]
-    code = compile(profile)
+    code = compile(profile, agent=agent)
     temporary = "%s.%d" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:
@@ -300,9 +309,13 @@ def prepare(code: bytes, *, flags: int = 0) -> Prepared:
     return Prepared(address=ctypes.addressof(program), keep=(program, memory), flags=flags, number=libc.NR.get("seccomp", -1))
 
 
-def load(prepared: Prepared) -> None:
-    """Filters this thread from now on. Needs no_new_privs or CAP_SYS_ADMIN; allowed between fork and exec."""
-    if prepared.flags:
-        libc.syscall(prepared.number, SET_MODE_FILTER, prepared.flags, prepared.address, op="seccomp")
-    else:
+def load(prepared: Prepared) -> int:
+    """Filters this thread from now on. Needs no_new_privs or CAP_SYS_ADMIN; allowed between fork and exec.
+
+    With NEW_LISTENER among the flags the descriptor on which an agent hears of calls, else -1.
+    """
+    if not prepared.flags:
         libc.prctl(PR_SET_SECCOMP, MODE_FILTER, prepared.address, op="seccomp")
+        return -1
+    found = libc.syscall(prepared.number, SET_MODE_FILTER, prepared.flags, prepared.address, op="seccomp")
+    return found if prepared.flags & NEW_LISTENER else -1

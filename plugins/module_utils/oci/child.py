@@ -12,13 +12,10 @@ import signal
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.oci import build, command, console, hooks, spaces
+from ansible_collections.cocker.engine.plugins.module_utils.oci import build, command, console, hooks, spaces, talk
 from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
 
-# What the process says: give me id maps; the first process is this one; run the hooks; all is done, I wait. Or what went wrong.
-MAPS, PID, HOOKS, READY, FAILED = b"M", b"P", b"H", b"R", b"!"
-GO = b"g"
 _PIECE = 1 << 16
 
 
@@ -78,16 +75,16 @@ def _guarded(plan: Plan, links: Links, way: t.Callable[[Plan, Links], None]) -> 
         process.set_dumpable(dumpable=False)
         way(plan, links)
     except BaseException as error:
-        sync.send(links.talk, sync.describe("start", error), prefix=FAILED)
+        sync.send(links.talk, sync.describe("start", error), prefix=talk.FAILED)
         os._exit(1)
     os._exit(0)
 
 
 def _stage(plan: Plan, links: Links) -> None:
     _set_oom_score(plan)
-    pid = spaces.fork_in_user_space(plan.spaces, plan.config, lambda: _ask(links, MAPS))
+    pid = spaces.fork_in_user_space(plan.spaces, plan.config, lambda: _ask(links, talk.MAPS))
     if pid:
-        os.write(links.talk, PID + b"%d" % pid)
+        os.write(links.talk, talk.PID + b"%d" % pid)
         return
     _go_on(plan, links, but=tuple(kind for kind in plan.spaces.joined if kind != "mount") + ("user",))
 
@@ -106,7 +103,7 @@ def _ask(links: Links, what: bytes) -> bytes:
     """What came with the answer. Whoever forked us may be gone: then there will be no container."""
     os.write(links.talk, what)
     said = os.read(links.talk, _PIECE)
-    if said[:1] != GO:
+    if said[:1] != talk.GO:
         os._exit(1)
     return said[1:]
 
@@ -120,7 +117,7 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     root, master, slave = build.fill(plan.tree, config, new_network="network" in plan.spaces.made)
     if master >= 0:
         console.hand_over(links.console, master)
-    state = dict(plan.state, **json.loads(_ask(links, HOOKS)))
+    state = dict(plan.state, **json.loads(_ask(links, talk.HOOKS)))
     hooks.run(config.hooks, "createContainer", state)
     build.finish(root, config)
     for fd in (*plan.spaces.joined.values(), *plan.seat.held()):
@@ -128,9 +125,10 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     if slave >= 0:
         console.take(slave)
     wanted = config.process._replace(core=command.with_listeners(config.process.core, plan.listeners))
-    env = command.settle(wanted, syscalls=plan.syscalls, personality=config.personality)
+    env = command.settle(
+        wanted, syscalls=plan.syscalls, personality=config.personality, tell=lambda listener: _ask(links, talk.LISTENER + b"%d" % listener))
     program = command.find_program(wanted.core.args[0], env)
-    os.write(links.talk, READY)
+    os.write(links.talk, talk.READY)
     os.close(links.talk)
     _wait_and_become(plan, links, program, env, state)
 
@@ -143,5 +141,5 @@ def _wait_and_become(plan: Plan, links: Links, program: str, env: t.Mapping[str,
         hooks.run(plan.config.hooks, "startContainer", dict(state, status="created"))
         command.become(program, plan.config.process.core.args, env, keep=plan.keep)
     except BaseException as error:
-        sync.send(links.answer, sync.describe("start", error), prefix=FAILED)
+        sync.send(links.answer, sync.describe("start", error), prefix=talk.FAILED)
         os._exit(1)

@@ -20,8 +20,13 @@ _JOIN_SESSION_KEYRING = 1       # keyctl(2)
 _STREAMS = 3
 
 
-def settle(wanted: config.Process, *, syscalls: t.Optional[seccomp.Prepared], personality: t.Optional[int]) -> t.Dict[str, str]:
-    """The caller's directory, limits, priorities and rights are those of the process from here on. Returns its environment."""
+def settle(
+    wanted: config.Process, *, syscalls: t.Optional[seccomp.Prepared], personality: t.Optional[int], tell: t.Callable[[int], object]
+) -> t.Dict[str, str]:
+    """The caller's directory, limits, priorities and rights are those of the process from here on. Returns its environment.
+
+    `tell` is given the descriptor of a filter whose calls an agent decides about, and returns when the agent has it.
+    """
     core = wanted.core
     root = rootpath.open_root("/")
     user = users.find(root, core)
@@ -37,7 +42,10 @@ def settle(wanted: config.Process, *, syscalls: t.Optional[seccomp.Prepared], pe
         scheduling.set_personality(personality)
     if wanted.apparmor:
         _confine(wanted.apparmor)
-    credentials.assume(user, core, syscalls=syscalls)
+    listener = credentials.assume(user, core, syscalls=syscalls)
+    if listener >= 0:
+        tell(listener)
+        os.close(listener)
     os.umask(0o022 if core.umask is None else core.umask)
     return dict({"HOME": user.home or "/"}, **_variables(core.env))
 

@@ -133,6 +133,10 @@ def parse(given: Json, folder: str) -> Config:
     mounts, extras = _mounts(top.get("mounts") or [], folder, own=MountExtras(uids, gids))
     path, personality, label = linux.pop("cgroupsPath", None) or "", _personality(linux), linux.pop("mountLabel", None) or ""
     offsets = _offsets(linux)
+    linux["sysctl"] = dict(_object(linux, "sysctl", "linux."))
+    domain = linux["sysctl"].pop("kernel.domainname", None)     # it belongs to the uts namespace, as the name of its own field
+    if domain and not top.get("domainname"):
+        top["domainname"] = domain
     linux["namespaces"] = [{"type": kind} for kind in {**dict.fromkeys(_BOTH), **dict.fromkeys(space.kind for space in spaces)}
                            if kind in oci.NAMESPACES]
     bundle = oci.parse(dict(top, process=own, linux=linux, mounts=mounts))

@@ -15,7 +15,19 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.oci import build, child, config, console, filters, hooks, place, records, spaces
+from ansible_collections.cocker.engine.plugins.module_utils.oci import (
+    build,
+    child,
+    config,
+    console,
+    filters,
+    hooks,
+    notify,
+    place,
+    records,
+    spaces,
+    talk as words,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, state, sync, sysctls
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
@@ -39,6 +51,7 @@ class Request(t.NamedTuple):
     listeners: int = 0
     new_keyring: bool = True
     systemd: bool = False
+    notify: bool = False
 
 
 def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], warn: t.Callable[[str], None]) -> records.Record:
@@ -51,8 +64,12 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
         id=request.id, init=process.Identity(0, 0), boot_id=process.boot_id(), bundle=request.bundle, rootfs=wanted.bundle.root,
         created=state.now(), owner=os.geteuid(), cgroups=cgroup.paths(), config=text,
     )
-    plan = _plan(request, wanted, record, layout)
     folder = _claim(request)
+    try:
+        plan = _plan(request, wanted, record, layout)
+    except BaseException:
+        records.remove(request.root, request.id)
+        raise
     pids: t.List[int] = []
     try:
         with _scope(unit, layout):
@@ -104,6 +121,8 @@ def _claim(request: Request) -> str:
         os.mkdir(folder, 0o700)
     except FileExistsError as error:
         raise CockerError("container with given ID already exists") from error
+    if request.notify:
+        os.mkdir(notify.folder_of(folder), 0o755)
     return folder
 
 
@@ -140,22 +159,26 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
     while True:
         said = os.read(talk, _PIECE)
         kind = said[:1]
-        if kind == child.MAPS:
+        if kind == words.MAPS:
             spaces.write_ranges(pids[0], plan.config.uids, plan.config.gids)
-            os.write(talk, child.GO)
-        elif kind == child.PID:
+            os.write(talk, words.GO)
+        elif kind == words.PID:
             stage = pids[0]
             pids[0] = int(said[1:])
             os.waitpid(stage, 0)
-        elif kind == child.HOOKS:
+        elif kind == words.HOOKS:
             record = record._replace(init=process.find(pids[0]) or record.init)
             told = records.describe(record, records.CREATING)
             for stage_name in ("prestart", "createRuntime"):
                 hooks.run(plan.config.hooks, stage_name, told)
-            os.write(talk, child.GO + json.dumps({"pid": pids[0]}).encode())
-        elif kind == child.READY:
+            os.write(talk, words.GO + json.dumps({"pid": pids[0]}).encode())
+        elif kind == words.LISTENER:
+            told = records.describe(record, records.CREATING)
+            filters.tell_agent(plan.config.bundle.seccomp or {}, told, pids[0], int(said[1:]))
+            os.write(talk, words.GO)
+        elif kind == words.READY:
             return record
-        elif kind == child.FAILED:
+        elif kind == words.FAILED:
             raise CockerError(_FAILED, "", sync.parse(said[1:]).reason)
         else:
             raise CockerError(_FAILED, "", "it died before it could say why")
@@ -175,8 +198,11 @@ def _undo(request: Request, cgroup: Cgroup, pids: t.Sequence[int]) -> None:
     records.remove(request.root, request.id)
 
 
-def read(bundle: str) -> t.Tuple[t.Dict[str, t.Any], config.Config]:
+def read(bundle: str, folder: str) -> t.Tuple[t.Dict[str, t.Any], config.Config]:
+    """The config.json of the bundle. `folder` is that of a container whose process can say that it is ready, else empty."""
     text = config.load(bundle)
+    if folder and isinstance(text.get("process"), dict):
+        text = notify.added(text, folder)
     return text, config.parse(text, bundle)
 
 

@@ -5,14 +5,25 @@ Not here: its last steps (command.py), staying with it (terminal.py).
 """
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import signal
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs, namespaces, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.oci import command, config, console, filters, records, spaces, terminal
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, KernelError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.oci import (
+    command,
+    config,
+    console,
+    filters,
+    place,
+    records,
+    spaces,
+    talk,
+    terminal,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -21,6 +32,7 @@ _ORDER = ("cgroup", "network", "ipc", "uts", "user", "mount")
 _FOR_CHILDREN = ("pid", "time")
 _FAILED = "unable to start container process"
 _START_TIMEOUT = 60.0
+_PIECE = 1 << 16
 
 
 class Request(t.NamedTuple):
@@ -43,6 +55,7 @@ class _Target(t.NamedTuple):
     syscalls: t.Optional[seccomp.Prepared]
     spaces: t.Mapping[str, int]
     personality: t.Optional[int]
+    agent: t.Optional[t.Dict[str, t.Any]]
 
 
 def execute(request: Request) -> int:
@@ -75,10 +88,11 @@ def _target(request: Request) -> _Target:
         raise CockerError("cannot exec in a paused container (use --ignore-paused to override)")
     text = request.process if request.process is not None else _changed(record.config["process"], request.changes)
     linux = record.config.get("linux") or {}
+    seccomp_ = linux.get("seccomp") or {}
     personality = (linux.get("personality") or {}).get("domain")
     return _Target(
-        record, config.parse_process(text), filters.prepare(linux.get("seccomp")), _foreign_spaces(record),
-        config.PERSONALITIES[personality] if personality else None)
+        record, config.parse_process(text), filters.prepare(seccomp_ or None), _foreign_spaces(record),
+        config.PERSONALITIES[personality] if personality else None, seccomp_ if seccomp_.get("listenerPath") else None)
 
 
 def _changed(own: t.Mapping[str, t.Any], changes: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
@@ -114,25 +128,55 @@ def _is_same(pid: int, name: str) -> bool:
 
 def _launch(target: _Target, request: Request, slave: int) -> int:
     """Returns when the program runs."""
-    heard, report = os.pipe()
+    channel, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
+    heard, report = channel.fileno(), theirs.fileno()
     seat = spaces.open_seat(factory.from_paths(target.record.cgroups))
     for kind in _FOR_CHILDREN:
         if kind in target.spaces:
             namespaces.setns(target.spaces[kind], kind)
-    pid = spaces.fork_seated(seat)
+    seat, pid = _fork(target, seat)
     if pid == 0:
         _become(target, request, slave, report, seat)
-    os.close(report)
+    theirs.close()
     for fd in seat.held():
         os.close(fd)
+    if target.agent:
+        _introduce(target, pid, channel)
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
-    os.close(heard)
+    channel.close()
     if failure is not None:
         with tolerate(errno.ESRCH, errno.ECHILD):
             os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
             os.waitpid(pid, 0)
         raise CockerError(_FAILED, "", failure.reason)
     return pid
+
+
+def _fork(target: _Target, seat: spaces.Seat) -> t.Tuple[spaces.Seat, int]:
+    """A container that has made cgroups below its own cannot have processes in that one (v2): then where its first process is."""
+    try:
+        return seat, spaces.fork_seated(seat)
+    except KernelError as error:
+        if error.errno != errno.EBUSY or seat.unified < 0:
+            raise
+    beside = seat._replace(unified=place.open_unified_of(target.record.init.pid))
+    os.close(seat.unified)
+    return beside, spaces.fork_seated(beside)
+
+
+def _introduce(target: _Target, pid: int, channel: _socket.socket) -> None:
+    """The agent gets what it listens on; a process that has failed before says that instead, and it is left to be read."""
+    if channel.recv(1, _socket.MSG_PEEK) != talk.LISTENER:
+        return
+    told = records.describe(target.record, records.RUNNING)
+    filters.tell_agent(target.agent or {}, told, pid, int(os.read(channel.fileno(), _PIECE)[1:]))
+    os.write(channel.fileno(), talk.GO)
+
+
+def _tell(report: int, listener: int) -> None:
+    os.write(report, talk.LISTENER + b"%d" % listener)
+    if os.read(report, _PIECE) != talk.GO:
+        os._exit(1)
 
 
 def _become(target: _Target, request: Request, slave: int, report: int, seat: spaces.Seat) -> t.NoReturn:
@@ -160,7 +204,8 @@ def _become(target: _Target, request: Request, slave: int, report: int, seat: sp
             os.setresuid(0, 0, 0)
             process.set_dumpable(dumpable=False)
         command.join_keyring(request.id)
-        env = command.settle(target.wanted, syscalls=target.syscalls, personality=target.personality)
+        env = command.settle(
+            target.wanted, syscalls=target.syscalls, personality=target.personality, tell=lambda listener: _tell(report, listener))
         command.become(command.find_program(core.args[0], env), core.args, env, keep=request.keep)
     except BaseException as error:
         sync.send(report, sync.describe("exec", error))

@@ -9,13 +9,18 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
-from ansible_collections.cocker.engine.plugins.module_utils.oci import create as creation, terminal, verbs
+from ansible_collections.cocker.engine.plugins.module_utils.oci import create as creation, notify, records, terminal, verbs
 
 
 def create(call: t.Any) -> None:
-    text, wanted = creation.read(_bundle(call))
+    text, wanted = creation.read(_bundle(call), _notified(call))
     console = creation.connect(call.options["console-socket"], wanted, detached=True)
     creation.create(_request(call, console), wanted, text, call.report.warning)
+
+
+def _notified(call: t.Any) -> str:
+    """The directory of the container, if somebody wants to hear that it is ready."""
+    return records.folder(call.root, call.id) if os.environ.get(notify.VARIABLE) else ""
 
 
 def _bundle(call: t.Any) -> str:
@@ -27,7 +32,7 @@ def _request(call: t.Any, console: t.Any) -> creation.Request:
     return creation.Request(
         id=call.id, root=call.root, bundle=_bundle(call), pid_file=absolute(call.options["pid-file"]), console=console,
         keep=listeners + (call.options["preserve-fds"] or 0), listeners=listeners, new_keyring=not call.options["no-new-keyring"],
-        systemd=call.systemd,
+        systemd=call.systemd, notify=bool(_notified(call)),
     )
 
 
@@ -42,7 +47,7 @@ def _listeners() -> int:
 
 
 def run(call: t.Any) -> int:
-    text, wanted = creation.read(_bundle(call))
+    text, wanted = creation.read(_bundle(call), _notified(call))
     detach = call.options["detach"]
     console = creation.connect(call.options["console-socket"], wanted, detached=detach)
     watch = None
@@ -53,7 +58,7 @@ def run(call: t.Any) -> int:
         console = watch.channel
     record = creation.create(_request(call, console), wanted, text, call.report.warning)
     try:
-        verbs.start(call.root, call.id, call.report.warning)
+        verbs.start(call.root, call.id, call.report.warning, stay=watch is None)
     except BaseException:
         verbs.delete(call.root, call.id, call.report.warning, force=True)
         raise

@@ -54,10 +54,16 @@ def _join(point: str, *parts: str) -> str:
     return "/".join([point.rstrip("/"), *[part.strip("/") for part in parts if part.strip("/")]])
 
 
-def _membership() -> t.Dict[str, str]:
-    """Controller -> the caller's cgroup; the unified one has an empty name."""
+def open_unified_of(pid: int) -> int:
+    """The v2 cgroup of a process."""
+    path = _join(cgroupfs.layout().unified, _membership(str(pid))[""])
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _membership(pid: str = "self") -> t.Dict[str, str]:
+    """Controller -> the cgroup of a process; the unified one has an empty name."""
     found = {}
-    with open("/proc/self/cgroup", "rb") as stream:
+    with open("/proc/%s/cgroup" % pid, "rb") as stream:
         for line in os.fsdecode(stream.read()).splitlines():
             _number, controllers, path = line.split(":", 2)
             for controller in controllers.split(","):

@@ -100,11 +100,12 @@ def remove(root: str, name: str) -> None:
     """Idempotent; files of ours only, and the directory."""
     where = folder(root, name)
     with tolerate(errno.ENOENT):
-        for entry in os.listdir(where):
+        for top, _folders, files in os.walk(where, topdown=False):
+            for entry in files:
+                with tolerate(errno.ENOENT):
+                    os.unlink(os.path.join(top, entry))
             with tolerate(errno.ENOENT):
-                os.unlink(os.path.join(where, entry))
-    with tolerate(errno.ENOENT):
-        os.rmdir(where)
+                os.rmdir(top)
 
 
 def describe(record: Record, state: str) -> t.Dict[str, t.Any]:

@@ -23,8 +23,11 @@ def hooks_of(record: records.Record) -> t.Dict[str, t.Tuple[config.Hook, ...]]:
     return config.hooks(record.config)
 
 
-def start(root: str, name: str, warn: Warn) -> None:
-    """Returns when the program runs. Raises CockerError with the reason why it does not."""
+def start(root: str, name: str, warn: Warn, *, stay: bool = True) -> None:
+    """Returns when the program runs, or is ready, where a service manager waits for that. Raises CockerError with the reason why not.
+
+    `stay`: nobody else is there to wait; otherwise a process of its own does, and this returns at once.
+    """
     record = records.get(root, name)
     found = records.status(root, record)
     if found == records.STOPPED:
@@ -32,8 +35,25 @@ def start(root: str, name: str, warn: Warn) -> None:
     if found != records.CREATED:
         what = "an already running container" if found == records.RUNNING else "a container that is %s" % found
         raise CockerError("cannot start " + what)
+    relay = _relay(records.folder(root, name))
     _release(records.folder(root, name))
     hooks.warn(hooks_of(record), "poststart", records.describe(record, records.RUNNING), warn)
+    if relay is None:
+        return
+    if stay:
+        relay.wait(record)
+    elif os.fork() == 0:
+        try:
+            relay.wait(record)
+        finally:
+            os._exit(0)
+
+
+def _relay(folder: str) -> t.Optional[t.Any]:
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return None
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import notify
+    return notify.find(folder)
 
 
 def _release(folder: str) -> None:

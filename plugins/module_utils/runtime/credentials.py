@@ -37,10 +37,11 @@ def set_limits(limits: t.Sequence[oci.Rlimit]) -> None:
             raise Unsupported("raise ulimit", subject, "not permitted", hint=hint) from error
 
 
-def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared]) -> None:
-    """In the order of runc: without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes first; with it, last."""
+def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared]) -> int:
+    """In the order of runc: without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes first; with it, last. As seccomp.load."""
+    listener = -1
     if syscalls is not None and not wanted.no_new_privileges:
-        seccomp.load(syscalls)
+        listener = seccomp.load(syscalls)
     sets = permitted(wanted.capabilities)
     caps.limit_bounding(sets.bounding)
     caps.keep_across_setuid(keep=True)
@@ -55,7 +56,8 @@ def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prep
     if wanted.no_new_privileges:
         process.set_no_new_privileges()
         if syscalls is not None:
-            seccomp.load(syscalls)
+            listener = seccomp.load(syscalls)
+    return listener
 
 
 def permitted(wanted: oci.Capabilities) -> oci.Capabilities:
