@@ -16,7 +16,8 @@ options:
         such volumes, too, where nothing else is mounted there.
       - The options, separated by commas, are V(ro) or V(rw) (the default), V(rbind) (the default) or V(bind), V(nocopy) and a propagation,
         one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave); V(noexec), V(nosuid) and V(nodev)
-        hold for what is mounted there. V(z) and V(Z) are accepted and change nothing, as the engine sets no SELinux labels.
+        hold for what is mounted there; V(idmap) goes with O(userns_mode) and O(uidmap). V(z) and V(Z) are accepted and change
+        nothing, as the engine sets no SELinux labels.
     type: list
     elements: str
     aliases: [volume]

@@ -68,6 +68,31 @@ options:
     type: str
     choices: [host, private]
     aliases: [cgroupns]
+  userns_mode:
+    description:
+      - V(auto) gives the container users of its own. Its root is nobody on the host, one of 65536 users and groups that belong to no other
+        container, and can do to the container only what root can do.
+      - What the container owns is the same on the disk as without. Volumes, images, copies and commits know nothing of it, and a container
+        may change from one to the other with what it wrote.
+      - Paths of the host are seen as they are, and what belongs to the host's root belongs to nobody there. With V(idmap) among the options
+        of O(volumes), as in V(/srv:/srv:idmap), what belongs to a user of the host belongs to the container's user of that number.
+      - It cannot mount anything, not even with V(SYS_ADMIN) among O(capabilities), and does not go with O(privileged).
+        With O(network_mode=host) and V(container:NAME) it can change nothing of that network.
+      - V(host), or not set, lets it have the users of the host.
+      - Needs Linux 5.19 and a file system that can show other owners, such as ext4, xfs and btrfs.
+    type: str
+    aliases: [userns]
+  uidmap:
+    description:
+      - In place of O(userns_mode=auto) the users of the container, each range as V(CONTAINER:HOST:SIZE), such as V(0:100000:65536).
+        One of them has to have the container's V(0).
+    type: list
+    elements: str
+  gidmap:
+    description:
+      - The same for groups. Where only one of the two is set, it holds for both.
+    type: list
+    elements: str
   shm_size:
     description:
       - How much C(/dev/shm) holds, a number of bytes or one with a unit V(K), V(M), V(G) or V(T). Not set, it is V(64M).

@@ -328,6 +328,14 @@ EXAMPLES = r"""
     security_opts: [no-new-privileges]
     ulimits: ["nofile:256", "core:0"]
 
+- name: A container whose root is nobody on the host
+  cocker.engine.cocker_container:
+    name: guest
+    image: debian:12
+    init: true
+    userns_mode: auto
+    volumes: ["guest-home:/home"]
+
 - name: A tool that works on the host's own network and a device of it
   cocker.engine.cocker_container:
     name: tunnel

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
-from ansible_collections.cocker.engine.plugins.module_utils.model import names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, names, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import CONTAINER, HOST, Device
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
@@ -57,6 +57,7 @@ def security(params: Params) -> t.Dict[str, t.Any]:
         "ipc_mode": _ipc_mode(params["ipc_mode"]),
         "uts": params["uts"],
         "cgroupns_mode": params["cgroupns_mode"],
+        **_user_namespace(params),
         "shm_size": _shm_size(params["shm_size"]),
         "read_only": params["read_only"],
         "sysctls": _sysctls(params["sysctls"], is_on_host=params["network_mode"] in (HOST, [HOST])),
@@ -128,6 +129,18 @@ def _ipc_mode(value: t.Optional[str]) -> t.Optional[str]:
     if kind + colon != CONTAINER:
         raise Invalid("ipc_mode", "%r is not one of private, shareable, host, container:NAME" % value)
     return CONTAINER + names.object_name(name, "ipc_mode")
+
+
+def _user_namespace(params: Params) -> t.Dict[str, t.Any]:
+    """Where only one of the two maps is said, it is that of users and of groups, as podman has it."""
+    mode = params["userns_mode"]
+    maps = {option: idmap.parse(params[option], option) for option in ("uidmap", "gidmap") if params[option]}
+    if mode not in (None, "", idmap.HOST, idmap.AUTO):
+        raise Invalid("userns_mode", "%r is neither auto nor host; a map of your own is said in uidmap" % mode)
+    if mode and maps:
+        raise Invalid(next(iter(maps)), "it is a map of your own, and does not go with userns_mode: %s" % mode)
+    both = maps.get("uidmap", maps.get("gidmap")), maps.get("gidmap", maps.get("uidmap"))
+    return {"userns_mode": idmap.HOST if mode == "" else mode, "uidmap": both[0], "gidmap": both[1]}
 
 
 def _shm_size(value: t.Optional[str]) -> t.Optional[int]:

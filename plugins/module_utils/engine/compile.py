@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import limits, processes, sharing, supervision
+from ansible_collections.cocker.engine.plugins.module_utils.engine import limits, processes, sharing, supervision, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -33,6 +33,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     """Reads the host's devices. Raises Invalid for one that is not there."""
     spec, layout = record.spec, host.layout
     said = processes.process(spec, record.config)
+    maps, network = usermaps.of(host, spec), sharing.network(host, spec)
     bundle = layout.container(spec.name)
     return runtime.RuntimeWish(
         name=host.kernel_name(spec.name),
@@ -50,7 +51,9 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         domainname=spec.domainname or "",
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec)),
-        network=sharing.network(host, spec),
+        network=network,
+        maps=maps,
+        user_space=network if maps is not None and network == host.netns(spec.name) else "",
         resources=limits.resources(spec),
         shared=sharing.namespaces(host, spec),
         shm_size=spec.shm_size or defaults.SHM_SIZE,
@@ -70,11 +73,12 @@ def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
 
 
 def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> t.Tuple[runtime.MountWish, ...]:
-    wished = [_mount(layout, mount) for mount in spec.mounts or ()]
+    wished = [_mount(layout, mount, mapped=usermaps.is_wanted(spec)) for mount in spec.mounts or ()]
     taken = {mount.destination for mount in wished}
+    owned = (mounts.MAPPED,) if usermaps.is_wanted(spec) else ()
     folders = {path: layout.container(spec.name if path == "/etc/hostname" else files_of) for path in _GENERATED}
     ours = [
-        runtime.MountWish(runtime.BIND, path, os.path.join(folders[path], path.rpartition("/")[2]), recursive=False)
+        runtime.MountWish(runtime.BIND, path, os.path.join(folders[path], path.rpartition("/")[2]), recursive=False, flags=owned)
         for path in _GENERATED if path not in taken
     ]
     if shm and "/dev/shm" not in taken:
@@ -82,12 +86,14 @@ def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> 
     return (*ours, *wished)
 
 
-def _mount(layout: Layout, mount: mounts.Mount) -> runtime.MountWish:
+def _mount(layout: Layout, mount: mounts.Mount, *, mapped: bool) -> runtime.MountWish:
     source = layout.volume_data(mount.source) if mount.kind == mounts.VOLUME else mount.source
+    flags = mount.flags or ()
+    flags = (*flags, mounts.MAPPED) if mapped and mount.kind == mounts.VOLUME else flags
     propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
     return runtime.MountWish(
         mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode,
-        recursive=mount.recursive, flags=mount.flags or ())
+        recursive=mount.recursive, flags=flags)
 
 
 def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:

@@ -58,7 +58,7 @@ def ensure(host: Host, wish: CopyWish) -> Outcome:
 def copied(host: Host, found: ContainerState, wish: CopyWish) -> Outcome:
     """Under the container's lock."""
     with rootview.opened(host, found) as root:
-        looked = _look(found, root.fd, wish)
+        looked = _look(found, root, wish)
     plan = _plan(wish, looked)
     inside = wish.container_path if wish.direction == FROM_CONTAINER else looked.path
     result = {"container_path": inside, "skipped": list(looked.skipped)}
@@ -68,7 +68,7 @@ def copied(host: Host, found: ContainerState, wish: CopyWish) -> Outcome:
     return outcome(plan, {**result, **({"text": looked.text} if looked.text else {})})
 
 
-def _look(found: ContainerState, root: int, wish: CopyWish) -> Looked:
+def _look(found: ContainerState, root: rootview.Root, wish: CopyWish) -> Looked:
     with _origin(root, wish) as origin:
         top = origin.entries[0]
         path = _destination(root, wish, top)
@@ -89,7 +89,7 @@ def _needed(changes: t.Sequence[Change]) -> t.Tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _origin(root: int, wish: CopyWish) -> t.Iterator[_Origin]:
+def _origin(root: rootview.Root, wish: CopyWish) -> t.Iterator[_Origin]:
     if wish.content is not None:
         entry = Entry("", filetree.FILE, size=len(wish.content))
         yield _Origin((entry,), (), placing.Content(wish.content))
@@ -112,7 +112,7 @@ def _origin(root: int, wish: CopyWish) -> t.Iterator[_Origin]:
 
 
 @contextlib.contextmanager
-def _held(root: int, wish: CopyWish) -> t.Iterator[Place]:
+def _held(root: rootview.Root, wish: CopyWish) -> t.Iterator[Place]:
     """Where the files come from."""
     from_container = wish.direction == FROM_CONTAINER
     path = wish.container_path if from_container else wish.path or ""
@@ -121,13 +121,13 @@ def _held(root: int, wish: CopyWish) -> t.Iterator[Place]:
 
 
 @contextlib.contextmanager
-def anchored(root: t.Optional[int], path: str, *, follow: bool, make: t.Optional[int] = None) -> t.Iterator[Place]:
+def anchored(root: t.Optional[rootview.Root], path: str, *, follow: bool, make: t.Optional[int] = None) -> t.Iterator[Place]:
     """Below the container's root, or the host's; NotFound where a directory on the way is missing."""
     own = rootpath.open_root("/") if root is None else -1
     try:
         try:
-            with rootpath.parent_of(own if root is None else root, path, follow=follow, make=make) as (folder, name):
-                yield Place(folder, name)
+            with rootpath.parent_of(own if root is None else root.fd, path, follow=follow, make=make) as (folder, name):
+                yield Place(folder, name, None if root is None else root.maps)
         except FileNotFoundError as error:
             raise NotFound("copy", path, "it does not exist") from error
         except (NotADirectoryError, FileExistsError) as error:
@@ -137,7 +137,7 @@ def anchored(root: t.Optional[int], path: str, *, follow: bool, make: t.Optional
             os.close(own)
 
 
-def _destination(root: int, wish: CopyWish, top: Entry) -> str:
+def _destination(root: rootview.Root, wish: CopyWish, top: Entry) -> str:
     """A file goes into a directory that is there already, under its own name; a directory is the destination itself."""
     path = (wish.path or "") if wish.direction == FROM_CONTAINER else wish.container_path
     if top.kind == filetree.DIRECTORY or not (wish.into or _is_directory(root, wish, path)):
@@ -147,7 +147,7 @@ def _destination(root: int, wish: CopyWish, top: Entry) -> str:
     return path.rstrip("/") + "/" + wish.name
 
 
-def _is_directory(root: int, wish: CopyWish, path: str) -> bool:
+def _is_directory(root: rootview.Root, wish: CopyWish, path: str) -> bool:
     if path == "/":
         return True
     into_container = wish.direction != FROM_CONTAINER
@@ -160,7 +160,7 @@ def _is_directory(root: int, wish: CopyWish, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _target(root: int, wish: CopyWish, path: str, *, make: t.Optional[int]) -> t.Iterator[t.Optional[Place]]:
+def _target(root: rootview.Root, wish: CopyWish, path: str, *, make: t.Optional[int]) -> t.Iterator[t.Optional[Place]]:
     """None where the directory that it would be in does not exist yet. On the host no link is ever followed at the end: a container may
     have provided it.
     """
@@ -177,7 +177,7 @@ def _target(root: int, wish: CopyWish, path: str, *, make: t.Optional[int]) -> t
         yield place
 
 
-def _refuse_closed(root: t.Optional[int], path: str, place: t.Optional[Place]) -> None:
+def _refuse_closed(root: t.Optional[rootview.Root], path: str, place: t.Optional[Place]) -> None:
     """Of what is still missing, the nearest directory that is there decides."""
     if place is not None:
         placing.refuse_closed(place.dir_fd, path)
@@ -190,7 +190,7 @@ def _refuse_closed(root: t.Optional[int], path: str, place: t.Optional[Place]) -
         above = above.rpartition("/")[0]
 
 
-def _rules(found: ContainerState, root: int, wish: CopyWish) -> filetree.Rules:
+def _rules(found: ContainerState, root: rootview.Root, wish: CopyWish) -> filetree.Rules:
     said = filetree.Rules(wish.mode, wish.directory_mode, keep_owner=not wish.archive)
     if wish.direction == FROM_CONTAINER:
         usual = "0" if wish.archive else None
@@ -202,7 +202,7 @@ def _rules(found: ContainerState, root: int, wish: CopyWish) -> filetree.Rules:
     primary = processes.process(record.spec, record.config).user or "0"
     who = wish.owner or primary.partition(":")[0]
     group = wish.group or ("" if wish.owner else primary.partition(":")[2])
-    user = users.find(root, oci.Process((), (), "/"), user=who + (":" + group if group else ""))
+    user = users.find(root.fd, oci.Process((), (), "/"), user=who + (":" + group if group else ""))
     return dataclasses.replace(
         said,
         uid=user.uid if wish.archive or wish.owner is not None else None,
@@ -292,7 +292,7 @@ def _carry_out(host: Host, found: ContainerState, wish: CopyWish, looked: Looked
     """Everything is written beside its place before the first of it is put there."""
     into_container = wish.direction != FROM_CONTAINER
     with contextlib.ExitStack() as stack:
-        root = stack.enter_context(rootview.opened(host, found, writable=into_container)).fd
+        root = stack.enter_context(rootview.opened(host, found, writable=into_container))
         source = stack.enter_context(_contents(root, wish))
         place = t.cast(Place, stack.enter_context(_target(root, wish, looked.path, make=_PARENTS)))
         pieces = [placing.Placing(place, change, source) for change in looked.changes]
@@ -301,7 +301,7 @@ def _carry_out(host: Host, found: ContainerState, wish: CopyWish, looked: Looked
 
 
 @contextlib.contextmanager
-def _contents(root: int, wish: CopyWish) -> t.Iterator[Source]:
+def _contents(root: rootview.Root, wish: CopyWish) -> t.Iterator[Source]:
     if wish.content is not None or wish.sent is not None:
         with contextlib.ExitStack() as stack:
             yield stack.enter_context(_origin(root, wish)).source

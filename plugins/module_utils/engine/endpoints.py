@@ -10,12 +10,12 @@ import dataclasses
 import itertools
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, networks, publishing
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, networks, publishing, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
     DEFAULT_NETWORK,
@@ -67,7 +67,7 @@ def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
 
     found = [networks.ensure_up(host, attachment.name) for attachment in record.spec.attachments()]
     netns = host.netns(record.spec.name)
-    endpoint.prepare(netns)
+    endpoint.prepare(netns, usermaps.of(host, record.spec))
     endpoints = _take(host, record, found, range(len(found)), {})
     endpoint.attach(netns, endpoints)
     return endpoints
@@ -84,7 +84,7 @@ def attach_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str,
     up = {name: networks.ensure_up(host, name) for name in sorted({each.name for record in records for each in record.spec.attachments()})}
     taken: t.Dict[str, t.List[Endpoint]] = {}
     for record in records:          # first of all: a lease without a namespace counts as inactive
-        endpoint.prepare(host.netns(record.spec.name))
+        endpoint.prepare(host.netns(record.spec.name), usermaps.of(host, record.spec))
     with host.locked("firewall", networks.LEASES):
         for record in records:
             found = [up[attachment.name] for attachment in record.spec.attachments()]
@@ -190,11 +190,11 @@ def names(host: Host, container: str) -> t.List[str]:
     return [network.name for _lease, network in leased.of(host, container)]
 
 
-def prepare(host: Host, container: str) -> None:
+def prepare(host: Host, spec: ContainerSpec) -> None:
     """network_mode custom: a namespace with nothing but lo, for the user to fill."""
     from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
 
-    endpoint.prepare(host.netns(container))
+    endpoint.prepare(host.netns(spec.name), usermaps.of(host, spec))
 
 
 def republish(host: Host, record: ContainerRecord) -> None:

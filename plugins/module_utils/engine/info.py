@@ -14,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     observe,
     processes,
     stacks,
+    usermaps,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
@@ -54,6 +55,7 @@ def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:
     places = inspect.Places(
         bundle=bundle,
         log=os.path.join(bundle, "logs", "container.log"),
+        maps=usermaps.of(host, spec) if spec else None,
         volumes={mount.source: host.layout.volume_data(mount.source) for mount in wanted if mount.kind == mounts.VOLUME},
     )
     mine = leased.of(host, state.name) if spec and spec.attachments() else []

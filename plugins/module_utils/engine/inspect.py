@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, logdriver, mounts, restarts
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, idmap, logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     PAUSED,
@@ -52,11 +52,12 @@ class Process:
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Paths on the host."""
+    """Paths on the host, and whose its users are there."""
 
     bundle: str
     log: str
     volumes: t.Mapping[str, str]
+    maps: t.Optional[idmap.Maps] = None
 
 
 def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.Tuple[Lease, str]], places: Places) -> Shown:
@@ -76,7 +77,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "RestartCount": _restart_count(state),
         "State": _state(state),
         "Config": _config(record, process),
-        "HostConfig": _host_config(spec, process),
+        "HostConfig": {**_host_config(spec, process), **_mappings(places.maps)},
         "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
         "NetworkSettings": _network_settings(spec, leases),
         "Cocker": {
@@ -167,6 +168,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "GroupAdd": list(spec.groups or ()),
         "IpcMode": spec.ipc_mode or "private",
         "UTSMode": spec.uts or "",
+        "UsernsMode": spec.userns_mode or "",
         "CgroupnsMode": spec.cgroupns_mode or "private",
         "ShmSize": spec.shm_size or SHM_SIZE,
         "DeviceCgroupRules": list(spec.device_cgroup_rules or ()),
@@ -209,6 +211,13 @@ def _throttles(spec: ContainerSpec) -> t.Sequence[t.Tuple[str, t.Optional[t.Tupl
         ("BlkioDeviceReadBps", spec.device_read_bps), ("BlkioDeviceWriteBps", spec.device_write_bps),
         ("BlkioDeviceReadIOps", spec.device_read_iops), ("BlkioDeviceWriteIOps", spec.device_write_iops),
     )
+
+
+def _mappings(maps: t.Optional[idmap.Maps]) -> Shown:
+    if maps is None:
+        return {}
+    return {"IDMappings": {name: ["%d:%d:%d" % extent for extent in extents]
+                           for name, extents in (("UidMap", maps.uids), ("GidMap", maps.gids))}}
 
 
 def _bind(mount: mounts.Mount) -> str:

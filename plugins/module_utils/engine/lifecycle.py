@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     observe,
     supervision,
     teardown,
+    usermaps,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
@@ -52,6 +53,7 @@ def start(host: Host, record: ContainerRecord) -> None:
     _prepare(host, name)
     get_ready(host)
     try:
+        usermaps.take(host, record.spec)
         _fill_volumes(host, record)
         _connect(host, record)
         _write_bundle(host, record)
@@ -88,10 +90,12 @@ def start_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, 
     get_ready(host)
     begun = left = _each(records, refused, lambda record: _prepare(host, record.spec.name))
     try:
+        for record in begun:
+            usermaps.take(host, record.spec)
         failed.update(endpoints.attach_many(host, [record for record in left if (record.spec.network_mode or BRIDGE) == BRIDGE]))
         for record in begun:
             if record.spec.network_mode == CUSTOM:
-                endpoints.prepare(host, record.spec.name)
+                endpoints.prepare(host, record.spec)
         left = _each(begun, failed, lambda record: hostnames.write(host, record.spec))
         hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}))
         left = _each(left, failed, lambda record: _write_config(host, record))
@@ -144,7 +148,7 @@ def _forget_config(host: Host, name: str) -> None:
 def _connect(host: Host, record: ContainerRecord) -> None:
     mode = record.spec.network_mode or BRIDGE
     if mode == CUSTOM:
-        endpoints.prepare(host, record.spec.name)
+        endpoints.prepare(host, record.spec)
     if mode == BRIDGE:
         endpoints.attach(host, record)
 

@@ -26,9 +26,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import (
     rootpath,
     seccomp as filters,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model import lent, oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, lent, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerRecord
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
     child,
@@ -98,12 +98,13 @@ def _run(plan: child.Plan, stdin: int) -> int:
     """The first process of a pid namespace of its own, whose end ends all that it has started."""
     heard, report = os.pipe()
     process.set_dumpable(dumpable=False)
+    user, spaces = child.open_user(plan.bundle)
     namespaces.unshare(namespaces.CLONE_NEWPID)
     pid = os.fork()
     if pid == 0:
         command.forget_host()
         fds.close_range_cloexec(3)
-        child.run(plan, child.Links(joins=(), spaces=(), stdio=(stdin, 1, 2), report=report))
+        child.run(plan, child.Links(joins=(), spaces=spaces, user=user, stdio=(stdin, 1, 2), report=report))
     os.close(report)
     failure = sync.receive(heard, timeout=60.0)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -123,10 +124,20 @@ def rooted(request: lending.Request, *, writable: bool) -> t.Iterator[t.Tuple[in
         if not found.is_running:
             stack.enter_context(host.locked("container", name))
             found = observe.container(host, name)
-        root = stack.enter_context(rootview.opened(host, found, writable=writable)).fd
+        view = stack.enter_context(rootview.opened(host, found, writable=writable))
+        root = view.fd
         record = t.cast(ContainerRecord, found.record)
         own = processes.process(record.spec, record.config).user or "0"
-        yield root, users.find(root, oci.Process((), (), "/"), user=request["user"] or own)
+        user = users.find(root, oci.Process((), (), "/"), user=request["user"] or own)
+        yield root, user if view.maps is None else _outside(user, view.maps)
+
+
+def _outside(user: users.User, maps: idmap.Maps) -> users.User:
+    """As the host knows it. Raises Invalid."""
+    uid, gid = idmap.outside(maps.uids, user.uid), idmap.outside(maps.gids, user.gid)
+    if uid is None or gid is None:
+        raise Invalid("user", "%d:%d is not among the ids of the container's user namespace" % (user.uid, user.gid))
+    return user._replace(uid=uid, gid=gid)
 
 
 def open_file(root: int, path: str, flags: int) -> int:

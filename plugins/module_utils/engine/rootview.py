@@ -12,8 +12,10 @@ import os
 import socket
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts, namespaces, process, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts, namespaces, process, rootpath, userns
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import TMPFS, VOLUME
@@ -26,10 +28,14 @@ _LONGEST = 4096
 
 
 class Root(t.NamedTuple):
-    """Both are closed when the view ends; `space` holds the mounts, so that they stay where the container ends meanwhile."""
+    """Both are closed when the view ends; `space` holds the mounts, so that they stay where the container ends meanwhile.
+
+    `maps` say whose the files there are, which they do in a container that runs in a user namespace.
+    """
 
     fd: int
     space: int
+    maps: t.Optional[idmap.Maps] = None
 
 
 @contextlib.contextmanager
@@ -42,15 +48,16 @@ def opened(host: Host, found: ContainerState, *, writable: bool = False) -> t.It
         raise NotFound("container", found.name, "it does not exist")
     if found.record is None:
         raise Damaged("use container", found.name, "its record cannot be read")
-    root = _of_process(found) if found.running else mounted(host, found.record, writable=writable)
+    root = _of_process(host, found) if found.running else mounted(host, found.record, writable=writable)
     try:
-        yield root
+        with userns.files_made_as(*root.maps.root) if writable and root.maps is not None else contextlib.nullcontext():
+            yield root
     finally:
         os.close(root.fd)
         os.close(root.space)
 
 
-def _of_process(found: ContainerState) -> Root:
+def _of_process(host: Host, found: ContainerState) -> Root:
     running = t.cast(t.Any, found.running)
     identity = process.Identity(running.pid, running.start_time)
     try:
@@ -66,7 +73,7 @@ def _of_process(found: ContainerState) -> Root:
         os.close(fd)
         os.close(space)
         raise Conflict("use container", found.name, "it has just ended")
-    return Root(fd, space)
+    return Root(fd, space, usermaps.of(host, found.record.spec) if found.record is not None else None)
 
 
 def mounted(host: Host, record: ContainerRecord, *, writable: bool = False) -> Root:
@@ -83,7 +90,7 @@ def mounted(host: Host, record: ContainerRecord, *, writable: bool = False) -> R
         finally:
             os.waitpid(child, 0)
     if len(fds) == 2:
-        return Root(*fds)
+        return Root(fds[0], fds[1])
     reason = json.loads(answer) if answer else "the process that mounts it has died"
     raise CockerError("mount the root of", record.spec.name, reason)
 

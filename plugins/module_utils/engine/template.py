@@ -35,7 +35,7 @@ def ensure(host: Host, wish: TemplateWish) -> Outcome:
     with host.locked("container", wish.container):
         found = observe.container(host, wish.container)
         with rootview.opened(host, found) as root:
-            template = _read(root.fd, wish.template, target)
+            template = _read(root, wish.template, target)
         done = substitution.substitute(template.content, mapping)
         unreplaced = [word.decode("utf-8", "replace") for word in done.unreplaced]
         if wish.strict and unreplaced:
@@ -55,7 +55,7 @@ def _mapping(path: str) -> t.Mapping[bytes, bytes]:
         raise NotFound("read mapping", path, error.strerror or "") from error
 
 
-def _read(root: int, path: str, instance: str) -> _Template:
+def _read(root: rootview.Root, path: str, instance: str) -> _Template:
     with copy.anchored(root, path, follow=True) as place:
         facts = placing.look(place)
         if facts is None:

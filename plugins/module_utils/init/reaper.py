@@ -11,7 +11,7 @@ import os
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import confine, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import confine, process, seccomp, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, streams, sync
@@ -82,11 +82,13 @@ def run(plan: child.Plan, limits: Confinement, links: child.Links) -> t.NoReturn
         confine.block(limits.blocked)
         streams.set_name(_NAME)
         child.enter(plan, links)
-        _build(plan, links.report)
+        _build(plan, links)
         gate, opener = os.pipe()
         main = os.fork() if plan.bundle.process.args else 0
         if plan.bundle.process.args and main == 0:
-            _run_command(plan, report=links.report, gate=gate, opener=opener)
+            _run_command(plan, links, gate=gate, opener=opener)
+        if links.user >= 0:
+            userns.join(links.user)
         _confine(limits)
         command.die_with_parent(links.report)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
@@ -110,27 +112,27 @@ def _confine(limits: Confinement) -> None:
     process.set_dumpable(dumpable=False)
 
 
-def _build(plan: child.Plan, report: int) -> None:
+def _build(plan: child.Plan, links: child.Links) -> None:
     helper = os.fork()
     if helper == 0:
         try:
-            child.build(plan)
+            child.build(plan, links.user)
         except BaseException as error:
-            sync.send(report, sync.describe("start", error))
+            sync.send(links.report, sync.describe("start", error))
             os._exit(1)
         os._exit(0)
     if os.waitpid(helper, 0)[1]:
         os._exit(1)
 
 
-def _run_command(plan: child.Plan, *, report: int, gate: int, opener: int) -> t.NoReturn:
+def _run_command(plan: child.Plan, links: child.Links, *, gate: int, opener: int) -> t.NoReturn:
     try:
         os.close(opener)
         os.setsid()
         os.read(gate, 1)        # until PID 1 is confined, or gone
-        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=report)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report, user_space=links.user)
     except BaseException as error:  # a copy of PID 1 must not go on as a second one
-        sync.send(report, sync.describe("start", error))
+        sync.send(links.report, sync.describe("start", error))
         os._exit(1)
     os._exit(1)
 

@@ -51,8 +51,10 @@ class Run(t.NamedTuple):
 
 def open_links(order: Order) -> child.Links:
     unified = order.cgroup.open_unified()
+    user, networks = child.open_user(order.bundle)
     return child.Links(
-        joins=_open_joins(order.cgroup), spaces=child.open_spaces(order.bundle), unified=-1 if unified is None else unified)
+        joins=_open_joins(order.cgroup), spaces=[*child.open_spaces(order.bundle), *networks],
+        unified=-1 if unified is None else unified, user=user)
 
 
 def _open_joins(cgroup: Cgroup) -> t.List[int]:

@@ -91,14 +91,20 @@ def _restore_place(root: int, working: int) -> None:
     os.fchdir(working)
 
 
-def pin_netns(path: str) -> None:
-    """Makes a network namespace and pins it at the path; the caller's thread stays where it is. Conflict if the path exists."""
+def pin_netns(path: str, *, space: int = -1) -> None:
+    """Makes a network namespace and pins it at the path, or the one that is given; the caller's thread stays where it is.
+
+    Conflict if the path exists.
+    """
     _ensure_pin_directory(os.path.dirname(path))
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
     except FileExistsError as error:
         raise Conflict("pin network namespace", path, "the file exists") from error
     try:
+        if space >= 0:
+            mounts.bind(space, path)
+            return
         home = os.open(_OF_THREAD + "net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             unshare(CLONE_NEWNET)

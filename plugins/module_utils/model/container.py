@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, mounts, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, idmap, mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import plain
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK
@@ -122,6 +122,9 @@ class ContainerSpec:
     ipc_mode: t.Optional[str] = None
     uts: t.Optional[str] = None
     cgroupns_mode: t.Optional[str] = None
+    userns_mode: t.Optional[str] = None
+    uidmap: t.Optional[idmap.Extents] = None
+    gidmap: t.Optional[idmap.Extents] = None
     shm_size: t.Optional[int] = None
     read_only: t.Optional[bool] = None
     sysctls: t.Optional[t.Mapping[str, str]] = None

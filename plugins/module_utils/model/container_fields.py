@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, idmap, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     Attachment,
@@ -33,6 +33,10 @@ def _each(kind: t.Callable[..., t.Any]) -> t.Callable[[t.Any], t.Any]:
 
 def _attachment(aliases: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> Attachment:
     return Attachment(aliases=None if aliases is None else tuple(aliases), **said)
+
+
+def _extents(value: t.Any) -> idmap.Extents:
+    return tuple(idmap.Extent(**said) for said in value)
 
 
 def _mount(flags: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> mounts.Mount:
@@ -90,6 +94,9 @@ FIELDS = (
     Field("ipc_mode", RESTART, str),
     Field("uts", RESTART, str),
     Field("cgroupns_mode", RESTART, str),
+    Field("userns_mode", RESTART, str),
+    Field("uidmap", RESTART, _extents),
+    Field("gidmap", RESTART, _extents),
     Field("shm_size", RESTART, int),
     Field("read_only", RESTART, bool),
     Field("sysctls", RESTART, _dict),

@@ -19,10 +19,11 @@ PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 # What may be said of every mount -> what it says the opposite of; the second of a pair holds where nothing is said.
 _FLAGS = {"noexec": "exec", "nosuid": "suid", "nodev": "dev"}
 _USUAL = frozenset(_FLAGS.values())
+MAPPED = "idmap"        # whatever belongs to a user of the host belongs to the container's user of this number
 _USUAL_OF_TMPFS = {"exec", "nosuid", "nodev"}
 _NUMBERS = ("uid", "gid", "nr_inodes")   # tmpfs(5)
 
-_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z, %s, and a propagation (%s)" % (
+_ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z, idmap, %s, and a propagation (%s)" % (
     ", ".join([*_FLAGS, *_FLAGS.values()]), ", ".join(PROPAGATION))
 _TMPFS_ACCEPTED = "size=SIZE, mode=OCTAL, uid=N, gid=N, nr_inodes=N, ro, rw, %s" % ", ".join([*_FLAGS, *_FLAGS.values()])
 _OURS = ("/proc", "/sys", "/dev")
@@ -135,11 +136,13 @@ def _parse_volume(value: str, option: str) -> Mount:
             more["recursive"] = word == "rbind"
         elif word == "nocopy":
             more["copy"] = False
-        elif word in _FLAGS or word in _USUAL:
+        elif word in _FLAGS or word in _USUAL or word == MAPPED:
             more["flags"] = (*more.get("flags", ()), word)
         elif word not in ("", "z", "Z"):  # SELinux relabelling: nothing to do where no label is set
             raise Invalid(option, "%r in %r is not known; accepted is %s" % (word, value, _ACCEPTED))
     more["flags"] = _flags(more.get("flags", ()), value, option)
+    if more["flags"] and MAPPED in more["flags"] and not source.startswith("/"):
+        raise Invalid(option, "%r: idmap is for a path of the host; volumes are mapped in any case" % value)
     if source.startswith("/"):
         return Mount(BIND, _clean(source, option), target, read_only=read_only, propagation=propagation, **more)
     if source.startswith((".", "~")):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import settings
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 
 Words = t.Tuple[str, ...]
 Object = t.Mapping[str, t.Any]
 
-NAMESPACES = ("pid", "network", "mount", "ipc", "uts", "cgroup")
+NAMESPACES = ("pid", "network", "mount", "ipc", "uts", "cgroup", "user")
 PROPAGATION = ("private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable")
 RLIMITS = (
     "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO",
@@ -33,7 +33,7 @@ class Mount(t.NamedTuple):
 
 
 class Namespace(t.NamedTuple):
-    """`path` is empty for a new one."""
+    """`path` is empty for a new one; of kind user it may be a network namespace, to whose owner the container then belongs."""
 
     kind: str
     path: str = ""
@@ -70,7 +70,7 @@ class Capabilities(t.NamedTuple):
 class Process(t.NamedTuple):
     """`user` is `name|uid[:group|gid]`, looked up in the image at each start; where it is empty, the numbers hold.
 
-    `group_names` are names or numbers of groups besides, looked up in the same way.
+    `group_names` are names or numbers of groups besides, looked up in the same way. `maps` are those of its user namespace.
     """
 
     args: Words
@@ -86,6 +86,7 @@ class Process(t.NamedTuple):
     no_new_privileges: bool = False
     oom_score_adj: t.Optional[int] = None
     group_names: Words = ()
+    maps: t.Optional[idmap.Maps] = None
 
 
 class Bundle(t.NamedTuple):
@@ -197,6 +198,7 @@ def parse(config: t.Any) -> Bundle:
     mounts = tuple(_mount(item) for item in top.objects("mounts"))
     hostname, domainname = top.text("hostname"), top.text("domainname")
     linux = top.object("linux")
+    process = process._replace(maps=_maps(linux))
     bundle = Bundle(
         root=path, read_only=read_only, process=process, mounts=mounts, hostname=hostname, domainname=domainname,
         namespaces=_namespaces(linux), devices=tuple(_device(item) for item in linux.objects("devices")),
@@ -209,7 +211,25 @@ def parse(config: t.Any) -> Bundle:
     top.finish()
     if (hostname or domainname) and bundle.namespace("uts") is None:
         raise Invalid("hostname", "it needs a uts namespace of its own")
+    if (bundle.namespace("user") is None) != (process.maps is None):
+        raise Invalid("linux.uidMappings", "maps go with a namespace of kind user, and it with maps")
     return bundle
+
+
+def _maps(linux: _Object) -> t.Optional[idmap.Maps]:
+    uids, gids = (tuple(_extent(item) for item in linux.objects(key)) for key in ("uidMappings", "gidMappings"))
+    if not uids and not gids:
+        return None
+    if idmap.outside(uids, 0) is None or idmap.outside(gids, 0) is None:
+        raise Unsupported("config.json", "linux.uidMappings", "a container without its own user and group 0 is not supported")
+    return idmap.Maps(uids, gids)
+
+
+def _extent(value: _Object) -> idmap.Extent:
+    found = [value.number(key, high=idmap.HIGHEST) for key in ("containerID", "hostID")]
+    size = value.number("size", low=1, high=idmap.HIGHEST)
+    value.finish()
+    return idmap.Extent(found[0], found[1], size)
 
 
 def _process(value: _Object, *, user: str, init: bool) -> Process:

@@ -10,7 +10,8 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, netlink, poll, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, netlink, poll, sysctl, userns
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     CleanupError,
     CockerError,
@@ -35,12 +36,15 @@ def is_pinned(netns: str) -> bool:
         return False
 
 
-def prepare(netns: str) -> bool:
-    """The namespace is pinned and its lo is up, nothing else (network_mode none and custom). Whether it had to be made."""
+def prepare(netns: str, maps: t.Optional[idmap.Maps] = None) -> bool:
+    """The namespace is pinned and its lo is up, nothing else (network_mode none and custom). Whether it had to be made.
+
+    With `maps` it belongs to a user namespace of its own.
+    """
     if is_pinned(netns):
         return False
     namespaces.unpin(netns)
-    namespaces.pin_netns(netns)
+    _pin(netns, maps)
     try:
         with _inside(netns) as connection:
             connection.run([netlink.set_up("lo")])
@@ -48,6 +52,18 @@ def prepare(netns: str) -> bool:
         namespaces.unpin(netns)
         raise
     return True
+
+
+def _pin(netns: str, maps: t.Optional[idmap.Maps]) -> None:
+    if maps is None:
+        namespaces.pin_netns(netns)
+        return
+    user, space = userns.make(idmap.text(maps.uids), idmap.text(maps.gids), network=True)
+    try:
+        namespaces.pin_netns(netns, space=space)
+    finally:
+        os.close(user)
+        os.close(space)
 
 
 def attach(netns: str, endpoints: t.Sequence[Endpoint]) -> None:

@@ -10,9 +10,9 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process, seccomp, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process, seccomp, sysctl, userns
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
@@ -38,25 +38,29 @@ class Plan(t.NamedTuple):
 
 
 class Links(t.NamedTuple):
-    """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report."""
+    """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report.
+
+    `user` is the user namespace that is entered in the end.
+    """
 
     joins: t.Sequence[int]
     spaces: t.Sequence[t.Tuple[int, int]]
     unified: int = -1
+    user: int = -1
     stdio: t.Tuple[int, int, int] = (0, 1, 2)
     report: int = -1
 
     def held(self) -> t.List[int]:
         """Those that nobody needs any more when the child has them."""
-        return [*self.joins, *[fd for fd, _flag in self.spaces], *([self.unified] if self.unified >= 0 else [])]
+        return [*self.joins, *[fd for fd, _flag in self.spaces], *[fd for fd in (self.unified, self.user) if fd >= 0]]
 
 
 def run(plan: Plan, links: Links) -> t.NoReturn:
     """PID 1 is the command itself."""
     try:
         enter(plan, links)
-        build(plan)
-        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report)
+        build(plan, links.user)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report, user_space=links.user)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
         sync.send(links.report, sync.describe("start", error))
         os._exit(1)
@@ -64,10 +68,11 @@ def run(plan: Plan, links: Links) -> t.NoReturn:
 
 
 def new_spaces(bundle: oci.Bundle) -> int:
-    """Pure: flags for unshare(2); the pid namespace comes with the fork."""
+    """Pure: flags for unshare(2); the pid namespace comes with the fork, a network that belongs to a user namespace with that."""
+    others = ("pid", "user") if bundle.process.maps is None else ("pid", "user", "network")
     flags = 0
     for namespace in bundle.namespaces:
-        if not namespace.path and namespace.kind != "pid":
+        if not namespace.path and namespace.kind not in others:
             flags |= namespaces.KINDS[namespace.kind].flag
     return flags
 
@@ -76,14 +81,35 @@ def open_spaces(bundle: oci.Bundle) -> t.List[t.Tuple[int, int]]:
     """The namespaces that are joined, with their flags. NotFound for one that is not there."""
     found = []
     for namespace in bundle.namespaces:
-        if namespace.path:
-            try:
-                fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                reason = os.strerror(error.errno or errno.EIO)
-                raise NotFound("%s namespace" % namespace.kind, namespace.path, reason) from error
-            found.append((fd, namespaces.KINDS[namespace.kind].flag))
+        if namespace.path and namespace.kind != "user":
+            found.append((_opened(namespace), namespaces.KINDS[namespace.kind].flag))
     return found
+
+
+def _opened(namespace: oci.Namespace) -> int:
+    try:
+        return os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise NotFound("%s namespace" % namespace.kind, namespace.path, reason) from error
+
+
+def open_user(bundle: oci.Bundle) -> t.Tuple[int, t.List[t.Tuple[int, int]]]:
+    """The user namespace (-1 for none), and the new network namespace that belongs to it, to be joined as the others are.
+
+    Not between fork and exec: it forks. Raises NotFound, KernelError.
+    """
+    maps, space, network = bundle.process.maps, bundle.namespace("user"), bundle.namespace("network")
+    if maps is None or space is None:
+        return -1, []
+    if space.path:
+        fd = _opened(space)
+        try:
+            return userns.owner_of(fd), []
+        finally:
+            os.close(fd)
+    user, net = userns.make(idmap.text(maps.uids), idmap.text(maps.gids), network=network is not None and not network.path)
+    return user, [(net, consts.CLONE_NEWNET)] if net >= 0 else []
 
 
 def enter(plan: Plan, links: Links) -> None:
@@ -99,16 +125,22 @@ def enter(plan: Plan, links: Links) -> None:
     call(libc.unshare, plan.new_spaces, op="unshare")
 
 
-def build(plan: Plan) -> None:
-    """The tree, complete, and the root moved to it: for every process that is in this mount namespace."""
+def build(plan: Plan, user: int = -1) -> None:
+    """The tree, complete, and the root moved to it: for every process that is in this mount namespace.
+
+    With a user namespace all that is made is its root's, and it is made with the privileges of the host.
+    """
     bundle = plan.bundle
     os.umask(0)
-    if plan.new_spaces & consts.CLONE_NEWNET:
+    if bundle.process.maps is not None:
+        userns.make_files_as(*bundle.process.maps.root)
+    network = bundle.namespace("network")
+    if network is not None and not network.path:
         loopback.bring_up()
-    held = rootfs.hold_sources(plan.mounts)
-    root = rootfs.mount_root(bundle, plan.folder)
+    held = rootfs.hold_sources(plan.mounts, user)
+    root = rootfs.mount_root(bundle, plan.folder, user)
     _place_all(root, held, plan.view)
-    devices.create(root, bundle.devices)
+    devices.create(root, bundle.devices, maps=bundle.process.maps)
     rootfs.ensure_working_directory(root, bundle.process.cwd)
     for name, value in sorted(bundle.sysctl.items()):
         sysctl.write(name, value)

@@ -12,9 +12,9 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, rootpath, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, rootpath, seccomp, userns
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, KernelError
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, streams, sync, users
 
 _CODECS = ("ascii", "latin-1", "utf-8")
@@ -30,18 +30,29 @@ def forget_host() -> None:
     sys.path_importer_cache.clear()
 
 
-def execute(wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared], report: int) -> None:
+def execute(wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared], report: int, user_space: int = -1) -> None:
     """Gives up what is to be given up and becomes the command. Returns only by an exception."""
+    if (wanted.maps is None) != (user_space < 0):
+        raise Damaged("start", "user namespace", "it is not at hand")
     root = rootpath.open_root("/")
     user = users.find(root, wanted)
     _enter_directory(root, wanted.cwd)
     os.close(root)
-    streams.give_to(user.uid)
+    streams.give_to(user.uid if wanted.maps is None else idmap.outside(wanted.maps.uids, user.uid) or 0)
     credentials.set_limits(wanted.rlimits)
+    if user_space >= 0:
+        _refuse_unmapped(user, t.cast(idmap.Maps, wanted.maps))
+        userns.join(user_space)
     credentials.assume(user, wanted, syscalls=syscalls)
     die_with_parent(report)
     os.umask(0o022 if wanted.umask is None else wanted.umask)
     exec_command(wanted.args, environment(wanted, user))
+
+
+def _refuse_unmapped(user: users.User, maps: idmap.Maps) -> None:
+    for number, extents in ((user.uid, maps.uids), *((gid, maps.gids) for gid in (user.gid, *user.groups))):
+        if idmap.outside(extents, number) is None:
+            raise Invalid("user", "%d is not among the ids of the container's user namespace" % number)
 
 
 def _enter_directory(root: int, path: str) -> None:

@@ -8,7 +8,7 @@ import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults
 
@@ -45,8 +45,8 @@ def _bind_node(root: int, path: str, number: int, *, inside: str = "") -> None:
         os.close(source)
 
 
-def create(root_fd: int, wanted: t.Sequence[oci.Device]) -> None:
-    """The config's own devices, wherever they are to be."""
+def create(root_fd: int, wanted: t.Sequence[oci.Device], *, maps: t.Optional[idmap.Maps] = None) -> None:
+    """The config's own devices, wherever they are to be. With maps their owners are those of the container."""
     for device in wanted:
         kind, number = _KINDS[device.kind], os.makedev(device.major, device.minor)
         try:
@@ -58,9 +58,16 @@ def create(root_fd: int, wanted: t.Sequence[oci.Device]) -> None:
             continue
         fd = rootpath.open_in(root_fd, device.path, os.O_PATH | os.O_NOFOLLOW)
         try:
-            os.chown(mounts.path_of(fd), device.uid, device.gid)
+            os.chown(mounts.path_of(fd), *_owner(device, maps))
         finally:
             os.close(fd)
+
+
+def _owner(device: oci.Device, maps: t.Optional[idmap.Maps]) -> t.Tuple[int, int]:
+    if maps is None:
+        return device.uid, device.gid
+    uid, gid = idmap.outside(maps.uids, device.uid), idmap.outside(maps.gids, device.gid)
+    return maps.root[0] if uid is None else uid, maps.root[1] if gid is None else gid
 
 
 def _check_same(root_fd: int, path: str, kind: int, number: int) -> None:

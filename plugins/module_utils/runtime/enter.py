@@ -13,7 +13,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, namespaces, process, seccomp, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import lent, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     CockerError,
@@ -248,11 +248,13 @@ def _become(
         for kind in _ORDER:
             if kind in target.spaces:
                 namespaces.setns(target.spaces[kind], kind)
+        if wanted.maps is not None:
+            userns.make_files_as(*wanted.maps.root)
         if held >= 0:
             step = "tools"
             tools.show(held)
         step = "process"
-        command.execute(wanted, syscalls=syscalls, report=report)
+        command.execute(wanted, syscalls=syscalls, report=report, user_space=target.spaces.get("user", -1))
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         sync.send(report, sync.describe(step, error))
         os._exit(1)

@@ -9,7 +9,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 
 class Options(t.NamedTuple):
-    """`set_` and `clear` are MOUNT_ATTR_* of the mount alone, `*_below` of all that comes with it; `data` is the file system's."""
+    """`set_` and `clear` are MOUNT_ATTR_* of the mount alone, `*_below` of all that comes with it; `data` is the file system's.
+
+    `mapped`: its files belong to the container's users as they would on the host.
+    """
 
     flags: int = 0
     set_: int = 0
@@ -20,6 +23,7 @@ class Options(t.NamedTuple):
     recursive: bool = False
     bind: bool = False
     data: t.Tuple[str, ...] = ()
+    mapped: bool = False
 
 
 class _Flag(t.NamedTuple):
@@ -56,7 +60,7 @@ PROPAGATION = {
     "shared": c.MS_SHARED, "rshared": c.MS_SHARED | c.MS_REC,
     "unbindable": c.MS_UNBINDABLE, "runbindable": c.MS_UNBINDABLE | c.MS_REC,
 }
-_NOT_YET = ("idmap", "ridmap", "tmpcopyup")
+_NOT_YET = ("ridmap", "tmpcopyup")
 
 
 def words() -> t.List[str]:
@@ -86,6 +90,8 @@ def _add(found: Options, word: str, option: str) -> Options:
         return found._replace(propagation=PROPAGATION[word])
     if word in ("bind", "rbind"):
         return found._replace(bind=True, recursive=word == "rbind")
+    if word == "idmap":
+        return found._replace(mapped=True)
     if word in _NOT_YET:
         raise Unsupported("config.json", option, "the mount option %s is not supported" % word)
     return found if word in ("defaults", "") else found._replace(data=found.data + (word,))

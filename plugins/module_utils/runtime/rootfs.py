@@ -11,8 +11,8 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, namespaces, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, namespaces, rootpath, userns
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, mount_options
 
@@ -48,13 +48,33 @@ def prepare(bundle: oci.Bundle) -> t.List[Placed]:
         if options.bind and not mount.source.startswith("/"):
             raise Invalid("mounts[%d]" % place, "the source %r is not an absolute path" % mount.source)
         if path != "/":
-            found.append(Placed(mount, options))
+            found.append(Placed(mount, _of_container(mount, options, bundle.process.maps, place)))
     return found
 
 
-def hold_sources(placed: t.Sequence[Placed]) -> t.List[Placed]:
+def _of_container(mount: oci.Mount, options: mount_options.Options, maps: t.Optional[idmap.Maps], place: int) -> mount_options.Options:
+    """The owners that a file system is told are the host's, and meant are the container's."""
+    if maps is None or options.bind:
+        return options
+    data = []
+    for word in options.data:
+        key, _equals, value = word.partition("=")
+        if key in ("uid", "gid") and value.isdigit():
+            number = idmap.outside(maps.uids if key == "uid" else maps.gids, int(value))
+            if number is None and mount.type == "tmpfs":
+                raise Invalid("mounts[%d]" % place, "%s: the container has no such id" % word)
+            word = "" if number is None else "%s=%d" % (key, number)
+        data.append(word)
+    return options._replace(data=tuple(word for word in data if word))
+
+
+def hold_sources(placed: t.Sequence[Placed], user: int = -1) -> t.List[Placed]:
     """Clones what is bound, while the propagation of the host's mounts is still in force. NotFound for a missing source."""
-    return [_held(item) if item.options.bind else item for item in placed]
+    held = [_held(item) if item.options.bind else item for item in placed]
+    for item in held:
+        if item.options.mapped and user >= 0 and item.tree >= 0:
+            userns.show_mapped(item.tree, user)
+    return held
 
 
 def _held(item: Placed) -> Placed:
@@ -89,8 +109,8 @@ def _foreign_tree(pid: str, path: str) -> int:
         os.close(space)
 
 
-def mount_root(bundle: oci.Bundle, folder: str) -> int:
-    """The root in its place, private; returns its descriptor."""
+def mount_root(bundle: oci.Bundle, folder: str, user: int = -1) -> int:
+    """The root in its place, private; returns its descriptor. The files of its layers belong to the users of the namespace `user`."""
     propagation = mount_options.PROPAGATION[bundle.propagation]
     outer = consts.MS_SLAVE if propagation & consts.MS_SLAVE else consts.MS_PRIVATE
     mounts.set_propagation("/", outer, recursive=True)
@@ -99,14 +119,14 @@ def mount_root(bundle: oci.Bundle, folder: str) -> int:
     if overlay is None:
         mounts.bind(path, path, recursive=True)
     elif overlay.type == "overlay":
-        _mount_overlay(path, overlay)
+        _mount_overlay(path, overlay, folder, user)
     else:
         raise Invalid("mounts", "the mount on / is not an overlay")
     mounts.set_propagation(path, consts.MS_PRIVATE)
     return rootpath.open_root(path)
 
 
-def _mount_overlay(path: str, mount: oci.Mount) -> None:
+def _mount_overlay(path: str, mount: oci.Mount, folder: str, user: int) -> None:
     lower: t.List[str] = []
     single: t.Dict[str, str] = {}
     others = []
@@ -118,6 +138,9 @@ def _mount_overlay(path: str, mount: oci.Mount) -> None:
             single[key] = value
         elif word not in ("rw", "relatime"):
             others.append(word)
+    if user >= 0:       # Linux 5.19; overlayfs wants the upper and the work directory on one mount
+        for layer in [*lower, folder]:
+            userns.cover_mapped(layer, user)
     mounts.overlay(path, lower=lower, upper=single.get("upperdir"), work=single.get("workdir"), options=others)
 
 

@@ -10,7 +10,7 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps
-from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, logdriver, oci, restarts, settings
+from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, idmap, logdriver, oci, restarts, settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, seccomp_profile, sysctls
 
@@ -69,6 +69,7 @@ class RuntimeWish:
 
     `network` is the path of a network namespace, HOST, or None for one of its own with only loopback.
     `shared` maps other kinds of namespaces to HOST or a path; `device_rules` are OCI's, on top of the usual ones and those of `devices`.
+    `maps` are those of a user namespace of its own, or of the one that the network namespace at `user_space` belongs to.
     `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
     """
 
@@ -110,6 +111,8 @@ class RuntimeWish:
     log_fields: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     restart: str = restarts.NO
     health: t.Optional[healthcheck.Check] = None
+    maps: t.Optional[idmap.Maps] = None
+    user_space: str = ""
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -254,6 +257,10 @@ def _linux(wish: RuntimeWish, names: t.Sequence[str], kinds: t.Sequence[str]) ->
         "maskedPaths": list(_paths(wish.masked_paths, defaults.MASKED_PATHS, wish)),
         "readonlyPaths": list(_paths(wish.readonly_paths, defaults.READONLY_PATHS, wish)),
     }
+    if wish.maps is not None:
+        spaces.append({"type": "user", "path": wish.user_space} if wish.user_space else {"type": "user"})
+        for key, extents in (("uidMappings", wish.maps.uids), ("gidMappings", wish.maps.gids)):
+            linux[key] = [dict(zip(("containerID", "hostID", "size"), extent)) for extent in extents]
     if wish.devices:
         linux["devices"] = [_device(device) for device in wish.devices]
     if wish.sysctls:

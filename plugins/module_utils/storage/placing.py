@@ -15,8 +15,8 @@ import stat
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fs, libc, mounts, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.model import filetree
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model import filetree, idmap
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, Invalid, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.storage import treecopy
 
 LARGEST_TREE = 1_000_000    # entries
@@ -29,10 +29,11 @@ _KINDS = {stat.S_IFREG: filetree.FILE, stat.S_IFDIR: filetree.DIRECTORY, stat.S_
 
 
 class Place(t.NamedTuple):
-    """`name` is one component, or "." for the directory itself."""
+    """`name` is one component, or "." for the directory itself. `maps` are those of the container whose ids are meant."""
 
     dir_fd: int
     name: str
+    maps: t.Optional[idmap.Maps] = None
 
     def at(self, path: str) -> str:
         return self.name + "/" + path if path else self.name
@@ -58,16 +59,35 @@ def look(place: Place, path: str = "") -> t.Optional[filetree.Entry]:
             return None
         raise
     try:
-        return _entry(fd, path)
+        return _entry(fd, path, place.maps)
     finally:
         os.close(fd)
 
 
-def _entry(fd: int, path: str) -> filetree.Entry:
+def _entry(fd: int, path: str, maps: t.Optional[idmap.Maps]) -> filetree.Entry:
     facts = os.fstat(fd)
+    uid, gid = _owner(facts, maps)
     kind = _KINDS.get(stat.S_IFMT(facts.st_mode), filetree.OTHER)
     target = os.readlink("", dir_fd=fd) if kind == filetree.LINK else ""
-    return filetree.Entry(path, kind, stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, facts.st_size, target)
+    return filetree.Entry(path, kind, stat.S_IMODE(facts.st_mode), uid, gid, facts.st_size, target)
+
+
+def _owner(facts: os.stat_result, maps: t.Optional[idmap.Maps]) -> t.Tuple[int, int]:
+    """As the container sees it; what belongs to nobody there keeps the host's number."""
+    if maps is None:
+        return facts.st_uid, facts.st_gid
+    uid, gid = idmap.inside(maps.uids, facts.st_uid), idmap.inside(maps.gids, facts.st_gid)
+    return facts.st_uid if uid is None else uid, facts.st_gid if gid is None else gid
+
+
+def _give(path: str, uid: int, gid: int, maps: t.Optional[idmap.Maps]) -> None:
+    """-1 leaves it. Raises Invalid for an id that the container does not have."""
+    if maps is not None:
+        told = [number if number < 0 else idmap.outside(of, number) for number, of in ((uid, maps.uids), (gid, maps.gids))]
+        if None in told:
+            raise Invalid("owner", "%d:%d is not among the ids of the container's user namespace" % (uid, gid))
+        uid, gid = t.cast(t.List[int], told)
+    os.chown(path, uid, gid)
 
 
 def scan(place: Place) -> t.Tuple[t.List[filetree.Entry], t.List[str]]:
@@ -274,9 +294,10 @@ class Placing:
         facts = os.fstat(fd)
         if stat.S_ISLNK(facts.st_mode):
             return
-        uid, gid = (-1 if wanted in (None, found) else wanted for wanted, found in ((want.uid, facts.st_uid), (want.gid, facts.st_gid)))
+        there = _owner(facts, self._place.maps)
+        uid, gid = (-1 if wanted is None or wanted == found else wanted for wanted, found in zip((want.uid, want.gid), there))
         if (uid, gid) != (-1, -1):
-            os.chown(path, t.cast(int, uid), t.cast(int, gid))
+            _give(path, uid, gid, self._place.maps)
         if want.mode is not None and want.mode != stat.S_IMODE(os.fstat(fd).st_mode):
             os.chmod(path, want.mode)
 

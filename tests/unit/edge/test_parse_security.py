@@ -111,3 +111,25 @@ def test_a_bad_value_is_refused_and_the_option_is_named(security: Security, opti
     with pytest.raises(Invalid) as caught:
         security(**given)
     assert caught.value.subject == option
+
+
+@pytest.mark.parametrize("said,found", [
+    ({}, (None, None, None)),
+    ({"userns_mode": ""}, ("host", None, None)),
+    ({"userns_mode": "auto"}, ("auto", None, None)),
+    ({"uidmap": ["0:5:6"]}, (None, ((0, 5, 6),), ((0, 5, 6),))),
+    ({"gidmap": ["0:5:6"]}, (None, ((0, 5, 6),), ((0, 5, 6),))),
+    ({"uidmap": ["0:5:6"], "gidmap": ["0:7:8"]}, (None, ((0, 5, 6),), ((0, 7, 8),))),
+])
+def test_users_of_its_own(filled: t.Any, said: t.Dict[str, t.Any], found: t.Any) -> None:
+    spec = parse_security.security(filled(args_container.SECURITY | {"network_mode": {}}, said))
+    assert (spec["userns_mode"], spec["uidmap"], spec["gidmap"]) == found
+
+
+@pytest.mark.parametrize("said,option", [
+    ({"userns_mode": "keep-id"}, "userns_mode"), ({"userns_mode": "auto", "uidmap": ["0:5:6"]}, "uidmap"), ({"gidmap": ["0"]}, "gidmap"),
+])
+def test_no_users_of_its_own(filled: t.Any, said: t.Dict[str, t.Any], option: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_security.security(filled(args_container.SECURITY | {"network_mode": {}}, said))
+    assert caught.value.subject == option

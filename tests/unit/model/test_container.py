@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import changes, container, container_fields
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes, container, container_fields, idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     Attachment,
     ContainerRecord,
@@ -39,6 +39,9 @@ VALUES: t.Dict[str, t.Any] = {
     "ipc_mode": "container:other",
     "uts": "host",
     "cgroupns_mode": "private",
+    "userns_mode": "auto",
+    "uidmap": (idmap.Extent(0, 100000, 1000), idmap.Extent(1000, 200000, 1)),
+    "gidmap": (idmap.Extent(0, 100000, 65536),),
     "shm_size": 1 << 20,
     "working_dir": "/srv",
     "hostname": "web",

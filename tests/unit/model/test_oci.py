@@ -64,7 +64,7 @@ def test_everything_is_read() -> None:
     ("process/scheduler", {"policy": "SCHED_FIFO"}, "process.scheduler"),
     ("unknownField", 1, "unknownField"),
     ("ociVersion", "2.0.0", "ociVersion"),
-    ("linux/namespaces", [{"type": "pid"}, {"type": "mount"}, {"type": "user"}], "linux.namespaces[2].type"),
+    ("linux/namespaces", [{"type": "pid"}, {"type": "mount"}, {"type": "time"}], "linux.namespaces[2].type"),
     ("linux/namespaces", [{"type": "mount"}], "linux.namespaces"),
     ("linux/namespaces", [{"type": "pid", "path": "/proc/1/ns/pid"}, {"type": "mount"}], "linux.namespaces[0].path"),
     ("annotations", {"cocker.hook": "x"}, "annotations[cocker.hook]"),
@@ -76,7 +76,7 @@ def test_what_is_not_honoured_is_refused_by_name(path: str, value: t.Any, named:
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["linux/intelRdt", "linux/uidMappings", "hooks", "process/apparmorProfile", "process/terminal"])
+@pytest.mark.parametrize("path", ["linux/intelRdt", "linux/timeOffsets", "hooks", "process/apparmorProfile", "process/terminal"])
 @pytest.mark.parametrize("value", [None, {}, [], "", False])
 def test_an_empty_field_says_nothing(path: str, value: t.Any) -> None:
     if path != "process/terminal" or value in (None, False) and value != "":
@@ -115,4 +115,24 @@ def test_only_our_own_pid_1_needs_no_command() -> None:
     config = changed("process/args", [])
     config["annotations"] = {}
     with pytest.raises(Invalid):
+        oci.parse(config)
+
+
+MAPS = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+
+
+def test_maps_of_a_user_namespace() -> None:
+    config = changed("linux/uidMappings", MAPS)
+    config["linux"]["gidMappings"] = MAPS
+    config["linux"]["namespaces"].append({"type": "user"})
+    maps = oci.parse(config).process.maps
+    assert maps is not None and maps.root == (100000, 100000)
+
+
+@pytest.mark.parametrize("uids,gids,user", [(MAPS, MAPS, False), ([], [], True), (MAPS, [], True), ([{**MAPS[0], "containerID": 1}], MAPS, True)])
+def test_maps_and_the_namespace_go_together(uids: t.Any, gids: t.Any, user: bool) -> None:
+    config = changed("linux/uidMappings", uids)
+    config["linux"]["gidMappings"] = gids
+    config["linux"]["namespaces"] += [{"type": "user"}] if user else []
+    with pytest.raises((Invalid, Unsupported)):
         oci.parse(config)

@@ -47,7 +47,7 @@ def test_recursive_options_are_of_all_below() -> None:
     assert found.set_below == consts.MOUNT_ATTR_RDONLY | consts.MOUNT_ATTR_NOSUID
 
 
-@pytest.mark.parametrize(("words", "kind"), [(["bind", "size=1"], Invalid), (["idmap"], Unsupported), (["tmpcopyup"], Unsupported)])
+@pytest.mark.parametrize(("words", "kind"), [(["bind", "size=1"], Invalid), (["ridmap"], Unsupported), (["tmpcopyup"], Unsupported)])
 def test_mount_options_that_mean_nothing(words: t.List[str], kind: t.Type[CockerError]) -> None:
     with pytest.raises(kind):
         mount_options.parse(words)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""userns_mode, uidmap and gidmap: which users of the host a container's are, and what a host must have for it.
+
+Not here: how a map is used (kernel/userns.py, runtime/child.py).
+"""
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, mounts as wanted
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, KernelError, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.storage import idranges
+
+OPTION = "userns_mode"
+OLDEST = (5, 19)        # overlayfs on layers whose owners are mapped
+
+
+def of(host: Host, spec: ContainerSpec) -> t.Optional[idmap.Maps]:
+    """None: the host's own users. A range that is still to be chosen is the first one. Changes nothing."""
+    if spec.uidmap is not None and spec.gidmap is not None:
+        return idmap.Maps(spec.uidmap, spec.gidmap)
+    if spec.userns_mode != idmap.AUTO:
+        return None
+    first = idranges.find(host.layout, spec.name)
+    return idmap.whole(first if first is not None else idranges.FIRST)
+
+
+def is_wanted(spec: ContainerSpec) -> bool:
+    return spec.uidmap is not None or spec.userns_mode == idmap.AUTO
+
+
+def take(host: Host, spec: ContainerSpec) -> None:
+    """Before a start: the container has a range from now on, if it is to have one. Raises Conflict."""
+    if spec.userns_mode == idmap.AUTO:
+        with host.locked("firewall", "ids"):
+            idranges.take(host.layout, spec.name)
+
+
+def check(host: Host, spec: ContainerSpec) -> None:
+    """Before the first effect. Raises Invalid, Conflict, Unsupported."""
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import userns  # not for a no-op
+
+    maps = of(host, spec)
+    if maps is None:
+        mapped = [mount.target for mount in spec.mounts or () if wanted.MAPPED in (mount.flags or ())]
+        if mapped:
+            raise Invalid("volumes", "%s: idmap is for a container with a user namespace" % mapped[0], hint="userns_mode: auto")
+        return
+    if spec.privileged:
+        raise Conflict("option", "privileged", "it means the host's own root, and the container has other users (userns_mode)")
+    kernel = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split("-")[0].split(".")[:2])
+    if kernel < OLDEST:
+        raise Unsupported("option", OPTION, "it needs Linux %d.%d, this is %s" % (*OLDEST, os.uname().release))
+    mapped_places = [host.layout.home, *_sources(spec)]
+    user, _network = userns.make(idmap.text(maps.uids), idmap.text(maps.gids))
+    try:
+        for path in filter(os.path.exists, mapped_places):      # what is missing is said elsewhere, or made later
+            _try(path, user)
+    finally:
+        os.close(user)
+
+
+def _sources(spec: ContainerSpec) -> t.List[str]:
+    return [mount.source for mount in spec.mounts or () if mount.kind == wanted.BIND and wanted.MAPPED in (mount.flags or ())]
+
+
+def _try(path: str, user: int) -> None:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts, userns
+
+    tree = mounts.open_tree(path, clone=True)
+    try:
+        userns.show_mapped(tree, user)
+    except KernelError as error:
+        raise Unsupported("option", OPTION, "the file system of %s cannot show other owners" % path) from error
+    finally:
+        os.close(tree)
