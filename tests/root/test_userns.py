@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import copy, images
+from ansible_collections.cocker.engine.plugins.module_utils.engine import copy, images, maintenance
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck import SECOND, Check
@@ -215,3 +215,31 @@ def test_a_commit_has_the_owners_of_the_container(engine):
     for name in ("other", "third"):
         engine.ensure(name, state="absent")
     engine.run(lambda host: images.ensure(host, ImageWish("made", "1", state="absent")))
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_a_connection_writes_as_the_containers_users_and_runs_as_them(engine, state):
+    engine.start(userns_mode="auto")
+    engine.start(userns_mode="auto", state=state)
+    request = {"home": engine.home, "container": "web", "path": "/tmp/put", "user": "web", "offset": 0}
+
+    def put():
+        with maintenance.rooted(request, writable=True) as (root, user):
+            fd = maintenance.open_file(root, "/tmp/put", os.O_WRONLY | os.O_CREAT)
+            os.fchown(fd, user.uid, user.gid)
+
+    def run():
+        script = "id -u; stat -c %u:%g /tmp/put; touch /tmp/ran; cat /proc/self/uid_map"
+        said = {"args": ["/bin/sh", "-c", script], "env": {}, "cwd": "", "tools": "never"}
+        output = os.memfd_create("output")
+        os.dup2(output, 1)
+        code = maintenance.run({**request, **said}, b"")
+        return code, os.pread(output, 4096, 0).decode().split()
+
+    engine.lab.run(put)
+    if state == "stopped":
+        code, output = engine.lab.run(run)
+        assert (code, output) == (0, ["1000", "1000:1000", "0", str(first(engine)), "65536"])
+        engine.start(userns_mode="auto")
+        assert engine.read("web", "stat -c %u:%g /tmp/ran") == "1000:1000"
+    assert engine.read("web", "stat -c %u:%g /tmp/put") == "1000:1000"
