@@ -158,6 +158,10 @@ def run(name: str, arguments: t.Sequence[str], home: str) -> int:
 
     shape, action = COMMANDS[name].load(name)
     parser = _parser(name)
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        from ansible_collections.cocker.engine.plugins.module_utils.cli import examples
+
+        parser.epilog = examples.shown(name)
     shape(parser)
     try:
         said = parser.parse_args(list(arguments))
@@ -169,8 +173,8 @@ def run(name: str, arguments: t.Sequence[str], home: str) -> int:
 def _parser(name: str) -> argparse.ArgumentParser:
     import argparse
 
-    summary = COMMANDS[name].summary + "."
-    return argparse.ArgumentParser(prog="cocker " + name, description=summary, allow_abbrev=False)
+    summary, layout = COMMANDS[name].summary + ".", argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False)
 
 
 def overview() -> int:

@@ -30,7 +30,7 @@ def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help=help)
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="only show what would go")
-    parser.epilog = "Without a kind: %s. Volumes go only by --volumes." % ", ".join(_USUAL)
+    parser.description = "%s\nWithout a kind: %s. Volumes go only by --volumes." % (parser.description, ", ".join(_USUAL))
 
 
 def _prune(context: Context, said: argparse.Namespace) -> int:

@@ -19,8 +19,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerState
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerQuery
 from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes as volume_store
+
+if t.TYPE_CHECKING:     # a look needs none of them
+    from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerQuery
 
 Shown = t.List[t.Dict[str, t.Any]]
 
