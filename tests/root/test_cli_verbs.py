@@ -2,8 +2,11 @@
 """What people look at, change and put away with the `cocker` command, on a real store."""
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
+import tarfile
 
 import pytest
 
@@ -134,3 +137,22 @@ def test_ports_are_told(cocker):
     assert cocker("port", "web", "80")[1].splitlines()[0] == "0.0.0.0:8080"
     assert "80/tcp -> 0.0.0.0:8080" in cocker("port", "web")[1]
     assert cocker("port", "web", "81")[0] == 2
+
+
+def test_long_work_has_bars_on_a_terminal_only(cocker, tmp_path):
+    with tarfile.open(tmp_path / "big.tar", "w") as archive:
+        for number in range(3000):
+            entry = tarfile.TarInfo("file%d" % number)
+            entry.size = 1 << 14
+            archive.addfile(entry, io.BytesIO(os.urandom(1 << 14)))
+    with clilab.seats(cocker) as sit:
+        found = sit("import", str(tmp_path / "big.tar"), "big:1")
+        found.expect(r"big\.tar +\[=* *>? *\]")
+        found.expect_exact("\x1b[J")
+        found.expect_exact("big:1\r\n")
+        assert clilab.code(found) == 0
+        found = sit("export", "-o", str(tmp_path / "out.tar"), "big:1")
+        assert clilab.code(found) == 0 and found.before.rstrip().endswith(b"out.tar")
+    assert cocker("rmi", "big:1") == (0, "big:1\n", "")
+    assert cocker("import", str(tmp_path / "big.tar"), "big:1") == (0, "big:1\n", "")
+    assert cocker("rmi", "big:1")[0] == 0

@@ -9,7 +9,7 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, bars
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_image, parse_image
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
@@ -19,7 +19,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 def _image(context: Context, **said: t.Any) -> Outcome:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import images
 
-    return images.ensure(context.acting(), parse_image.wish(asked.params(args_image.SPEC, **said)))
+    wish = parse_image.wish(asked.params(args_image.SPEC, **said))
+    with bars.shown():
+        return images.ensure(context.acting(), wish)
 
 
 def _tell(context: Context, outcome: Outcome) -> int:
@@ -98,7 +100,9 @@ def _push(context: Context, said: argparse.Namespace) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_push
 
     params = asked.params(args_registry.PUSH, name=said.image, reference=said.reference, format=said.format, **_access(said))
-    outcome = image_push.ensure(context.acting(), parse_registry.push(params))
+    wish = parse_registry.push(params)
+    with bars.shown():
+        outcome = image_push.ensure(context.acting(), wish)
     if not outcome.changed:
         context.complain("nothing to do: it is so already")
     context.say("%s@%s" % (outcome.result["reference"], outcome.result["digest"]))
@@ -110,7 +114,9 @@ def _store(context: Context, said: argparse.Namespace) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import repository
 
     params = asked.params(args_repository.REPOSITORY, name=said.image, reference=said.reference, repository=_address(said))
-    outcome = repository.ensure(context.acting(), parse_repository.wish(params))
+    wish = parse_repository.wish(params)
+    with bars.shown():
+        outcome = repository.ensure(context.acting(), wish)
     if not outcome.changed:
         context.complain("nothing to do: it is so already")
     context.say("%s in %s" % (outcome.result["reference"], outcome.result["repository"]))
@@ -157,7 +163,9 @@ def _export(context: Context, said: argparse.Namespace) -> int:
     path = os.path.abspath(said.output)
     form = said.format or ("cockerimage" if os.path.isdir(path) else None)
     params = asked.params(args_image_export.SPEC, names=said.images, path=path, format=form, compression=said.compression)
-    outcome = image_export.ensure(context.acting(), parse_image_export.wish(params))
+    wish = parse_image_export.wish(params)
+    with bars.shown():
+        outcome = image_export.ensure(context.acting(), wish)
     if not outcome.changed:
         context.complain("nothing to do: it is so already")
     context.say(outcome.result["path"])

@@ -12,7 +12,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, progress
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.storage.compress import Write
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Blob
@@ -76,6 +76,7 @@ class NewFile:
         self._temporary = os.path.join(folder, fs.temporary_name(os.path.basename(self._path)))
         fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
+            progress.watch(os.path.basename(self._path), fd, 0)
             self.made = self._write(lambda data: fs.write_all(fd, data))
             self._describe(fd)
             os.fsync(fd)

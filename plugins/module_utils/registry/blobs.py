@@ -11,6 +11,7 @@ import re
 import typing as t
 import urllib.parse
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import progress
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Descriptor
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Denied, Unreachable
 from ansible_collections.cocker.engine.plugins.module_utils.registry.client import PULL, PUSH, Client
@@ -24,6 +25,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.registry.transport i
 )
 
 _CHUNK = 1 << 20
+_SHORT = 12     # digits of a digest that people read
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)\Z")
 
 Source = t.Callable[[], t.Iterable[bytes]]
@@ -40,6 +42,7 @@ def pieces(client: Client, blob: Descriptor) -> t.Iterator[bytes]:
                 for piece in _pieces(response, blob, have):
                     found.update(piece)
                     have += len(piece)
+                    progress.tell(digits[:_SHORT], have, blob.size)
                     yield piece
             break
         except (OSError, http.client.HTTPException) as error:
@@ -147,4 +150,5 @@ def _upload(client: Client, blob: Descriptor, source: Source) -> Response:
         raise Damaged("push", blob.digest, "the registry wants it to be sent without TLS, to %s" % origin_of(target))
     target += ("&" if urllib.parse.urlsplit(target).query else "?") + urllib.parse.urlencode({"digest": blob.digest})
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-    return client.ask("PUT", target, scope=scope, headers=headers, body=source, attempts=1)
+    name = blob.digest.partition(":")[2][:_SHORT]
+    return client.ask("PUT", target, scope=scope, headers=headers, body=lambda: progress.counted(name, blob.size, source()), attempts=1)

@@ -16,6 +16,7 @@ import hashlib
 import os
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import progress
 from ansible_collections.cocker.engine.plugins.module_utils.model import (
     distribution,
     names,
@@ -35,6 +36,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.registry.sftppacket 
 _LARGEST_INDEX = 64 << 10
 _LARGEST_SUM = 4 << 10
 _ABANDONED = 24 * 3600      # seconds, by the server's clock: what is under uploads/ for longer comes to no end
+_SHORT = 12     # digits of a digest that people are shown
 _HINT = "remove the image from the repository, and push it again"
 
 Source = t.Callable[[], t.Iterable[bytes]]
@@ -140,7 +142,7 @@ class Repository:
 
     def pieces(self, blob: Descriptor) -> t.Iterator[bytes]:
         """Not verified."""
-        return self.sftp.pieces(self.at(layout.blob(blob.digest)), blob.size)
+        return progress.counted(_short(blob), blob.size, self.sftp.pieces(self.at(layout.blob(blob.digest)), blob.size))
 
     def single_pieces(self, single: Single) -> t.Iterator[bytes]:
         """Every byte once; worth nothing unless it comes to its end. Raises Damaged."""
@@ -195,7 +197,7 @@ class Repository:
 
     def upload(self, blob: Descriptor, source: Source) -> None:
         """`source` has to give what the descriptor says."""
-        self._place(self.at(layout.blob(blob.digest)), source)
+        self._place(self.at(layout.blob(blob.digest)), lambda: progress.counted(_short(blob), blob.size, source()))
 
     def commit(self, ref: ImageRef, manifest: Descriptor, digests: t.Sequence[str], *, new: bool) -> None:
         """The image is visible, with all its blobs being there. Conflict where it is `new` and somebody was first."""
@@ -254,6 +256,11 @@ class _Begun(t.NamedTuple):
     path: str
     manifest: t.Optional[Descriptor]
     damage: str
+
+
+def _short(blob: Descriptor) -> str:
+    """As people are shown it."""
+    return blob.digest.partition(":")[2][:_SHORT]
 
 
 def _matches(ref: ImageRef, match: str) -> bool:

@@ -11,7 +11,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, progress
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, decompress, pipeline, unpack
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Layer, Staging
@@ -39,7 +39,9 @@ def import_archive(
         before = os.fstat(fd)
         kind = decompress.kind_of(os.pread(fd, _HEAD, 0))
         with contextlib.ExitStack() as stack:
-            child, finish = pipeline.start(stack, pipeline.Job(stack.enter_context(opened(path)), kind, staging.diff, limits, tree))
+            stream = stack.enter_context(opened(path))
+            progress.watch(os.path.basename(path), stream, before.st_size)
+            child, finish = pipeline.start(stack, pipeline.Job(stream, kind, staging.diff, limits, tree))
             found = _digest(fd)
             while not child.is_ready(_SYNC_INTERVAL):
                 fs.sync_filesystem(staging.path)        # the disk works while the archive is read, so little is left at the end

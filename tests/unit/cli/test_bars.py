@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import typing as t
+
+import pytest
+
+from ansible_collections.cocker.engine.plugins.module_utils.cli import bars
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import progress
+
+
+@pytest.mark.parametrize(("what", "done", "total", "text"), [
+    ("layer", 0, 100, "layer                    [>                             ] 0B/100B"),
+    ("layer", 50, 100, "layer                    [===============>              ] 50B/100B"),
+    ("layer", 100, 100, "layer                    [==============================] 100B/100B"),
+    ("x" * 30, 5, 0, "x" * 23 + "\u2026 5B"),
+    ("a\x1b[2J", 5, 0, "a\ufffd[2J" + " " * 20 + "5B"),
+])
+def test_a_bar(what: str, done: int, total: int, text: str) -> None:
+    assert bars.picture(what, done, total, width=100) == text
+    assert len(bars.picture(what, done, total, width=20)) == 20
+
+
+@pytest.mark.parametrize(("line", "found"), [
+    ("a\t5\t10", {"a": bars.Work("5", 10)}), ("a\t/proc/1/fdinfo/3\t0", {"a": bars.Work("/proc/1/fdinfo/3", 0)}), ("", {}), ("a\t5", {}),
+])
+def test_what_is_told(line: str, found: t.Dict[str, bars.Work]) -> None:
+    assert bars.parse(line) == found
+
+
+def test_pieces_are_counted_only_for_who_listens() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    assert list(progress.counted("a", 5, [b"abc", b"de"])) == [b"abc", b"de"]
+    with progress.listened(writer):
+        assert list(progress.counted("a", 5, [b"abc", b"de"])) == [b"abc", b"de"]
+        for _round in range(1 << 14):       # more than the pipe holds, and nobody waits
+            progress.tell("b", 1, 2)
+    assert os.read(reader, 16) == b"a\t3\t5\na\t5\t5\nb\t1\t"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_file_s_offset_is_how_far_it_is() -> None:
+    with open(__file__, "rb", buffering=0) as stream:
+        stream.read(7)
+        assert bars._count("/proc/self/fdinfo/%d" % stream.fileno()) == 7
+    assert bars._count("/proc/self/fdinfo/9999") == 0
