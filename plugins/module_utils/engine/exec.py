@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, execs, observe, rootview
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, execs, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED, ContainerState
@@ -48,6 +48,8 @@ def runnable(host: Host, name: str) -> ContainerState:
 def _needless(host: Host, found: ContainerState, wish: ExecWish) -> str:
     if wish.creates is None and wish.removes is None:
         return ""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import rootview  # most commands ask for nothing
+
     with rootview.opened(host, found) as root:
         if wish.creates is not None and rootpath.exists(root.fd, wish.creates):
             return "skipped, since %s exists" % wish.creates

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, exec, processes, rootview
+from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, exec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
@@ -30,6 +30,8 @@ def login(host: Host, name: str) -> t.Optional[ExecWish]:
 
     None for a container with a command. Raises NotFound, Conflict.
     """
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
+
     found = exec.runnable(host, name)
     if found.record is None or processes.process(found.record.spec, found.record.config).args:
         return None
@@ -38,6 +40,8 @@ def login(host: Host, name: str) -> t.Optional[ExecWish]:
 
 def shell(host: Host, name: str) -> ExecWish:
     """As at a login, in root's home. Raises NotFound, Conflict."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import rootview  # exec needs no look
+
     found = exec.runnable(host, name)
     with rootview.opened(host, found) as root:
         path = next((each for each in SHELLS if rootpath.exists(root.fd, each)), None)
