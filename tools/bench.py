@@ -32,7 +32,7 @@ def make_source_tree() -> None:
 
 make_source_tree()
 
-from benchmark import files, lifecycle, measure, memory, peers, stage as stages, tasks  # noqa: E402  (found through the path set above)
+from benchmark import files, images, lifecycle, measure, memory, peers, stage as stages, tasks  # noqa: E402  (found through the path set above)
 
 Measure = t.Callable[[stages.Stage, t.Sequence[peers.Peer]], t.List[measure.Row]]
 
@@ -43,6 +43,10 @@ ROWS: t.Dict[str, Measure] = {
     "memory": memory.rows,
     "import": files.import_rows,
     "stack": files.stack_rows,
+    "flat": images.flat_rows,
+    "list": images.list_rows,
+    "pull": images.pull_rows,
+    "repository": images.repository_rows,
 }
 
 

@@ -47,7 +47,7 @@ class Server:
 
     def start(self) -> None:
         self.login.mkdir()
-        for name in ("host", "client", "other"):
+        for name in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)], check=True)
         (self.folder / "config").write_text(_CONFIG % {"port": PORT, "folder": self.folder})
         self.cut_after(0)

@@ -204,3 +204,11 @@ def test_the_address_that_cocker_kept(store: Store, server: Server) -> None:
     with pytest.raises(Denied, match="reach nobody@127.0.0.1:2222"):
         store.push("app:1", reach=Reach(host_key=server.key(), identity_path=str(server.folder / "client")))
     assert not store.pull("app:1", reach=Reach(Address("192.0.2.9"))).changed      # it is in the store: nobody is asked
+
+
+def test_skopeo_reads_what_is_there(store: Store, there: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """On the server: an image is an OCI layout that shares its blobs."""
+    pushed = store.push("app:1")
+    source = ["--src-shared-blob-dir", str(there / "blobs"), "oci:%s" % (there / "images/app/1")]
+    subprocess.run(["skopeo", "copy", "--quiet", *source, "oci:%s:app" % (tmp_path / "copy")], check=True)
+    assert (tmp_path / "copy/blobs/sha256" / pushed.result["digest"].partition(":")[2]).exists()

@@ -95,6 +95,9 @@ class Peer:
     def import_archive(self, archive: str, image: str) -> t.List[str]:
         return self.command("import", archive, image)
 
+    def pull(self, image: str) -> t.List[str]:
+        return self.command("pull", "--quiet", image)
+
     def timed(self, argv: t.Sequence[str]) -> float:
         """In the lab. Raises LabError with what the command said."""
         started = time.perf_counter()
@@ -180,6 +183,9 @@ class Podman(Peer):
 
     def import_archive(self, archive: str, image: str) -> t.List[str]:
         return self.command("import", "--signature-policy", self._policy, archive, image)
+
+    def pull(self, image: str) -> t.List[str]:
+        return self.command("pull", "--quiet", "--tls-verify=false", "--signature-policy", self._policy, image)
 
     def stop_all(self) -> None:
         self.stage.lab.run(self.timed, self.command("rm", "--force", "--all", "--time", "0"))

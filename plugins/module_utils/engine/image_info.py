@@ -34,8 +34,9 @@ _SINGLE = {
 
 def query(host: Host, wish: ImageQuery) -> Shown:
     """Raises NotFound for an image of the stack that is not there."""
-    found = stacks.listed(host, wish.name)
-    facts = _Facts(host, is_exact=wish.name is not None)
+    everything = images.all_images(host.layout).values
+    found = everything if wish.name is None else stacks.listed(host, wish.name)
+    facts = _Facts(host, everything, is_exact=wish.name is not None)
     shown = [facts.shown(record, verify=wish.verify) for record in found]
     result: Shown = {"exists": bool(found), "image": shown[-1] if shown and wish.name is not None else None, "images": shown}
     if wish.stack:
@@ -46,10 +47,10 @@ def query(host: Host, wish: ImageQuery) -> Shown:
 class _Facts:
     """`is_exact`: layers that nobody has measured are walked; a list of all images does without."""
 
-    def __init__(self, host: Host, *, is_exact: bool) -> None:
+    def __init__(self, host: Host, everything: t.Sequence[ImageRecord], *, is_exact: bool) -> None:
         self._host, self._is_exact = host, is_exact
         self._users = image_use.all_users(host)
-        self._references = collections.Counter(layer for image in images.all_images(host.layout).values for layer in set(image.layers))
+        self._references = collections.Counter(layer for image in everything for layer in set(image.layers))
         self._sizes: t.Dict[str, t.Optional[int]] = {}
         self._findings: t.Dict[str, t.Optional[t.List[treecheck.Finding]]] = {}
 

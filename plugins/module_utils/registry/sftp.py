@@ -214,16 +214,26 @@ class Sftp:
             if facts is None or not facts.is_directory:
                 raise p.failure(answer, "make")
 
-    @contextlib.contextmanager
-    def _closing(self, handle: bytes, path: str) -> t.Iterator[bytes]:
-        request = Request(p.CLOSE, string(handle), path)
-        try:
-            yield handle
-        except BaseException:
-            with contextlib.suppress(Unreachable, Denied, Damaged):
-                self.ask(request)
-            raise
-        p.require(self.ask(request), "close")
+    def _closing(self, handle: bytes, path: str) -> _Open:
+        return _Open(self, handle, path)
+
+
+class _Open:
+    """A file of the server that is closed at the end; what fails before says more than what closing it then meets."""
+
+    def __init__(self, sftp: Sftp, handle: bytes, path: str) -> None:
+        self._sftp, self._handle = sftp, handle
+        self._request = Request(p.CLOSE, string(handle), path)
+
+    def __enter__(self) -> bytes:
+        return self._handle
+
+    def __exit__(self, kind: t.Optional[t.Type[BaseException]], *_error: object) -> None:
+        if kind is None:
+            p.require(self._sftp.ask(self._request), "close")
+            return
+        with contextlib.suppress(Unreachable, Denied, Damaged):
+            self._sftp.ask(self._request)
 
 
 def _groups(paths: t.Sequence[str]) -> t.Iterator[t.Sequence[str]]:
