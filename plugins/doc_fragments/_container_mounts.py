@@ -42,12 +42,12 @@ options:
         aliases: [src]
       type:
         description:
-          - What is mounted. Left out, it is a volume.
+          - What is mounted. Left out, it is a volume. V(content) is a file whose content is that of O(mounts[].content).
         type: str
-        choices: [bind, tmpfs, volume]
+        choices: [bind, content, tmpfs, volume]
       read_only:
         description:
-          - Whether nothing can be written there, below it neither.
+          - Whether nothing can be written there, below it neither. Left out, it is so for type V(content) only.
         type: bool
         aliases: [readonly, ro]
       propagation:
@@ -87,6 +87,35 @@ options:
           - They are V(exec), V(noexec), V(suid), V(nosuid), V(dev), V(nodev), V(uid), V(gid) and V(nr_inodes).
         type: list
         elements: raw
+      content:
+        description:
+          - For type V(content), what is in the file, up to one MiB of text. It is the task's alone; what a container writes into it, where
+            O(mounts[].read_only) is V(false), goes with the next start or another content.
+        type: str
+      mode:
+        description:
+          - For type V(content), the mode of the file as an octal string. Left out, it is V("0444").
+        type: str
+      uid:
+        description:
+          - For type V(content), the number of the file's owner. Left out, it is V(0).
+        type: int
+      gid:
+        description:
+          - For type V(content), the number of the file's group. Left out, it is V(0).
+        type: int
+      on_change:
+        description:
+          - For type V(content), what a container that runs gets when the content, the mode or the owner is another one. The file itself
+            changes in any case, under the processes that have it open.
+          - V(restart), what it is where nothing is said, restarts the container. V(reload) sends its first process the O(mounts[].signal).
+            V(none) leaves it to the container to notice.
+        type: str
+        choices: [none, reload, restart]
+      signal:
+        description:
+          - For O(mounts[].on_change=reload), the signal, by its name or number. Left out, it is V(SIGHUP).
+        type: str
   volumes_from:
     description:
       - Containers whose volumes and host paths are mounted here, too, at the same places, each as V(CONTAINER) or V(CONTAINER:ro).

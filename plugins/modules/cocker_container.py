@@ -263,6 +263,24 @@ EXAMPLES = r"""
       start_period: 30s
       start_interval: 1s
 
+- name: A web server whose configuration is the play's, and which reads it again when it changes
+  cocker.engine.cocker_container:
+    name: proxy
+    image: nginx
+    mounts:
+      - type: content
+        target: /etc/nginx/conf.d/default.conf
+        content: |
+          server {
+            listen 80;
+            root /srv;
+          }
+        on_change: reload
+      - type: content
+        target: /etc/nginx/secret
+        content: "{{ secret }}"
+        mode: "0400"            # another one restarts the container
+
 - name: Hold its processes for the time of a backup; a task with state started lets them go on
   cocker.engine.cocker_container:
     name: web

@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
+from ansible_collections.cocker.engine.plugins.module_utils.model.contentfile import Content
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
@@ -134,3 +136,56 @@ def test_labels_of_a_volume_that_a_container_makes(engine):
     start(engine, mounts=(Mount("volume", "data", "/data", labels={"tier": "db"}),))
     with open(engine.layout.volume_record("data"), encoding="utf-8") as record:
         assert json.load(record)["labels"] == {"tier": "db"}
+
+
+WATCHER = ("/bin/sh", "-c", "trap 'cat /etc/app.conf >> /tmp/seen' HUP; while :; do sleep 0.1; done")
+
+
+def conf(text, target="/etc/app.conf", *, read_only=True, **said):
+    return Mount("content", "", target, read_only=read_only, content=Content(text, **said))
+
+
+def run_of(engine, name="web"):
+    return engine.find(name)["State"]["StartedAt"]
+
+
+def test_a_file_with_content_and_what_another_one_costs(engine):
+    said = {"mounts": (conf("one\n", mode=0o640, uid=7, gid=8),)}
+    foreseen = start(engine, check=True, **said)
+    done = start(engine, **said)
+    assert foreseen.actions == done.actions and not start(engine, **said).changed
+    assert engine.read("web", "cat /etc/app.conf; stat -c '%a %u %g' /etc/app.conf") == "one\n640 7 8"
+    assert engine.read("web", "echo x 2>/dev/null > /etc/app.conf || echo no") == "no"
+    began = run_of(engine)
+    again = start(engine, mounts=(conf("two, and longer\n"),))
+    assert again.plan["action"] == "restart" and run_of(engine) != began
+    assert engine.read("web", "cat /etc/app.conf; stat -c '%a %u' /etc/app.conf") == "two, and longer\n444 0"
+    quiet = {"mounts": (conf("two, and longer\n", on_change="none"),)}
+    assert start(engine, **quiet).plan["action"] == "update"
+    began = run_of(engine)
+    assert start(engine, mounts=(conf("x\n", on_change="none"),), on_change="live_only").plan["action"] == "update"
+    assert run_of(engine) == began and engine.read("web", "cat /etc/app.conf") == "x"
+    start(engine, mounts=())
+    assert not os.listdir(os.path.join(engine.layout.container("web"), "files"))
+
+
+def test_a_container_is_told_to_read_its_files_again(engine):
+    said = {"command": WATCHER}
+    start(engine, mounts=(conf("one\n", on_change="reload"),), **said)
+    began = run_of(engine)
+    new = {"mounts": (conf("two\n", on_change="reload"),), **said}
+    foreseen = start(engine, check=True, **new)
+    done = start(engine, **new)
+    assert foreseen.actions == done.actions == [{"action": "update", "name": "web", "options": ["mounts"], "signals": ["SIGHUP"]}]
+    assert done.diff["after"]["mounts"][0]["content"]["text"] == "two\n"
+    assert poll.until(lambda: engine.read("web", "cat /tmp/seen 2>/dev/null; true") == "two", timeout=5) and run_of(engine) == began
+    assert not start(engine, **new).changed
+
+
+def test_a_change_that_fails_brings_the_former_content_back(engine):
+    said = {"command": WATCHER, "networks": ()}
+    start(engine, mounts=(conf("one\n", on_change="reload"),), **said)
+    with pytest.raises(OSError, match="made to fail"):
+        start(engine, mounts=(conf("two\n", on_change="reload"),), before=enginelab.failing("kernel.process.signal"), **said)
+    assert engine.read("web", "cat /etc/app.conf") == "one"
+    assert not start(engine, mounts=(conf("one\n", on_change="reload"),), **said).changed

@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import limits, processes, sharing, supervision, usermaps
+from ansible_collections.cocker.engine.plugins.module_utils.engine import contents, limits, processes, sharing, supervision, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -73,7 +73,7 @@ def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
 
 
 def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> t.Tuple[runtime.MountWish, ...]:
-    wished = [_mount(layout, mount, mapped=usermaps.is_wanted(spec)) for mount in spec.mounts or ()]
+    wished = [_mount(layout, spec.name, mount, mapped=usermaps.is_wanted(spec)) for mount in spec.mounts or ()]
     taken = {mount.destination for mount in wished}
     owned = (mounts.MAPPED,) if usermaps.is_wanted(spec) else ()
     folders = {path: layout.container(spec.name if path == "/etc/hostname" else files_of) for path in _GENERATED}
@@ -86,7 +86,11 @@ def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> 
     return (*ours, *wished)
 
 
-def _mount(layout: Layout, mount: mounts.Mount, *, mapped: bool) -> runtime.MountWish:
+def _mount(layout: Layout, container: str, mount: mounts.Mount, *, mapped: bool) -> runtime.MountWish:
+    if mount.kind == mounts.CONTENT:
+        written = contents.path(layout, container, mount.target)
+        return runtime.MountWish(
+            runtime.BIND, mount.target, written, read_only=mount.read_only, recursive=False, flags=(mounts.MAPPED,) if mapped else ())
     source = layout.volume_data(mount.source) if mount.kind == mounts.VOLUME else mount.source
     flags = mount.flags or ()
     flags = (*flags, mounts.MAPPED) if mapped and mount.kind == mounts.VOLUME else flags

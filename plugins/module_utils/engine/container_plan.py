@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan
-from ansible_collections.cocker.engine.plugins.module_utils.model import changes
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes, mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     CREATED,
     ContainerRecord,
@@ -34,7 +34,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 
 CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
 
-IMAGES = "images"
+IMAGES, MOUNTS = "images", "mounts"
 IGNORE_NAME, RECREATE_NAME = "ignore", "recreate"   # values of image_name_mismatch
 
 Stack = t.Tuple[t.Tuple[Pin, ...], ImageConfig]
@@ -59,10 +59,18 @@ def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[
     want = wanted_spec(wish, have)
     if have.record is None:
         return _plan_new(want, wish)
-    found = _of_content(changes.compare(FIELDS, want, have.record.spec), have.record, stack, wish.image_name_mismatch)
+    compared = tuple(_of_files(change) for change in changes.compare(FIELDS, want, have.record.spec))
+    found = _of_content(compared, have.record, stack, wish.image_name_mismatch)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
     _refuse_forbidden(wish, have, found, cost)
     return _plan_existing(wish, have, found, cost)
+
+
+def _of_files(change: changes.Change) -> changes.Change:
+    """Another content of a file need not cost a restart."""
+    if change.name != MOUNTS:
+        return change
+    return dataclasses.replace(change, cost=mounts.cost(change.before or (), change.after or ()))
 
 
 def _of_content(
@@ -115,7 +123,7 @@ def _plan_new(want: ContainerSpec, wish: ContainerWish) -> Plan:
 def _plan_existing(wish: ContainerWish, have: ContainerState, found: t.Sequence[changes.Change], cost: str) -> Plan:
     verbs = _verbs(wish, have, cost)
     stops = 1 if verbs[:1] == (STOP,) else 0  # what needs a container that stands still comes after the stop
-    configured = _configured(have.name, found, cost)
+    configured = _configured(have, found, cost)
     moved = [Action(verb, have.name) for verb in verbs]
     actions = [*moved[:stops], *configured, *moved[stops:]] if cost != changes.LIVE else [*configured, *moved]
     before = {change.name: changes.plain(change.before) for change in found}
@@ -137,12 +145,18 @@ def _verbs(wish: ContainerWish, have: ContainerState, cost: str) -> Verbs:
     return moves.anew if cost in (changes.RESTART, changes.RECREATE) or wish.restart else moves.usual
 
 
-def _configured(name: str, found: t.Sequence[changes.Change], cost: str) -> t.List[Action]:
-    options = {"options": sorted(change.name for change in found)}
+def _configured(have: ContainerState, found: t.Sequence[changes.Change], cost: str) -> t.List[Action]:
+    options: t.Dict[str, t.Any] = {"options": sorted(change.name for change in found)}
     if cost == changes.LIVE:
-        return [Action(UPDATE, name, options)]
-    actions = [Action(CONFIGURE, name, options)] if found else []
-    return [*actions, Action(RESET_LAYER, name)] if cost == changes.RECREATE else actions
+        return [Action(UPDATE, have.name, {**options, **_told(have, found)})]
+    actions = [Action(CONFIGURE, have.name, options)] if found else []
+    return [*actions, Action(RESET_LAYER, have.name)] if cost == changes.RECREATE else actions
+
+
+def _told(have: ContainerState, found: t.Sequence[changes.Change]) -> t.Dict[str, t.List[str]]:
+    """The signals that say to a container which runs that its files have changed."""
+    numbers = [number for change in found if change.name == MOUNTS for number in mounts.signals(change.before or (), change.after or ())]
+    return {"signals": [units.signal_name(number) for number in numbers]} if numbers and have.is_running else {}
 
 
 def _summary(cost: str, verbs: Verbs) -> str:

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 
@@ -86,15 +87,6 @@ def _read(path: str) -> t.Optional[str]:
 
 
 def _rewrite(path: str, text: str) -> None:
-    """In place, in one write(2), filled with empty lines up to its former length: whoever reads meanwhile finds whole lines."""
     if _read(path) == text:
         return
-    content = text.encode("utf-8", "surrogateescape")
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    try:
-        os.fchmod(fd, 0o644)    # whatever the umask
-        missing = min(os.fstat(fd).st_size, _LARGEST) - len(content)
-        os.pwrite(fd, content + b"\n" * max(missing, 0), 0)
-        os.ftruncate(fd, len(content))
-    finally:
-        os.close(fd)
+    fs.rewrite(path, text.encode("utf-8", "surrogateescape"), mode=0o644)

@@ -155,7 +155,7 @@ def _config(record: ContainerRecord, process: Process) -> Shown:
 
 def _host_config(spec: ContainerSpec, process: Process) -> Shown:
     return {
-        "Binds": [_bind(mount) for mount in spec.mounts or () if mount.kind != mounts.TMPFS],
+        "Binds": [_bind(mount) for mount in spec.mounts or () if mount.kind in (mounts.BIND, mounts.VOLUME)],
         "Tmpfs": {mount.target: _tmpfs_options(mount) for mount in spec.mounts or () if mount.kind == mounts.TMPFS},
         "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else BRIDGE),
         "PortBindings": _bindings(spec.published_ports or ()),

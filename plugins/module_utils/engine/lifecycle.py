@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     bundle,
     compile,
+    contents,
     endpoints,
     hostnames,
     leased,
@@ -25,6 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
+from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
     CUSTOM,
@@ -38,7 +40,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     stop_signal,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, StartFailed, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import VOLUME
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -64,7 +65,7 @@ def start(host: Host, record: ContainerRecord) -> None:
 
 
 def _fill_volumes(host: Host, record: ContainerRecord) -> None:
-    if any(mount.kind == VOLUME for mount in record.spec.mounts or ()):
+    if any(mount.kind == mounts.VOLUME for mount in record.spec.mounts or ()):
         from ansible_collections.cocker.engine.plugins.module_utils.engine import firstuse  # most containers have none
 
         firstuse.fill(host, record)
@@ -96,7 +97,7 @@ def start_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, 
         for record in begun:
             if record.spec.network_mode == CUSTOM:
                 endpoints.prepare(host, record.spec)
-        left = _each(begun, failed, lambda record: hostnames.write(host, record.spec))
+        left = _each(begun, failed, lambda record: _write_files(host, record))
         hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}))
         left = _each(left, failed, lambda record: _write_config(host, record))
         failed.update(_launch_many(host, [record.spec.name for record in left]))
@@ -155,9 +156,14 @@ def _connect(host: Host, record: ContainerRecord) -> None:
 
 def _write_bundle(host: Host, record: ContainerRecord) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
-    hostnames.write(host, record.spec)
+    _write_files(host, record)
     hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()])
     _write_config(host, record)
+
+
+def _write_files(host: Host, record: ContainerRecord) -> None:
+    hostnames.write(host, record.spec)
+    contents.write(host.layout, record.spec)
 
 
 def _write_config(host: Host, record: ContainerRecord) -> None:
@@ -240,6 +246,8 @@ def update(
     if hostnames.OPTIONS & set(options):
         hostnames.write(host, record.spec)
         hostnames.follow(host, endpoints.names(host, record.spec.name))
+    if "mounts" in options:
+        _rewrite_files(host, found, found.running, record, specs)
     changed = dict(limits.changed(record.spec, options, specs))
     if "device_cgroup_rules" in options:
         changed["devices"] = spec.device_rules(compile.runtime_wish(host, record))
@@ -248,6 +256,16 @@ def update(
         process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])
     if found.status != RESTARTING:
         _limit(host, found, found.running, changed, record.spec.oom_score_adj or 0 if limits.OOM_SCORE in options else None)
+
+
+def _rewrite_files(
+    host: Host, found: ContainerState, running: Running, record: ContainerRecord, specs: t.Sequence[ContainerSpec]
+) -> None:
+    """Of two specifications `record` has one: the other one is what the container has read. A run that has just ended needs no signal."""
+    contents.write(host.layout, record.spec)
+    former = next((spec for spec in specs if spec != record.spec), record.spec)
+    for signal in mounts.signals(former.mounts or (), record.spec.mounts or ()) if found.status != RESTARTING else ():
+        process.signal(process.Identity(running.pid, running.start_time), signal)
 
 
 def _limit(

@@ -12,13 +12,13 @@ import os
 import socket
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import usermaps
+from ansible_collections.cocker.engine.plugins.module_utils.engine import contents, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts, namespaces, process, rootpath, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import TMPFS, VOLUME
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import CONTENT, TMPFS, VOLUME, Mount
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
 
 # Where a container finds what a start mounts there: nothing that is put there would be left.
@@ -143,12 +143,19 @@ def _bind_all(host: Host, record: ContainerRecord, root: int) -> t.Set[str]:
     """Volumes and host paths as the container has them; a tmpfs is empty, and nothing can be put there."""
     taken = set()
     for wanted in sorted(record.spec.mounts or (), key=lambda mount: mount.target):
-        source = host.layout.volume_data(wanted.source) if wanted.kind == VOLUME else wanted.source
+        source = _source(host, record.spec.name, wanted)
         if wanted.kind != TMPFS and not os.path.exists(source):
             raise NotFound("mount source", source, os.strerror(errno.ENOENT))
         _place(root, wanted.target, "" if wanted.kind == TMPFS else source, read_only=wanted.read_only)
         taken.add(wanted.target)
     return taken
+
+
+def _source(host: Host, container: str, wanted: Mount) -> str:
+    if wanted.kind != CONTENT:
+        return host.layout.volume_data(wanted.source) if wanted.kind == VOLUME else wanted.source
+    written = contents.path(host.layout, container, wanted.target)
+    return written if os.path.exists(written) else os.devnull       # the first start writes it
 
 
 def _place(root: int, path: str, source: str, *, read_only: bool = False) -> None:

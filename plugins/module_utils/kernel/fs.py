@@ -22,6 +22,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXCHANGE = 2           # RENAME_EXCHANGE: Linux 3.15
 _LOCK_INTERVAL = 0.02
 _TEMPORARY = ".tmp-"    # then the writer's pid
+_LARGEST_FILL = 1 << 20
 _BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
 
 
@@ -73,6 +74,25 @@ def write_all(fd: int, data: t.Union[bytes, memoryview]) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view):]
+
+
+def rewrite(path: str, content: bytes, *, mode: int, owner: t.Optional[t.Tuple[int, int]] = None) -> None:
+    """In place, in one write(2), filled with empty lines up to its former length: whoever reads meanwhile finds whole lines.
+
+    For a file that is mounted somewhere, where another one of its name would not be seen.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        if owner is not None:
+            os.fchown(fd, *owner)
+        os.fchmod(fd, mode)     # whatever the umask
+        size = os.fstat(fd).st_size
+        if size == len(content) and os.pread(fd, size + 1, 0) == content:
+            return
+        os.pwrite(fd, content + b"\n" * max(min(size, _LARGEST_FILL) - len(content), 0), 0)
+        os.ftruncate(fd, len(content))
+    finally:
+        os.close(fd)
 
 
 def exchange(one: str, other: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck, idmap, mounts
+from ansible_collections.cocker.engine.plugins.module_utils.model import contentfile, healthcheck, idmap, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     Attachment,
@@ -39,8 +39,9 @@ def _extents(value: t.Any) -> idmap.Extents:
     return tuple(idmap.Extent(**said) for said in value)
 
 
-def _mount(flags: t.Optional[t.Iterable[str]] = None, **said: t.Any) -> mounts.Mount:
-    return mounts.Mount(flags=None if flags is None else tuple(flags), **said)
+def _mount(flags: t.Optional[t.Iterable[str]] = None, content: t.Optional[t.Mapping[str, t.Any]] = None, **said: t.Any) -> mounts.Mount:
+    written = None if content is None else contentfile.Content(**content)
+    return mounts.Mount(flags=None if flags is None else tuple(flags), content=written, **said)
 
 
 FIELDS = (

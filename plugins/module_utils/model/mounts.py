@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import names, units
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes, contentfile, names, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 VOLUME = "volume"
 BIND = "bind"
 TMPFS = "tmpfs"
+CONTENT = "content"
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
 # What may be said of every mount -> what it says the opposite of; the second of a pair holds where nothing is said.
@@ -34,7 +35,7 @@ Words = t.Tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Mount:
-    """`source` is a volume's name, an absolute host path, or empty for tmpfs and for a volume that is named after its container.
+    """`source` is a volume's name, an absolute host path, or empty for tmpfs, content and a volume that is named after its container.
 
     `size` in bytes and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and `labels` a volume's; `create` (a
     directory that is not there) and `recursive` (with what is mounted below) a host path's. `flags` are further words of mount(8), sorted.
@@ -52,6 +53,7 @@ class Mount:
     create: bool = False
     labels: t.Optional[t.Mapping[str, str]] = None
     flags: t.Optional[Words] = None
+    content: t.Optional[contentfile.Content] = None
 
     def to_json(self) -> t.Dict[str, t.Any]:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
@@ -77,6 +79,9 @@ def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
     size, mode = given["tmpfs_size"], given["tmpfs_mode"]
     if given["propagation"] not in (None, *PROPAGATION):
         raise Invalid(option + ".propagation", "%r is not one of %s" % (given["propagation"], ", ".join(PROPAGATION)))
+    if kind == CONTENT:
+        written = contentfile.parse(given, option, mode=None if given["mode"] is None else _octal(given["mode"], option + ".mode"))
+        return Mount(kind, "", target, read_only=given["read_only"] is not False, content=written)
     return Mount(
         kind, source, target, read_only=bool(given["read_only"]), propagation=given["propagation"] or "rprivate",
         size=None if size is None else _tmpfs_size(size, target, option + ".tmpfs_size"),
@@ -89,7 +94,28 @@ def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
 _ONLY_FOR = {
     "propagation": (BIND,), "non_recursive": (BIND,), "create_mountpoint": (BIND,), "no_copy": (VOLUME,), "labels": (VOLUME,),
     "tmpfs_size": (TMPFS,), "tmpfs_mode": (TMPFS,), "tmpfs_options": (TMPFS,), "source": (BIND, VOLUME),
+    **dict.fromkeys(("content", "mode", "uid", "gid", "on_change", "signal"), (CONTENT,)),
 }
+
+
+def cost(before: t.Iterable[Mount], after: t.Iterable[Mount]) -> str:
+    """Of a change: another content costs what its file says, anything else a restart."""
+    old, new = ({mount.target: mount for mount in each} for each in (before, after))
+    bare = [{target: dataclasses.replace(mount, content=None) for target, mount in each.items()} for each in (old, new)]
+    said = {mount.content.on_change for mount in rewritten(old.values(), new.values()) if mount.content is not None}
+    return changes.RESTART if bare[0] != bare[1] or contentfile.RESTART in said else changes.LIVE
+
+
+def signals(before: t.Iterable[Mount], after: t.Iterable[Mount]) -> t.List[int]:
+    """What has to be told to a container whose files have changed."""
+    changed = [mount.content for mount in rewritten(before, after) if mount.content is not None]
+    return sorted({content.signal for content in changed if content.on_change == contentfile.RELOAD})
+
+
+def rewritten(before: t.Iterable[Mount], after: t.Iterable[Mount]) -> t.List[Mount]:
+    """Those of `after` whose file is another one."""
+    former = {mount.target: mount.content.file for mount in before if mount.content is not None}
+    return [mount for mount in after if mount.content is not None and former.get(mount.target) != mount.content.file]
 
 
 def _mount_flags(given: t.Sequence[t.Any], target: str, option: str) -> t.Optional[Words]:

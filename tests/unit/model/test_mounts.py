@@ -108,7 +108,7 @@ def test_a_volume_may_stay_empty_and_a_bind_without_what_is_below() -> None:
 
 LONG = dict.fromkeys((
     "target", "source", "type", "read_only", "propagation", "non_recursive", "create_mountpoint", "no_copy", "labels", "tmpfs_size",
-    "tmpfs_mode", "tmpfs_options"))
+    "tmpfs_mode", "tmpfs_options", "content", "mode", "uid", "gid", "on_change", "signal"))
 
 
 def test_the_long_form_says_what_the_short_one_says() -> None:
