@@ -18,6 +18,7 @@ Json = t.Dict[str, t.Any]
 
 HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _BOTH = ("pid", "mount")            # the engine's reader wants these
+_OWN_KIND = "user"                  # which is read here, with its maps (spaces.py)
 _IDMAP, _COPY_UP = {"idmap": False, "ridmap": True}, "tmpcopyup"
 MOUNT_WORDS = (*_IDMAP, _COPY_UP)   # besides those of runtime/mount_options.py
 PERSONALITIES = {"LINUX": 0x0, "LINUX32": 0x8}
@@ -138,7 +139,7 @@ def parse(given: Json, folder: str) -> Config:
     if domain and not top.get("domainname"):
         top["domainname"] = domain
     linux["namespaces"] = [{"type": kind} for kind in {**dict.fromkeys(_BOTH), **dict.fromkeys(space.kind for space in spaces)}
-                           if kind in oci.NAMESPACES]
+                           if kind in oci.NAMESPACES and kind != _OWN_KIND]
     bundle = oci.parse(dict(top, process=own, linux=linux, mounts=mounts))
     bundle = bundle._replace(
         namespaces=spaces, root=os.path.normpath(os.path.join(folder, bundle.root)), resources=with_usual_devices(bundle.resources))
