@@ -32,7 +32,7 @@ def make_source_tree() -> None:
 
 make_source_tree()
 
-from benchmark import files, images, lifecycle, measure, memory, peers, stage as stages, tasks  # noqa: E402  (found through the path set above)
+from benchmark import files, images, lifecycle, measure, memory, peers, runtimes, stage as stages, tasks  # noqa: E402  (found through the path set above)
 
 Measure = t.Callable[[stages.Stage, t.Sequence[peers.Peer]], t.List[measure.Row]]
 
@@ -47,6 +47,7 @@ ROWS: t.Dict[str, Measure] = {
     "list": images.list_rows,
     "pull": images.pull_rows,
     "repository": images.repository_rows,
+    "runtime": runtimes.rows,
 }
 
 

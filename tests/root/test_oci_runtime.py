@@ -289,13 +289,13 @@ def test_exec_takes_its_options_or_a_process_file(runtime, bundle, tmp_path):
     assert done.out.splitlines()[:3] == ["uid=1000(app) gid=1001(app) groups=5,1001(app)", "/tmp", "b d"] or "uid=1000" in done.out
     assert int(done.out.split()[-1], 16) >> 13 & 1
     file = tmp_path / "process.json"
-    file.write_text(json.dumps({"args": ["sh", "-c", "echo $X; sleep 1000"], "env": ["PATH=/bin", "X=y"], "cwd": "/", "user": {"uid": 0, "gid": 0}}))
+    file.write_text(json.dumps({"args": ["sh", "-c", "echo $X; ulimit -n; sleep 1000"], "env": ["PATH=/bin", "X=y"], "cwd": "/", "user": {"uid": 0, "gid": 0}}))
     pid_file = tmp_path / "pid"
     out = tmp_path / "out"
     with open(out, "wb") as stream:
         subprocess.run(runtime.command("exec", "--process", str(file), "--detach", "--pid-file", str(pid_file), "x"), check=True,
                        stdin=subprocess.DEVNULL, stdout=stream, env=runtime.env)
-    until(lambda: out.read_text() == "y\n")
+    until(lambda: out.read_text() == "y\n256\n")
     assert int(pid_file.read_text()) in json.loads(runtime("ps", "-f", "json", "x").out)
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
 

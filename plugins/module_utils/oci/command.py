@@ -145,8 +145,8 @@ def become(path: str, args: t.Sequence[str], env: t.Mapping[str, str], *, keep: 
 
 
 def with_listeners(core: oci.Process, count: int) -> oci.Process:
-    """LISTEN_FDS and LISTEN_PID as sd_listen_fds(3) reads them, for a first process of a pid namespace."""
+    """LISTEN_FDS and LISTEN_PID as sd_listen_fds(3) reads them, said to the calling process itself."""
     if not count:
         return core
     env = tuple(word for word in core.env if not word.startswith(("LISTEN_FDS=", "LISTEN_PID=")))
-    return core._replace(env=(*env, "LISTEN_FDS=%d" % count, "LISTEN_PID=1"))
+    return core._replace(env=(*env, "LISTEN_FDS=%d" % count, "LISTEN_PID=%d" % os.getpid()))

@@ -31,6 +31,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups impo
 _ORDER = ("cgroup", "network", "ipc", "uts", "user", "mount")
 _FOR_CHILDREN = ("pid", "time")
 _FAILED = "unable to start container process"
+_INHERITED = ("capabilities", "rlimits", "apparmorProfile", "oomScoreAdj")
 _START_TIMEOUT = 60.0
 _PIECE = 1 << 16
 
@@ -86,13 +87,19 @@ def _target(request: Request) -> _Target:
         raise CockerError("cannot exec in a stopped container")
     if found == records.PAUSED and not request.ignore_paused:
         raise CockerError("cannot exec in a paused container (use --ignore-paused to override)")
-    text = request.process if request.process is not None else _changed(record.config["process"], request.changes)
+    own = record.config["process"]
+    text = _changed(own, request.changes) if request.process is None else _completed(own, request.process)
     linux = record.config.get("linux") or {}
     seccomp_ = linux.get("seccomp") or {}
     personality = (linux.get("personality") or {}).get("domain")
     return _Target(
         record, config.parse_process(text), filters.prepare(seccomp_ or None), _foreign_spaces(record),
         config.PERSONALITIES[personality] if personality else None, seccomp_ if seccomp_.get("listenerPath") else None)
+
+
+def _completed(own: t.Mapping[str, t.Any], given: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """What a process.json leaves out is as with the container's own process, where that concerns its rights and limits."""
+    return {**{key: own[key] for key in _INHERITED if own.get(key)}, **{key: value for key, value in given.items() if value is not None}}
 
 
 def _changed(own: t.Mapping[str, t.Any], changes: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
