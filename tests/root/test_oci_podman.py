@@ -150,6 +150,9 @@ def test_a_user_namespace(podman):
     podman("run", "-d", "--name", "web", *maps, "box", "sleep", "1000")
     done = podman("exec", "web", "sh", "-c", "id -u; cat /proc/self/uid_map; touch /tmp/x; echo >/dev/null")
     assert done.out.split() == ["0", "0", "100000", "65536"], done
+    assert podman("run", "--rm", *maps, "--pid", "host", "box", "echo", "of all").out == "of all\n"
+    assert podman("run", "--rm", *maps, "--privileged", "box", "echo", "privileged").out == "privileged\n"
+    assert "nothing may be mounted on /proc" in podman("run", "--rm", "-v", "/etc:/proc", "box", "true").err
 
 
 def test_a_pod_shares_namespaces(podman):

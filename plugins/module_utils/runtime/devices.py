@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults
 
 _KINDS = {"c": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
@@ -48,17 +48,19 @@ def _bind_node(root: int, path: str, number: int, *, inside: str = "") -> None:
 def create(root_fd: int, wanted: t.Sequence[oci.Device], *, maps: t.Optional[idmap.Maps] = None) -> None:
     """The config's own devices, wherever they are to be. With maps their owners are those of the container."""
     for device in wanted:
-        kind, number = _KINDS[device.kind], os.makedev(device.major, device.minor)
+        kind, number, others = _KINDS[device.kind], os.makedev(device.major, device.minor), ()  # type: int, int, t.Tuple[int, ...]
         try:
             rootpath.mknod(root_fd, device.path, mode=kind | device.mode, device=number)
         except FileExistsError:
             _check_same(root_fd, device.path, kind, number)
+            others = (errno.EPERM,)     # a node of the host's, in a user namespace
         except PermissionError:     # in a user namespace: the host's node, with the owner that it has there
             _bind_node(root_fd, device.path, number)
             continue
         fd = rootpath.open_in(root_fd, device.path, os.O_PATH | os.O_NOFOLLOW)
         try:
-            os.chown(mounts.path_of(fd), *_owner(device, maps))
+            with tolerate(*others):
+                os.chown(mounts.path_of(fd), *_owner(device, maps))
         finally:
             os.close(fd)
 

@@ -22,7 +22,7 @@ _IN_PROC = frozenset("/proc/" + name for name in (
     "cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps", "sys/kernel/ns_last_pid", "uptime",
 ))
 # Where the image may have no link, and what may be mounted there.
-_OWN = {"/proc": ("proc",), "/sys": ("sysfs", "bind"), "/dev": ("tmpfs", "devtmpfs", "bind")}
+_OWN = {"/proc": ("proc", "bind"), "/sys": ("sysfs", "bind"), "/dev": ("tmpfs", "devtmpfs", "bind")}
 
 
 class Placed(t.NamedTuple):
@@ -194,10 +194,15 @@ def _check(root_fd: int, target: int, item: Placed) -> None:
     reached = os.readlink(mounts.path_of(target))[len(root):] or "/"
     if reached == "/":
         raise Invalid("mounts", "%s leads to the root itself" % item.mount.destination)
-    if item.mount.type == "proc" and not item.options.bind:
+    if item.mount.type == "proc" and not item.options.bind or reached == "/proc" and _is_whole_proc(item.tree):
         return
     if libc.is_procfs(target) and reached not in _IN_PROC or reached == "/proc":
         raise Invalid("mounts", "nothing may be mounted on %s" % reached)
+
+
+def _is_whole_proc(tree: int) -> bool:
+    """The root of a proc file system, which a user namespace may have to take as it is (its inode: PROC_ROOT_INO)."""
+    return tree >= 0 and libc.is_procfs(tree) and os.fstat(tree).st_ino == 1
 
 
 def _bind(root_fd: int, target: int, item: Placed) -> None:
