@@ -455,3 +455,14 @@ def test_an_agent_decides_about_system_calls(runtime, bundle, tmp_path):
     assert done.wait(20) == 0
     bundle.linux["seccomp"]["syscalls"][0]["names"].append("write")
     assert "SCMP_ACT_NOTIFY cannot be for" in runtime.create("y").err
+
+
+def test_names_and_propagation_of_the_root(runtime, bundle, rootfs):
+    """Both as a user namespace may set them."""
+    maps = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.config["domainname"] = "example.org"
+    bundle.linux.update({"uidMappings": maps, "gidMappings": maps, "rootfsPropagation": "shared"})
+    bundle.linux["namespaces"].append({"type": "user"})
+    bundle.args("sh", "-c", "cat /proc/sys/kernel/domainname; grep ' / / ' /proc/self/mountinfo | grep -c shared: || grep -c ' / .* shared:' /proc/self/mountinfo")
+    done = runtime("run", "x")
+    assert done.out.split()[0] == "example.org" and int(done.out.split()[-1]) >= 1, done

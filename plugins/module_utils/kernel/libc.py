@@ -26,6 +26,7 @@ _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "mount": (_TEXT, _TEXT, _TEXT, _ULONG, _TEXT),
     "pivot_root": (_TEXT, _TEXT),
     "prctl": (_INT, _ULONG, _ULONG, _ULONG, _ULONG),
+    "setdomainname": (_TEXT, _SIZE),
     "setfsgid": (_INT,),
     "setfsuid": (_INT,),
     "setns": (_INT, _INT),

@@ -65,7 +65,8 @@ def fill(tree: Tree, config: Config, *, new_network: bool) -> t.Tuple[int, int, 
     if bundle.hostname:
         _socket.sethostname(bundle.hostname)
     if bundle.domainname:
-        sysctl.write("kernel.domainname", bundle.domainname)
+        domain = os.fsencode(bundle.domainname)
+        libc.call(libc.libc.setdomainname, domain, len(domain), op="set domainname", subject=bundle.domainname)
     if not config.process.terminal:
         return root, -1, -1
     master, slave = console.make(root, rows=config.process.rows, columns=config.process.columns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 import fcntl
+import gc
 import os
 import select
 import signal
@@ -44,6 +45,7 @@ class Watch:
 
     def wait(self, pid: int) -> int:
         """The exit code; 128 + signal for one that was killed. Every other child is buried, too."""
+        gc.enable()
         self._open_terminal()
         poller = select.poll()
         poller.register(self._wakeup, select.POLLIN)
