@@ -74,7 +74,7 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
     try:
         with _scope(unit, layout):
             _make_cgroup(cgroup, wanted)
-            record = _launch(plan._replace(seat=spaces.open_seat(cgroup)), request, record, folder, pids)
+            record = _launch(plan._replace(seat=spaces.open_seat(record.cgroups)), request, record, folder, pids)
         records.write(request.root, record)
         if request.pid_file:
             fs.write_atomic(request.pid_file, b"%d" % record.init.pid, mode=0o644, durable=False)

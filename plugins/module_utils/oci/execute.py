@@ -18,14 +18,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.oci import (
     config,
     console,
     filters,
-    place,
     records,
     spaces,
     talk,
     terminal,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
 # The host's paths go with the mount namespace, our privileges over the others with the user namespace.
 _ORDER = ("cgroup", "network", "ipc", "uts", "user", "mount")
@@ -137,7 +135,7 @@ def _launch(target: _Target, request: Request, slave: int) -> int:
     """Returns when the program runs."""
     channel, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
     heard, report = channel.fileno(), theirs.fileno()
-    seat = spaces.open_seat(factory.from_paths(target.record.cgroups))
+    seat = spaces.open_seat(target.record.cgroups)
     for kind in _FOR_CHILDREN:
         if kind in target.spaces:
             namespaces.setns(target.spaces[kind], kind)
@@ -166,6 +164,7 @@ def _fork(target: _Target, seat: spaces.Seat) -> t.Tuple[spaces.Seat, int]:
     except KernelError as error:
         if error.errno != errno.EBUSY or seat.unified < 0:
             raise
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import place
     beside = seat._replace(unified=place.open_unified_of(target.record.init.pid))
     os.close(seat.unified)
     return beside, spaces.fork_seated(beside)

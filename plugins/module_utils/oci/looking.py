@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 from ansible_collections.cocker.engine.plugins.module_utils.oci import records
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
 Say = t.Callable[[str], None]
 
@@ -61,6 +60,7 @@ def _user(number: int) -> str:
 
 def processes(root: str, name: str, words: t.Sequence[str], say: Say, *, form: str) -> None:
     """As the host's ps shows them, or their numbers. `words` are options for it."""
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
     record = records.get(root, name)
     pids = factory.from_paths(record.cgroups).procs()
     if form == "json":

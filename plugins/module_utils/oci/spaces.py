@@ -14,12 +14,13 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config, Range
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
 # These hold for the children of who joins or makes them.
 _FOR_CHILDREN = ("pid", "time")
 # The mount namespace last: it takes the host's paths away.
 _ORDER = ("network", "ipc", "uts", "cgroup", "user", "mount")
+
+UNIFIED = "unified"     # the v2 hierarchy, as Cgroup.paths calls it
 
 
 class Spaces(t.NamedTuple):
@@ -59,11 +60,11 @@ def find(config: Config) -> Spaces:
     return Spaces(joined, frozenset(made))
 
 
-def open_seat(cgroup: Cgroup) -> Seat:
-    """A process of one thread that writes 0 into `tasks` is spared the lock that moving another one takes (v1)."""
-    paths = sorted({path for controller, path in cgroup.paths().items() if controller != UNIFIED})
-    unified = cgroup.open_unified()
-    return Seat([os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths], -1 if unified is None else unified)
+def open_seat(cgroups: t.Mapping[str, str]) -> Seat:
+    """Of the directories by controller. A process of one thread that writes 0 into `tasks` is spared the lock that moving takes (v1)."""
+    paths = sorted({path for controller, path in cgroups.items() if controller != UNIFIED})
+    unified = os.open(cgroups[UNIFIED], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if UNIFIED in cgroups else -1
+    return Seat([os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths], unified)
 
 
 def fork_seated(seat: Seat) -> int:
