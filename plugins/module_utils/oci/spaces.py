@@ -146,12 +146,13 @@ def write_ranges(pid: int, uids: t.Sequence[Range], gids: t.Sequence[Range]) -> 
     for name, ranges in (("uid_map", uids), ("gid_map", gids)):
         fd = os.open("/proc/%d/%s" % (pid, name), os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(fd, _lines(ranges))
+            os.write(fd, lines(ranges).encode())
         except OSError as error:
             raise Unsupported("write", name, os.strerror(error.errno or errno.EIO)) from error
         finally:
             os.close(fd)
 
 
-def _lines(ranges: t.Sequence[Range]) -> bytes:
-    return b"".join(b"%d %d %d\n" % line for line in ranges)
+def lines(ranges: t.Sequence[Range]) -> str:
+    """As an id map has them (user_namespaces(7))."""
+    return "".join("%d %d %d\n" % line for line in ranges)
