@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, process
 from ansible_collections.cocker.engine.tests.root import ocilab
 from ansible_collections.cocker.engine.tests.root.runtimelab import until
 
@@ -466,3 +466,16 @@ def test_names_and_propagation_of_the_root(runtime, bundle, rootfs):
     bundle.args("sh", "-c", "cat /proc/sys/kernel/domainname; grep ' / / ' /proc/self/mountinfo | grep -c shared: || grep -c ' / .* shared:' /proc/self/mountinfo")
     done = runtime("run", "x")
     assert done.out.split()[0] == "example.org" and int(done.out.split()[-1]) >= 1, done
+
+
+def test_what_a_killed_creation_leaves_can_be_removed(runtime, bundle):
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "2"]}]}
+    bundle.write("x")
+    with subprocess.Popen(runtime.command("create", "x"), cwd=bundle.path, env=runtime.env, stdin=subprocess.DEVNULL) as creating:
+        until(lambda: runtime.state("x")["status"] == "creating")
+        paths = json.loads((runtime.root / "x" / "state.json").read_text())["cgroups"]
+        until(lambda: any(cgroupfs.pids(path) for path in paths.values()))
+        assert (runtime("start", "x").code, runtime("exec", "x", "true").code, runtime("delete", "x").code) == (1, 255, 1)
+        creating.kill()
+    assert runtime("delete", "--force", "x") == (0, "", "")
+    assert [path for path in paths.values() if os.path.exists(path)] == [] and list(runtime.root.iterdir()) == []

@@ -72,6 +72,7 @@ def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], wa
         raise
     pids: t.List[int] = []
     try:
+        records.write(request.root, record)     # so that whoever finds what a killed creation left can remove all of it
         with _scope(unit, layout):
             _make_cgroup(cgroup, wanted)
             record = _launch(plan._replace(seat=spaces.open_seat(record.cgroups)), request, record, folder, pids)

@@ -81,7 +81,7 @@ def execute(request: Request) -> int:
 def _target(request: Request) -> _Target:
     record = records.get(request.root, request.id)
     found = records.status(request.root, record)
-    if found == records.STOPPED:
+    if not record.lives():
         raise CockerError("cannot exec in a stopped container")
     if found == records.PAUSED and not request.ignore_paused:
         raise CockerError("cannot exec in a paused container (use --ignore-paused to override)")

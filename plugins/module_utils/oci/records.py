@@ -25,7 +25,7 @@ _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 
 
 class Record(t.NamedTuple):
-    """`config` is the config.json that it was made from; `owner` a user id; `scope` its unit where systemd made the cgroup."""
+    """`config` is the config.json that it was made from; `owner` a user id. `init` is 0 until it is made."""
 
     id: str
     init: process.Identity
@@ -36,7 +36,6 @@ class Record(t.NamedTuple):
     owner: int
     cgroups: t.Mapping[str, str]
     config: t.Dict[str, t.Any]
-    scope: str = ""
 
     def lives(self) -> bool:
         return self.boot_id == process.boot_id() and self.init.alive()
@@ -89,6 +88,8 @@ def names(root: str) -> t.List[str]:
 
 
 def status(root: str, record: Record) -> str:
+    if not record.init.pid:
+        return CREATING
     if not record.lives():
         return STOPPED
     if cgroupfs.is_frozen(record.cgroups):

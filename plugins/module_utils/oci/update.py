@@ -23,7 +23,7 @@ FIELDS = {
 def update(root: str, name: str, options: flags.Values) -> None:
     """Raises CockerError before the first write for a value that is wrong. What is set is also what the record says."""
     record = records.get(root, name)
-    if records.status(root, record) == records.STOPPED:
+    if not record.lives():
         raise CockerError("container not running")
     wanted = _read(options["resources"]) if options["resources"] else _given(options)
     if not wanted:

@@ -99,7 +99,7 @@ def kill(root: str, name: str, signum: int, *, everybody: bool) -> None:
     record = records.get(root, name)
     if everybody:
         _signal_all(record, signum)
-    elif records.status(root, record) == records.STOPPED or not process.signal(record.init, signum):
+    elif not record.lives() or not process.signal(record.init, signum):
         raise CockerError("container not running")
 
 
