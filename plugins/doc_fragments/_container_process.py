@@ -66,6 +66,16 @@ options:
       - The directory in the container that the command starts in.
     type: str
     aliases: [workdir]
+  tty:
+    description:
+      - Whether the command has a terminal, so that programs which behave otherwise without one, shells above all, do as they do in
+        front of a person. Standard error then goes the way of standard output, and lines in the log end with a carriage return, too.
+    type: bool
+  interactive:
+    description:
+      - Whether the standard input of the command is open, although nobody writes to it. A command that reads it waits, where it would
+        otherwise find its end at once. A terminal (O(tty)) is always open.
+    type: bool
   hostname:
     description:
       - The container's host name. Not set, it is the container's name.

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, DeviceRate, Ulimit
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import enginelab
 
@@ -296,3 +297,15 @@ def test_modes_do_not_follow_the_umask_of_the_task(engine, umask):
     loose = [path for path in enginelab.tree(engine.home) if os.lstat(os.path.join(engine.home, path)).st_mode & 0o022
              and not os.path.islink(os.path.join(engine.home, path)) and "/diff/" not in path and not path.startswith("volumes")]
     assert loose == []
+
+
+def test_a_terminal_and_an_open_input_are_the_commands(engine):
+    engine.start(command=("/bin/sh",), tty=True, network_mode="none")
+    found = engine.find("web")
+    assert found["State"]["Running"] and found["Config"]["Tty"] and not found["Config"]["OpenStdin"]
+    assert engine.read("web", "readlink /proc/1/fd/0; cat /proc/1/comm") == "/dev/pts/0\nsh"
+    assert engine.start(command=("/bin/cat",), interactive=True, network_mode="none").plan["action"] == "restart"
+    assert engine.state("web")["Running"] and engine.find("web")["Config"]["OpenStdin"]
+    for option in ("tty", "interactive"):
+        with pytest.raises(Invalid, match="option %s: it is the command's, and there is none" % option):
+            engine.start("other", command=(), network_mode="none", check=True, **{option: True})

@@ -243,3 +243,10 @@ def test_a_connection_writes_as_the_containers_users_and_runs_as_them(engine, st
         engine.start(userns_mode="auto")
         assert engine.read("web", "stat -c %u:%g /tmp/ran") == "1000:1000"
     assert engine.read("web", "stat -c %u:%g /tmp/put") == "1000:1000"
+
+
+@pytest.mark.parametrize("init", [False, True])
+def test_a_terminal_is_its_own(engine, init):
+    engine.start(userns_mode="auto", network_mode="none", init=init, tty=True, command=("/bin/sh",))
+    assert engine.read("web", "stat -c %u /dev/pts/0; echo hello > /dev/pts/0; ls /dev/pts").split() == ["0", "0", "ptmx"]
+    assert engine.state("web")["Running"]

@@ -22,6 +22,7 @@ _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p"
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
 _NOT_FLAGS = frozenset((
     "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
+    "tty", "interactive",
 ))
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _NO_FILE = os.strerror(errno.ENOENT)

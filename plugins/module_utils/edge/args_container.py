@@ -46,6 +46,8 @@ PROCESS: Options = {
     "groups": {"type": "list", "elements": "str", "aliases": ["group_add"]},
     "umask": {"type": "str"},
     "working_dir": {"type": "str", "aliases": ["workdir"]},
+    "tty": {"type": "bool"},
+    "interactive": {"type": "bool"},
     "hostname": {"type": "str", "aliases": ["host"]},
     "domainname": {"type": "str"},
     "stop_timeout": {"type": "int"},

@@ -29,6 +29,8 @@ def process(params: Params) -> t.Dict[str, t.Any]:
         "groups": _groups(params["groups"]),
         "umask": _umask(params["umask"]),
         "working_dir": values.absolute(params["working_dir"], "working_dir"),
+        "tty": params["tty"],
+        "interactive": params["interactive"],
         "hostname": hostname(params["hostname"], "hostname"),
         "domainname": hostname(params["domainname"], "domainname"),
         "stop_timeout": values.at_least(params["stop_timeout"], 0, "stop_timeout"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints, limits, usermaps
+from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints, limits, processes, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
@@ -19,6 +19,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)
     _restart(record.spec)
+    _streams(record)
     endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
 
@@ -34,6 +35,12 @@ def _log(spec: ContainerSpec) -> None:
     logdriver.refuse_foreign(driver, spec.log_options)
     if driver == logdriver.JOURNALD and not os.path.exists(logdriver.JOURNAL):
         raise Unsupported("option", "log_driver", "this host has no journal: there is no %s" % logdriver.JOURNAL)
+
+
+def _streams(record: ContainerRecord) -> None:
+    for option in ("tty", "interactive"):
+        if getattr(record.spec, option) and not processes.process(record.spec, record.config).args:
+            raise Invalid(option, "it is the command's, and there is none, neither of the task nor of the image")
 
 
 def _restart(spec: ContainerSpec) -> None:

@@ -47,6 +47,8 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         user=said.user,
         groups=spec.groups or (),
         umask=spec.umask,
+        terminal=bool(spec.tty),
+        stdin_open=bool(spec.interactive),
         hostname=said.hostname,
         domainname=spec.domainname or "",
         read_only=bool(spec.read_only),

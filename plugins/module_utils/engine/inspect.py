@@ -146,6 +146,8 @@ def _config(record: ContainerRecord, process: Process) -> Shown:
         "Entrypoint": list(process.entrypoint) or None,
         "Image": image_name(record),
         "WorkingDir": process.cwd,
+        "Tty": bool(spec.tty),
+        "OpenStdin": bool(spec.interactive),
         "Labels": dict(process.labels),
         "StopSignal": process.stop_signal,
         "ExposedPorts": {port: {} for port in spec.exposed_ports or ()},

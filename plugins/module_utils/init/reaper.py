@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import confine, process, seccomp, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, streams, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, relay, streams, sync
 
 FORWARDED = ("TERM", "INT", "HUP", "USR1", "USR2", "QUIT", "WINCH", "CONT", "PWR")
 # Without a command, these mean nothing; the others, and the container's own stop signal, mean the end.
@@ -81,6 +81,7 @@ def run(plan: child.Plan, limits: Confinement, links: child.Links) -> t.NoReturn
     try:
         confine.block(limits.blocked)
         streams.set_name(_NAME)
+        null = os.dup(0)        # before the command's own is there
         child.enter(plan, links)
         _build(plan, links)
         gate, opener = os.pipe()
@@ -94,7 +95,7 @@ def run(plan: child.Plan, limits: Confinement, links: child.Links) -> t.NoReturn
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
         sync.send(links.report, sync.describe("start", error))
         os._exit(1)
-    streams.take((0, 0, 0))     # the container's own are the command's alone
+    streams.take((null, null, null))    # the container's own are the command's alone
     os.closerange(3, _MANY)     # the report pipe too: from here on the supervisor waits for the command
     _watch(main, limits.signals)
 
@@ -129,6 +130,8 @@ def _run_command(plan: child.Plan, links: child.Links, *, gate: int, opener: int
     try:
         os.close(opener)
         os.setsid()
+        if links.console >= 0:
+            relay.become_terminal(links.console)
         os.read(gate, 1)        # until PID 1 is confined, or gone
         command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report, user_space=links.user)
     except BaseException as error:  # a copy of PID 1 must not go on as a second one

@@ -5,6 +5,7 @@ Not here: the child's own way (runtime/child.py, reaper.py) and what is done abo
 """
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import select
@@ -16,7 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, relay
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
 
@@ -41,12 +42,34 @@ class Order(t.NamedTuple):
 
 
 class Run(t.NamedTuple):
-    """PID 1, and where it is read; `failure` is what it had to say instead of becoming the command."""
+    """PID 1, and where it is read (`err` is -1 for a terminal); `failure` is what it had to say instead of becoming the command.
+
+    `held` keeps its standard input open.
+    """
 
     pid: int
     out: int
     err: int
     failure: bytes = b""
+    held: t.Tuple[int, ...] = ()
+
+    def streams(self) -> t.List[int]:
+        return [fd for fd in (self.out, self.err) if fd >= 0]
+
+
+class _Ends(t.NamedTuple):
+    """Of its standard streams; -1 where there is none."""
+
+    theirs: t.Tuple[int, int, int]
+    console: int
+    ours: t.Tuple[int, int, int]
+    channel: int
+
+    def given(self) -> t.List[int]:
+        return [fd for fd in (*self.theirs, self.console) if fd > 0]
+
+    def kept(self) -> t.List[int]:
+        return [fd for fd in (*self.ours, self.channel) if fd >= 0]
 
 
 def open_links(order: Order) -> child.Links:
@@ -66,19 +89,33 @@ def _open_joins(cgroup: Cgroup) -> t.List[int]:
 def begin(order: Order, links: child.Links, *, home: int, foreign: t.Sequence[int]) -> Run:
     """Returns when the command is exec'd, or has failed and is buried. `home` and the links are closed; `foreign` is not for the child."""
     heard, told = os.pipe()
-    out, err = os.pipe(), os.pipe()
-    links = links._replace(stdio=(0, out[1], err[1]), report=told)
-    pid = _fork(order, links, home=home, foreign=(heard, out[0], err[0], *foreign))
-    for fd in (told, out[1], err[1], home, *links.held()):
+    ends = _ends(order.bundle)
+    links = links._replace(stdio=ends.theirs, console=ends.console, report=told)
+    pid = _fork(order, links, home=home, foreign=(heard, *ends.kept(), *foreign))
+    for fd in (told, home, *ends.given(), *links.held()):
         os.close(fd)
     failure = _listen(heard, START_TIMEOUT)
     os.close(heard)
     if failure:
         os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
         os.waitpid(pid, 0)
-        os.close(out[0])
-        os.close(err[0])
-    return Run(pid, out[0], err[0], failure)
+        for fd in ends.kept():
+            os.close(fd)
+        return Run(pid, -1, -1, failure)
+    if ends.channel >= 0:
+        master, slave = relay.received_terminal(ends.channel)
+        return Run(pid, master, -1, held=(slave,))      # else a terminal that the container has closed for a moment would be gone
+    writer, out, err = ends.ours
+    return Run(pid, out, err, held=(writer,) if writer >= 0 else ())
+
+
+def _ends(bundle: oci.Bundle) -> _Ends:
+    if bundle.process.terminal:
+        channel, console = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+        return _Ends((0, 0, 0), console.detach(), (-1, -1, -1), channel.detach())
+    read, writer = os.pipe() if bundle.settings.stdin_open else (0, -1)
+    out, err = os.pipe(), os.pipe()
+    return _Ends((read, out[1], err[1]), -1, (writer, out[0], err[0]), -1)
 
 
 def _fork(order: Order, links: child.Links, *, home: int, foreign: t.Sequence[int]) -> int:

@@ -98,7 +98,7 @@ class Supervisor:
 
     def _watch(self, current: Run) -> int:
         """Until PID 1 has ended: its wait status."""
-        for fd in (current.out, current.err):
+        for fd in current.streams():
             self._poller.register(fd, select.POLLIN)
         status = _bury(current.pid)
         while status is None:
@@ -110,7 +110,7 @@ class Supervisor:
                     status = _bury(current.pid) if status is None else status
                 elif self._health.owns(fd):
                     self._health.hear(self._order)
-                elif fd in (current.out, current.err) and not self._copy(fd, current):
+                elif fd in current.streams() and not self._copy(fd, current):
                     self._poller.unregister(fd)
             if self._deadline and time.monotonic() > self._deadline and status is None:
                 self._order.cgroup.kill()
@@ -147,12 +147,14 @@ class Supervisor:
         return bool(content)
 
     def _drain(self, current: Run) -> None:
-        for fd in (current.out, current.err):
+        for fd in current.streams():
             os.set_blocking(fd, False)      # whoever could still write is dead, unless the pipe was passed out of the container
             while self._copy(fd, current):
                 continue
             with contextlib.suppress(KeyError):     # at the end of a stream it went already
                 self._poller.unregister(fd)
+            os.close(fd)
+        for fd in current.held:
             os.close(fd)
         self._log.close()
 

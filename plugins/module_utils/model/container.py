@@ -81,6 +81,8 @@ class ContainerSpec:
     groups: t.Optional[Words] = None
     umask: t.Optional[int] = None
     working_dir: t.Optional[str] = None
+    tty: t.Optional[bool] = None
+    interactive: t.Optional[bool] = None
     hostname: t.Optional[str] = None
     domainname: t.Optional[str] = None
     network_mode: t.Optional[str] = None

@@ -54,6 +54,8 @@ FIELDS = (
     Field("groups", RESTART, tuple),
     Field("umask", RESTART, int),
     Field("working_dir", RESTART, str),
+    Field("tty", RESTART, bool),
+    Field("interactive", RESTART, bool),
     Field("hostname", RESTART, str),
     Field("domainname", RESTART, str),
     Field("network_mode", RESTART, str),

@@ -87,6 +87,7 @@ class Process(t.NamedTuple):
     oom_score_adj: t.Optional[int] = None
     group_names: Words = ()
     maps: t.Optional[idmap.Maps] = None
+    terminal: bool = False
 
 
 class Bundle(t.NamedTuple):
@@ -233,8 +234,6 @@ def _extent(value: _Object) -> idmap.Extent:
 
 
 def _process(value: _Object, *, user: str, init: bool) -> Process:
-    if value.flag("terminal"):
-        raise Unsupported("config.json", "process.terminal", "a terminal for the container's own process is not supported")
     args, cwd = value.strings("args"), value.text("cwd", "/")
     if not args and not init:
         raise Invalid("process.args", "a command is needed")
@@ -248,7 +247,7 @@ def _process(value: _Object, *, user: str, init: bool) -> Process:
         capabilities=Capabilities(*[sets.strings(name) for name in Capabilities._fields]),
         rlimits=tuple(_rlimit(item) for item in value.objects("rlimits")),
         no_new_privileges=value.flag("noNewPrivileges"),
-        oom_score_adj=value.maybe_number("oomScoreAdj", low=-1000, high=1000),
+        oom_score_adj=value.maybe_number("oomScoreAdj", low=-1000, high=1000), terminal=value.flag("terminal"),
     )
     value.raw("consoleSize")
     for rest in (who, sets, value):

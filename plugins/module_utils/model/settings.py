@@ -26,6 +26,7 @@ class Settings(t.NamedTuple):
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
     restart: restarts.Policy = restarts.Policy()
     health: t.Optional[healthcheck.Check] = None
+    stdin_open: bool = False
 
 
 def parse(annotations: t.Mapping[str, str]) -> Settings:
@@ -79,6 +80,7 @@ TABLE: t.Dict[str, t.Tuple[str, t.Callable[[str, str], t.Any]]] = {
     "log.fields": ("log_fields", _fields),
     "restart": ("restart", restarts.parse),
     "health": ("health", healthcheck.from_json),
+    "stdin-open": ("stdin_open", _truth),
     "stop-signal": ("stop_signal", _word),
     "stop-timeout": ("stop_timeout", _seconds),
 }

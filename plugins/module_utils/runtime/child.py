@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     devices,
     loopback,
     masks,
+    relay,
     rootfs,
     streams,
     sync,
@@ -40,7 +41,7 @@ class Plan(t.NamedTuple):
 class Links(t.NamedTuple):
     """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report.
 
-    `user` is the user namespace that is entered in the end.
+    `user` is the user namespace that is entered in the end; `console` a socket for the ends of a terminal, where the command has one.
     """
 
     joins: t.Sequence[int]
@@ -49,6 +50,7 @@ class Links(t.NamedTuple):
     user: int = -1
     stdio: t.Tuple[int, int, int] = (0, 1, 2)
     report: int = -1
+    console: int = -1
 
     def held(self) -> t.List[int]:
         """Those that nobody needs any more when the child has them."""
@@ -60,6 +62,8 @@ def run(plan: Plan, links: Links) -> t.NoReturn:
     try:
         enter(plan, links)
         build(plan, links.user)
+        if links.console >= 0:
+            relay.become_terminal(links.console)
         command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report, user_space=links.user)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
         sync.send(links.report, sync.describe("start", error))

@@ -5,6 +5,7 @@ The launcher's side of it, outside of the container. Not here: who starts the co
 """
 from __future__ import annotations
 
+import _socket
 import errno
 import fcntl
 import os
@@ -14,7 +15,7 @@ import struct
 import termios
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fs, libc, mounts, rootpath
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fds, fs, libc, mounts, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import streams
 
@@ -116,15 +117,42 @@ class Terminal(Pipes):
 
 
 def open_terminal(pid: int) -> t.Tuple[int, int]:
-    """Both ends. Raises Unsupported."""
-    master = _open_master(pid)
+    """Both ends, of one of the container whose process this is. Raises Unsupported."""
+    return _open_terminal("/proc/%d/root" % pid)
+
+
+def become_terminal(channel: int) -> None:
+    """For a process in the container that leads a session: its streams are one from now on. Both ends go through the socket `channel`."""
+    master, slave = _open_terminal("/")
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, _SIZE)
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    connected = _socket.socket(fileno=channel)
+    fds.send_fds(connected, b"t", (master, slave))
+    connected.close()
+    os.close(master)
+    streams.take((slave, slave, slave))
+    os.close(slave)
+
+
+def received_terminal(channel: int) -> t.Tuple[int, int]:
+    """Its two ends, at the other end of the socket."""
+    connected = _socket.socket(fileno=channel)
+    try:
+        _said, (master, slave) = fds.recv_fds(connected, 1, 2)
+    finally:
+        connected.close()
+    return master, slave
+
+
+def _open_terminal(top: str) -> t.Tuple[int, int]:
+    master = _open_master(top)
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
     return master, fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
 
 
-def _open_master(pid: int) -> int:
+def _open_master(top: str) -> int:
     """Looked at before it is opened: the container can put anything there."""
-    root = rootpath.open_root("/proc/%d/root" % pid)
+    root = rootpath.open_root(top)
     try:
         try:
             held = rootpath.open_in(root, "/dev/pts/ptmx", os.O_PATH | os.O_NOFOLLOW)

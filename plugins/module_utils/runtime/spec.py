@@ -113,6 +113,8 @@ class RuntimeWish:
     health: t.Optional[healthcheck.Check] = None
     maps: t.Optional[idmap.Maps] = None
     user_space: str = ""
+    terminal: bool = False
+    stdin_open: bool = False
     annotations: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -153,9 +155,11 @@ def compile_config(wish: RuntimeWish) -> Json:
 
 def _process(wish: RuntimeWish, names: t.Sequence[str]) -> Json:
     env = dict({"PATH": defaults.PATH}, **({"HOSTNAME": wish.hostname} if wish.hostname else {}))
+    if wish.terminal:
+        env["TERM"] = "xterm"
     env.update(wish.env)
     process: Json = {
-        "terminal": False, "user": {"uid": 0, "gid": 0}, "cwd": wish.cwd,
+        "terminal": wish.terminal, "user": {"uid": 0, "gid": 0}, "cwd": wish.cwd,
         "env": ["%s=%s" % pair for pair in sorted(env.items())],
         "capabilities": {"bounding": list(names), "effective": list(names), "permitted": list(names), "inheritable": [], "ambient": []},
         "noNewPrivileges": wish.no_new_privileges,
@@ -236,6 +240,8 @@ def _annotations(wish: RuntimeWish) -> t.Dict[str, str]:
     })
     if wish.health is not None:
         found["cocker.health"] = healthcheck.to_json(wish.health)
+    if wish.stdin_open:
+        found["cocker.stdin-open"] = "true"
     if wish.log_fields:
         found["cocker.log.fields"] = json.dumps(dict(wish.log_fields), sort_keys=True)
     if wish.user:

@@ -44,6 +44,8 @@ VALUES: t.Dict[str, t.Any] = {
     "gidmap": (idmap.Extent(0, 100000, 65536),),
     "shm_size": 1 << 20,
     "working_dir": "/srv",
+    "tty": True,
+    "interactive": False,
     "hostname": "web",
     "network_mode": "bridge",
     "networks": (Attachment("web0", "10.66.1.10", "02:42:0a:42:01:0a", ("db",)), Attachment("cocker0")),

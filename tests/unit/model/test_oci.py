@@ -58,7 +58,6 @@ def test_everything_is_read() -> None:
     ("linux/uidMappings", [{"containerID": 0, "hostID": 1, "size": 1}], "linux.uidMappings"),
     ("linux/mountLabel", "system_u", "linux.mountLabel"),
     ("hooks", {"prestart": [{"path": "/x"}]}, "hooks"),
-    ("process/terminal", True, "process.terminal"),
     ("process/apparmorProfile", "p", "process.apparmorProfile"),
     ("process/selinuxLabel", "l", "process.selinuxLabel"),
     ("process/scheduler", {"policy": "SCHED_FIFO"}, "process.scheduler"),
