@@ -12,7 +12,14 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.engine import repositories
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, Denied, Unreachable
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CockerError,
+    Conflict,
+    Damaged,
+    Denied,
+    Unreachable,
+    Unsupported,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.repository_wishes import RepositoryWish
 from ansible_collections.cocker.engine.plugins.module_utils.registry import repository as ssh_repository
 from ansible_collections.cocker.engine.tests.root import netlab, sshlab
@@ -95,6 +102,16 @@ def test_silent_server(store: Store, server: Server, there: pathlib.Path) -> Non
     with pytest.raises(Unreachable, match="silent|timed out"):
         store.push("app:1", reach=server.reach(there, port=2300, timeout=1))
     server.lab.end(silent)
+
+
+def test_server_without_sftp(store: Store, server: Server, there: pathlib.Path) -> None:
+    config = (server.folder / "config").read_text().replace("Port 2222", "Port 2224").replace("Subsystem", "#").replace("ForceCommand", "#")
+    (server.folder / "bare").write_text(config)
+    bare = server.lab.spawn(["/usr/sbin/sshd", "-D", "-f", str(server.folder / "bare")])
+    assert poll.until(lambda: server.lab.call("ss", "-Hltn", "sport = 2224"), timeout=10)
+    with pytest.raises(Unsupported, match="has no sftp for this user"):
+        store.push("app:1", reach=server.reach(there, port=2224))
+    server.lab.end(bare)
 
 
 def test_full_disk_is_named_and_nothing_is_left(store: Store, server: Server, there: pathlib.Path) -> None:
