@@ -200,3 +200,51 @@ def test_attach_logs_in_where_there_is_no_command(seat, cocker, web):
     assert code(found) == 0 and web.state("small")["Running"]
     assert cocker("attach", "small")[0] == 125
     web.ensure("small", state="absent")
+
+
+def sit(seat, *options, name="small"):
+    found = seat("run", "-it", "--network", "none", "--stop-timeout", "0", "--name", name, "-e", "PS1=" + PROMPT, *options, "box", "sh")
+    found.expect_exact(PROMPT)
+    found.sendline("echo be''gun")      # the window's size has come meanwhile, and the prompt once more
+    found.expect_exact("begun\r\n" + PROMPT)
+    return found
+
+
+def test_run_with_a_terminal_from_the_first_word_to_the_exit_code(seat, cocker, web):
+    found = sit(seat, "--rm")
+    assert ask(found, "stty size; echo $$") == "40 100\n1"
+    found.setwinsize(11, 33)
+    assert poll.until(lambda: ask(found, "stty size") == "11 33", timeout=5)
+    found.sendline("exit 5")
+    assert code(found) == 5 and web.find("small") is None
+
+
+def test_a_terminal_is_left_and_taken_again(seat, cocker, web):
+    found = sit(seat)
+    assert ask(found, "X=kept; echo set") == "set"
+    found.send("\x10\x11")
+    assert code(found) == 0 and web.state("small")["Running"]
+    again, other = seat("attach", "small"), seat("attach", "small")
+    for each in (again, other):
+        each.sendline("echo $X''$X")
+        each.expect_exact("keptkept\r\n")
+    again.sendline("echo $X''$X''$X")
+    other.expect_exact("keptkeptkept\r\n")
+    again.close(force=True)
+    time.sleep(0.2)
+    assert web.state("small")["Running"]
+    other.sendline("exit 6")
+    assert code(other) == 6
+    assert "kept" in cocker("logs", "small")[1]
+    web.ensure("small", state="absent")
+
+
+def test_a_terminal_needs_one_here(cocker, web):
+    code_, _out, err = cocker("run", "-it", "--network", "none", "--name", "small", "box", "sh")
+    assert code_ == 125 and "no terminal" in err and web.find("small") is None
+
+
+def test_input_of_run_ends_as_ours_does(cocker, web):
+    assert cocker("run", "-i", "--rm", "--network", "none", "box", "sh", "-c", "cat; echo over; exit 4", stdin="one\ntwo\n") \
+        == (4, "one\ntwo\nover\n", "")
+    assert cocker("run", "-i", "--rm", "--network", "none", "box", "true") == (0, "", "")

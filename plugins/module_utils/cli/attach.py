@@ -22,7 +22,7 @@ _KILLED = 128
 
 def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sig-proxy", action=argparse.BooleanOptionalAction, default=True, help="signals go to the container")
-    session.shape_keys(parser)
+    keys.shape(parser)
     parser.add_argument("name", metavar="NAME", help="without a command of its own it gives a login shell")
 
 
@@ -34,6 +34,8 @@ def attach(context: Context, name: str, *, detach_keys: str = keys.USUAL, proxy:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import sittings
 
     detach = keys.parse(detach_keys)
+    if sittings.has_seats(context.acting(), name):
+        return seat(context, name, detach=detach)
     shell = sittings.login(context.acting(), name)
     if shell is None:
         return watch(context, name, since=now(), proxy=proxy)
@@ -41,6 +43,24 @@ def attach(context: Context, name: str, *, detach_keys: str = keys.USUAL, proxy:
         reason = "%s has nothing to attach to but a login shell, which wants a terminal" % name
         raise Invalid("NAME", reason, hint="cocker exec needs none")
     return session.sit(context, shell, interactive=True, detach=detach)
+
+
+def seat(context: Context, name: str, *, detach: bytes, once: bool = False) -> int:
+    """At the container's own streams: its exit code; 0 where they were left by the keys."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import info, sittings
+
+    raw = bool(info.containers(context.looking(), name)[0]["Config"]["Tty"])
+    if raw and not sys.stdin.isatty():
+        raise Invalid("NAME", "%s has a terminal, and standard input is none" % name, hint="cocker logs -f follows it")
+    person = terminal.Person(interactive=True, terminal=raw, detach=detach)
+    try:
+        with person.seated():
+            code = sittings.attach(context.acting(), name, person, once=once)
+    except terminal.Gone as gone:
+        return _KILLED + gone.number
+    if code is None:
+        context.complain("left %s, which goes on" % name)
+    return code or 0
 
 
 def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import sys
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.cli import keys
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
@@ -17,12 +19,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
-_LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w"}
+_LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
+            "tty": "-t", "interactive": "-i"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
 _NOT_FLAGS = frozenset((
     "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
-    "tty", "interactive",
 ))
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _NO_FILE = os.strerror(errno.ENOENT)
@@ -123,6 +125,7 @@ def _suboptions(name: str, known: t.Mapping[str, Option], text: str) -> t.Dict[s
 
 def _shape_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--detach", action="store_true", help="do not stay with it; prints its id")
+    keys.shape(parser)
     shape(parser)
 
 
@@ -153,7 +156,10 @@ def _create(context: Context, said: argparse.Namespace) -> int:
 
 
 def _run(context: Context, said: argparse.Namespace) -> int:
-    remove = said.auto_remove
+    remove, sits = said.auto_remove, not said.detach and bool(said.tty or said.interactive)
+    if sits and said.tty and not sys.stdin.isatty():
+        raise Invalid("--tty", "standard input is no terminal; leave it out, or use --detach")
+    detach = keys.parse(said.detach_keys)
     if not said.detach:
         said.auto_remove = None     # whoever stays with it removes it, after having told how it ended
     try:
@@ -167,7 +173,7 @@ def _run(context: Context, said: argparse.Namespace) -> int:
     if said.detach:
         context.say(identifier)
         return OK
-    return _stay(context, name, remove=bool(remove))
+    return _stay(context, name, remove=bool(remove), sits=sits, detach=detach)
 
 
 def _not_run(error: StartFailed) -> t.Optional[int]:
@@ -177,11 +183,14 @@ def _not_run(error: StartFailed) -> t.Optional[int]:
     return _NOT_FOUND if _NO_FILE in error.reason else _NOT_RUNNABLE
 
 
-def _stay(context: Context, name: str, *, remove: bool) -> int:
+def _stay(context: Context, name: str, *, remove: bool, sits: bool, detach: bytes) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
-    code = attach.watch(context, name)
+    try:
+        code = attach.seat(context, name, detach=detach, once=True) if sits else attach.watch(context, name)
+    except (Conflict, NotFound):        # it has ended already, and all is in its log
+        code = attach.watch(context, name)
     if remove and not observe.container(context.looking(), name).running:
         containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
     return code

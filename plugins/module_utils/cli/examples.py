@@ -22,7 +22,8 @@ EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
     "report": (("cocker report --logs >report.json",), "Values of variables are left out: they may be passwords."),
     "create": (("cocker create --name web -p 8080:80 debian:12 nginx",), "Flags are the options of the module cocker_container."),
     "run": ((
-        "cocker run --rm debian:12 cat /etc/os-release", "cocker run -d --name web -p 8080:80 -v data:/var/lib/web -m 256M web:1.4",
+        "cocker run --rm debian:12 cat /etc/os-release", "cocker run -it --rm debian:12 bash",
+        "cocker run -d --name web -p 8080:80 -v data:/var/lib/web -m 256M web:1.4",
         "cocker run -d --name build --under debian:12 sshd:1.0",
     ), "Flags are the options of the module cocker_container. " + _FOREIGN),
     "update": (("cocker update --memory 512M web", "cocker update --on-change apply --env MODE=b web"), "What is not said stays as it is."),
@@ -36,7 +37,7 @@ EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
         "cocker exec -it web sh", "cocker exec -u www-data -w /srv web ls -l", "cat dump.sql | cocker exec -i db psql",
         "cocker exec -d web job",
     ), "ctrl-p ctrl-q leaves a terminal; the command goes on. " + _FOREIGN),
-    "attach": (("cocker attach web",), "A container without a command gives a login shell. " + _FOREIGN),
+    "attach": (("cocker attach web",), "Its own terminal, if it has one; a container without a command gives a login shell. " + _FOREIGN),
     "logs": (("cocker logs -f --since 10m web", "cocker logs -n 100 -t web"), "What it wrote to stderr goes to stderr."),
     "cp": (("cocker cp site.conf web:/etc/nginx/", "cocker cp web:/var/log/app ./logs"), "The container need not run."),
     "pull": (("cocker pull registry.example/team/app:1.4", "cocker pull --repository images@store app:1.4"), ""),

@@ -2,6 +2,7 @@
 """PURE: the keys that leave a terminal session, and finding them in what is typed. Not here: the terminal (terminal.py)."""
 from __future__ import annotations
 
+import argparse
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
@@ -9,6 +10,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 USUAL = "ctrl-p,ctrl-q"
 _CONTROL = "ctrl-"
 _OTHERS = "@[\\]^_"
+
+
+def shape(parser: argparse.ArgumentParser) -> None:
+    help = "leave a terminal by these, and let what runs in it go on; empty: by none (%(default)s)"
+    parser.add_argument("--detach-keys", default=USUAL, metavar="KEYS", help=help)
 
 
 def parse(text: str) -> bytes:

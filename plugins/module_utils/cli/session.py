@@ -26,14 +26,9 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-e", "--env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
     parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
     parser.add_argument("-w", "--workdir", metavar="DIRECTORY")
-    shape_keys(parser)
+    keys.shape(parser)
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
-
-
-def shape_keys(parser: argparse.ArgumentParser) -> None:
-    help = "leave a terminal by these, and let what runs in it go on; empty: by none (%(default)s)"
-    parser.add_argument("--detach-keys", default=keys.USUAL, metavar="KEYS", help=help)
 
 
 def environment(pairs: t.Sequence[str]) -> t.Dict[str, str]:

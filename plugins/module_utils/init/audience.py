@@ -42,7 +42,10 @@ class Audience:
         self._beginning = [] if entrance >= 0 else None
 
     def join(self, call: control.Call) -> None:
-        """The message brings the ends of two pipes; the answer has the entrance, if there is one."""
+        """The message brings the ends of two pipes; the answer has the entrance, if there is one.
+
+        `once` says who made the container to sit at it: they hear it from the beginning, and the end of their input is that of its input.
+        """
         if len(call.fds) != 2 or len(self._waiting) >= MOST:
             for fd in call.fds:
                 os.close(fd)
@@ -56,11 +59,11 @@ class Audience:
             self._waiting[fd] = b""
         fds.send_fds(call.channel, _READY % (b"true" if self._tty else b"false"), [self._entrance] if self._entrance >= 0 else [])
         call.channel.close()
-        if self._beginning is not None:
-            beginning, self._beginning = self._beginning, None
-            for stream, content in beginning:
-                self.tell(stream, content)
-        if call.words.get("once") and not self._tty and self._entrance >= 0:
+        once = bool(call.words.get("once"))
+        beginning, self._beginning = self._beginning, None
+        for stream, content in beginning or () if once else ():
+            self.tell(stream, content)
+        if once and not self._tty and self._entrance >= 0:
             os.close(self._entrance)        # theirs is the last one, and its end that of the input
             self._entrance, self._given = -1, self._entrance
 

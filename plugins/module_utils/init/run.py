@@ -53,6 +53,10 @@ class Run(t.NamedTuple):
     failure: bytes = b""
     held: t.Tuple[int, ...] = ()
 
+    def entrance(self) -> int:
+        """Where is typed: its terminal, or the pipe of its standard input; -1 for neither."""
+        return self.out if self.err < 0 else self.held[0] if self.held else -1
+
     def streams(self) -> t.List[int]:
         return [fd for fd in (self.out, self.err) if fd >= 0]
 

@@ -17,7 +17,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, health, logs, restart, run
+from ansible_collections.cocker.engine.plugins.module_utils.init import audience, control, health, logs, restart, run
 from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order, Run
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
@@ -80,7 +80,8 @@ class Supervisor:
         self._deadline = 0.0        # of a container that was asked to end, because the host shuts down
         self._poller = select.poll()
         self._poller.register(wakeup, select.POLLIN)
-        self._server = control.Server(desk, {}, self._poller)
+        self._audience = audience.Audience(self._poller)
+        self._server = control.Server(desk, {audience.VERB: control.Verb(self._audience.join)}, self._poller)
         self._health = health.Monitor(self._poller)
 
     def live(self, first: Run) -> None:
@@ -100,6 +101,7 @@ class Supervisor:
         """Until PID 1 has ended: its wait status."""
         for fd in current.streams():
             self._poller.register(fd, select.POLLIN)
+        self._audience.enter(current.entrance(), tty=current.err < 0)
         status = _bury(current.pid)
         while status is None:
             for fd, _events in self._poller.poll(self._patience()):
@@ -108,6 +110,8 @@ class Supervisor:
                 elif fd == self._wakeup:
                     self._hear(current.pid)
                     status = _bury(current.pid) if status is None else status
+                elif self._audience.owns(fd):
+                    self._audience.serve(fd)
                 elif self._health.owns(fd):
                     self._health.hear(self._order)
                 elif fd in current.streams() and not self._copy(fd, current):
@@ -143,7 +147,9 @@ class Supervisor:
             content = os.read(fd, _PIECE)
         except BlockingIOError:
             return False
-        self._log.add("stdout" if fd == current.out else "stderr", content)
+        stream = "stdout" if fd == current.out else "stderr"
+        self._log.add(stream, content)
+        self._audience.tell(stream, content)
         return bool(content)
 
     def _drain(self, current: Run) -> None:
@@ -154,8 +160,10 @@ class Supervisor:
             with contextlib.suppress(KeyError):     # at the end of a stream it went already
                 self._poller.unregister(fd)
             os.close(fd)
+        given = self._audience.leave()
         for fd in current.held:
-            os.close(fd)
+            if fd != given:
+                os.close(fd)
         self._log.close()
 
     # when it has ended

@@ -18,15 +18,14 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import control
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.dialogue import Person
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.dialogue import Person, typed
 
 _CHUNK = 1 << 15
 _TIMEOUT = 5.0      # for a supervisor to answer
-_END_OF_FILE = b"\4"
 
 
 def hold(state_dir: str, person: Person, pass_on: t.Callable[[int], None], *, once: bool) -> bool:
-    """Until the container has ended: True; or until the person has left it. `once`: the end of their input is that of the container's.
+    """Until the container has ended: True; or until the person has left it. `once`: as init/audience.py has it.
 
     `pass_on` gets signals for the container. Raises NotFound, Conflict, Unsupported.
     """
@@ -78,21 +77,15 @@ class _Seat:
 
     def _read(self) -> bool:
         """True when the person leaves."""
-        try:
-            piece = os.read(self._stdin, _CHUNK)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            raise BrokenPipeError(errno.EPIPE, "the terminal is gone") from error
-        content, leaves = self._person.typed(piece) if piece else (_END_OF_FILE if self._tty else b"", False)
+        piece = typed(self._stdin, tty=self._tty)
+        content, leaves = self._person.typed(piece) if piece else (b"", False)
         with tolerate(errno.EPIPE, errno.EIO):      # a command need not read, or has ended
             fs.write_all(self._entrance, content)
         if not piece:
             self._poller.unregister(self._stdin)
             self._stdin = -1
-            if not self._tty:
-                self._held.remove(self._entrance)
-                os.close(self._entrance)
+            self._held.remove(self._entrance)
+            os.close(self._entrance)
         return leaves
 
     def _signalled(self) -> None:

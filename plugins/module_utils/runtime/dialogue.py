@@ -64,6 +64,19 @@ def hold(request: launcher.ExecRequest, person: Person, *, engine: str, python: 
     return Ended(answer["rc"], answer["reason"])
 
 
+def typed(stdin: int, *, tty: bool) -> bytes:
+    """Empty at the end of input. A terminal has none, for it is raw: one that ends is gone, and BrokenPipeError."""
+    try:
+        piece = os.read(stdin, _CHUNK)
+    except OSError as error:
+        if error.errno != errno.EIO or not tty:
+            raise
+        piece = b""
+    if tty and not piece:
+        raise BrokenPipeError(errno.EPIPE, "the terminal is gone")
+    return piece
+
+
 class _Talk:
     def __init__(self, launched: launcher.Launched, person: Person, head: bytes, *, tty: bool) -> None:
         self._launched, self._person, self._tty = launched, person, tty
@@ -126,7 +139,7 @@ class _Talk:
         self._watch()
 
     def _read(self) -> None:
-        piece = self._heard()
+        piece = typed(self._stdin, tty=self._tty)
         content, leaves = self._person.typed(piece) if piece else (b"", False)
         if content or not piece:
             self._say(frames.packed(frames.INPUT, content))
@@ -135,15 +148,6 @@ class _Talk:
             self._listens, self._stdin = False, -1
         if leaves:
             self._leave()
-
-    def _heard(self) -> bytes:
-        """A terminal that is gone is an input error."""
-        try:
-            return os.read(self._stdin, _CHUNK)
-        except OSError as error:
-            if error.errno != errno.EIO or not self._tty:
-                raise
-            raise BrokenPipeError(errno.EPIPE, "the terminal is gone") from error
 
     def _leave(self) -> None:
         self._waiting += frames.packed(frames.DETACH)

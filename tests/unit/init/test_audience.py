@@ -48,7 +48,7 @@ def test_the_first_hears_the_beginning(found: audience.Audience) -> None:
     reader, writer = os.pipe()
     found.enter(writer, tty=False)
     found.tell("stdout", b"before")
-    first, second = join(found), join(found)
+    first, second = join(found, once=True), join(found)
     found.tell("stdout", b" after")
     found.leave()
     assert (os.read(first.out, 20), os.read(second.out, 20)) == (b"before after", b" after")
