@@ -22,12 +22,19 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
             "tty": "-t", "interactive": "-i"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
-_ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",)}
+_ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",),
+         "mounts": ("mount",)}
+# What is about a container that is there already, or about a task.
 _NOT_FLAGS = frozenset((
     "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
+    "comparisons", "image_comparison", "image_name_mismatch", "image_label_mismatch", "command_handling", "keep_volumes", "repin", "paused",
+    "force_kill", "kill_signal", "purge_networks", *args_container.PORTED,
 ))
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _NO_FILE = os.strerror(errno.ENOENT)
+_RATED = {"path", "rate"}
+_SPELLED = {"read_only": ("readonly", "ro")}     # inside of a value, as docker's --mount has it
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBERS: t.Mapping[str, t.Callable[[str], t.Any]] = {"int": int, "float": float}
 
 
@@ -60,13 +67,20 @@ def _reading(name: str, option: Option) -> t.Dict[str, t.Any]:
     if kind == "bool":
         return {"action": argparse.BooleanOptionalAction}
     if kind == "list":
-        return {"action": "append", "metavar": "NAME[,KEY=VALUE...]" if "options" in option else "VALUE"}
+        return {"action": "append", "metavar": _shown(option)}
     if kind == "dict":
         return {"action": "append", "metavar": "KEY=VALUE"}
     if kind in _NUMBERS:
         return {"type": _NUMBERS[kind], "metavar": "N"}
     choices = option.get("choices")
     return {"choices": choices} if choices else {"metavar": "VALUE"}
+
+
+def _shown(option: Option) -> str:
+    known = option.get("options")
+    if known is None:
+        return "VALUE"
+    return "PATH:RATE" if set(known) == _RATED else "NAME[,KEY=VALUE...]" if "name" in known else "KEY=VALUE[,KEY=VALUE...]"
 
 
 def params(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
@@ -111,16 +125,37 @@ def _pair(name: str, text: str) -> t.Tuple[str, str]:
 
 
 def _suboptions(name: str, known: t.Mapping[str, Option], text: str) -> t.Dict[str, t.Any]:
-    """`web0,ipv4_address=10.66.1.10`: the first word is the name."""
-    first, *rest = text.split(",")
+    """`web0,ipv4_address=10.66.1.10`: the first word is the name, where there is one; `/dev/sda:1M` a path and a rate."""
+    flag = "--" + name.replace("_", "-")
     found: t.Dict[str, t.Any] = {key: option.get("default") for key, option in known.items()}
-    found["name"] = first
-    for pair in rest:
-        key, value = _pair(name, pair)
-        if key not in known:
-            raise Invalid("--" + name, "%r is none of %s" % (key, ", ".join(sorted(known))))
-        found[key] = value
+    words = text.split(",")
+    if "name" in known:
+        found["name"] = words.pop(0)
+    elif set(known) == _RATED:
+        path, colon, rate = text.rpartition(":")
+        if not colon or known["rate"]["type"] == "int" and not (rate.isascii() and rate.isdigit()):
+            raise Invalid(flag, "%r is no PATH:RATE" % text)
+        return {"path": path, "rate": int(rate) if known["rate"]["type"] == "int" else rate}
+    spelled = {word: key for key, option in known.items() for word in (key, *option.get("aliases", ()), *_SPELLED.get(key, ()))}
+    for pair in words:
+        word, equals, value = pair.partition("=")
+        key = spelled.get(word.replace("-", "_"), "")
+        if not key:
+            raise Invalid(flag, "%r is none of %s" % (word, ", ".join(sorted(known))))
+        found[key] = _typed(flag, known[key]["type"], found[key], value if equals else "true")
     return found
+
+
+def _typed(flag: str, kind: str, former: t.Any, text: str) -> t.Any:
+    if kind == "list":
+        return [*(former or ()), text]
+    if kind == "dict":
+        return {**(former or {}), **dict([_pair(flag[2:], text)])}
+    if kind == "bool":
+        if text not in _BOOLEANS:
+            raise Invalid(flag, "%r is neither true nor false" % text)
+        return _BOOLEANS[text]
+    return text
 
 
 def _shape_run(parser: argparse.ArgumentParser) -> None:
