@@ -12,7 +12,7 @@ import platform
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc, modules, netlink, nft
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
@@ -70,6 +70,7 @@ def _kernel_checks() -> t.Iterator[Check]:
     yield _call("openat2", "5.6", "the fast way to resolve paths inside a root")
     yield _call("fsopen", "5.2", "stacks of more than about 40 layers")
     yield _call("mount_setattr", "5.12", "recursive read-only mounts")
+    yield Check("users of their own", usermaps.is_possible(), "Linux %d.%d" % usermaps.OLDEST, "userns_mode, uidmap and gidmap")
     yield _call("pidfd_open", "5.3", "signals that are proof against reused pids")
     seccomp = os.path.exists("/proc/sys/kernel/seccomp/actions_avail")
     without = "the system call filter: security_opts seccomp=unconfined is needed"
