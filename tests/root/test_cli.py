@@ -149,6 +149,15 @@ def test_what_run_could_not_even_start(cocker, words, code, text):
     assert cocker("ps", "-aq")[1] == ""
 
 
+def test_ps_tells_of_health(cocker):
+    words = ("--health-cmd", "CMD true", "--health-interval", "20ms", "box", "sleep", "100")
+    assert cocker("run", "-d", "--network", "none", "--name", "well", *words)[0] == 0
+    assert poll.until(lambda: cocker("ps", "-q", "-f", "health=healthy")[1] == "well\n", timeout=10)
+    assert "(healthy)" in cocker("ps")[1]
+    assert cocker("ps", "-q", "-f", "health=none")[1] == ""
+    assert cocker("rm", "-f", "well")[0] == 0
+
+
 def test_one_that_nobody_stays_with_goes_by_itself(cocker):
     code, _out, err = cocker("run", "--network", "none", "--name", "brief", "-d", "--rm", "box", "sleep", "0.2")
     assert (code, err) == (0, "")

@@ -17,7 +17,8 @@ MODES = (changes.STRICT, changes.IGNORE, changes.ALLOW_MORE)
 # Options that say something together, or under another name than the field that is compared.
 FIELD_OF = {
     "image": "images", "volumes": "mounts", "tmpfs": "mounts", "cpus": "nano_cpus", "ipv4_address": "networks", "env_file": "env",
-    "network_aliases": "networks",
+    "network_aliases": "networks", "healthcheck_interval": "healthcheck", "healthcheck_timeout": "healthcheck",
+    "healthcheck_start_period": "healthcheck", "healthcheck_retries": "healthcheck", "no_healthcheck": "healthcheck",
 }
 
 

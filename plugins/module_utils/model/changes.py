@@ -65,6 +65,8 @@ def _joined(new: t.Any, old: t.Any) -> t.Any:
     """All of `new`, and of `old` what it does not speak of; `old` itself where nothing is new."""
     if isinstance(new, t.Mapping):
         return {**old, **new}
+    if hasattr(new, "_make"):  # a named tuple: what is empty in it is not said
+        return new._make(one or other for one, other in zip(new, old))
     wanted = {_key(item): item for item in new}
     kept = [wanted.pop(_key(item), item) for item in old]
     return (*kept, *wanted.values())

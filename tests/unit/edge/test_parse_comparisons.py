@@ -20,6 +20,7 @@ OPTIONS = args_container.SPEC.options
     ({"ports": "allow_more_present", "label": "strict"}, {"published_ports": "allow_more_present", "labels": "strict"}),
     ({"volumes": "ignore", "tmpfs": "ignore"}, {"mounts": "ignore"}),
     ({"cpus": "ignore"}, {"nano_cpus": "ignore"}),
+    ({"health_interval": "ignore", "healthcheck": "ignore"}, {"healthcheck": "ignore"}),
 ])
 def test_options_are_known_by_their_names(given: t.Any, found: t.Dict[str, str]) -> None:
     assert parse_comparisons.comparisons(given, OPTIONS) == found

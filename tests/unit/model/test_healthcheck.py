@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes, healthcheck
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck import SECOND, Check, effective
 
@@ -28,6 +30,18 @@ def test_the_command_and_what_is_shown():
     check = Check(("CMD-SHELL", "a && b"), 7 * SECOND, retries=2)
     assert check.argv() == ("/bin/sh", "-c", "a && b") and Check(("CMD", "a", "b")).argv() == ("a", "b")
     assert check.shown() == {"Test": ["CMD-SHELL", "a && b"], "Interval": 7 * SECOND, "Retries": 2}
+
+
+@pytest.mark.parametrize("mode,want,meant", [
+    ("strict", Check(interval=5), Check(interval=5)), ("ignore", Check(interval=5), Check(("CMD", "x"), 1, retries=2)),
+    ("allow_more_present", Check(interval=5), Check(("CMD", "x"), 5, retries=2)),
+    ("allow_more_present", Check(("CMD", "y")), Check(("CMD", "y"), 1, retries=2)),
+    ("allow_more_present", None, Check(("CMD", "x"), 1, retries=2)),
+])
+def test_how_it_is_compared(mode, want, meant):
+    want, have = ContainerSpec("web", healthcheck=want), ContainerSpec("web", healthcheck=Check(("CMD", "x"), 1, retries=2))
+    for named in ("healthcheck", "*"):
+        assert changes.relaxed(FIELDS, want, have, {named: mode}).healthcheck == meant
 
 
 def test_there_and_back():
