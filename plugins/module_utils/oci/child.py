@@ -24,7 +24,7 @@ class Plan(t.NamedTuple):
 
     config: Config
     tree: build.Tree
-    spaces: spaces.Spaces
+    entered: spaces.Spaces
     seat: spaces.Seat
     syscalls: t.Optional[seccomp.Prepared]
     state: t.Mapping[str, t.Any]
@@ -33,7 +33,7 @@ class Plan(t.NamedTuple):
     new_keyring: bool
 
     def held(self) -> t.List[int]:
-        return [*self.tree.held(), *self.spaces.joined.values(), *self.seat.held()]
+        return [*self.tree.held(), *self.entered.joined.values(), *self.seat.held()]
 
 
 class Links(t.NamedTuple):
@@ -50,13 +50,13 @@ class Links(t.NamedTuple):
 
 def fork(plan: Plan, links: Links) -> int:
     """The pid of our child: the first process itself, or one that will tell it and end."""
-    if plan.spaces.has_user:
+    if plan.entered.has_user:
         pid = spaces.fork_seated(plan.seat)
         if pid == 0:
             _guarded(plan, links, _stage)
         return pid
-    homes = spaces.homes(plan.spaces)
-    spaces.enter_for_children(plan.spaces, plan.config)
+    homes = spaces.homes(plan.entered)
+    spaces.enter_for_children(plan.entered, plan.config)
     pid = spaces.fork_seated(plan.seat)
     if pid == 0:
         _guarded(plan, links, _first)
@@ -82,11 +82,11 @@ def _guarded(plan: Plan, links: Links, way: t.Callable[[Plan, Links], None]) -> 
 
 def _stage(plan: Plan, links: Links) -> None:
     _set_oom_score(plan)
-    pid = spaces.fork_in_user_space(plan.spaces, plan.config, lambda: _ask(links, talk.MAPS))
+    pid = spaces.fork_in_user_space(plan.entered, plan.config, lambda: _ask(links, talk.MAPS))
     if pid:
         os.write(links.talk, talk.PID + b"%d" % pid)
         return
-    _go_on(plan, links, but=tuple(kind for kind in plan.spaces.joined if kind != "mount") + ("user",))
+    _go_on(plan, links, but=tuple(kind for kind in plan.entered.joined if kind != "mount") + ("user",))
 
 
 def _first(plan: Plan, links: Links) -> None:
@@ -110,17 +110,17 @@ def _ask(links: Links, what: bytes) -> bytes:
 
 def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     os.setsid()
-    spaces.enter(plan.spaces, but=but)
+    spaces.enter(plan.entered, but=but)
     if plan.new_keyring:
         command.join_keyring(plan.state["id"])
     config = plan.config
-    root, master, slave = build.fill(plan.tree, config, new_network="network" in plan.spaces.made)
+    root, master, slave = build.fill(plan.tree, config, new_network="network" in plan.entered.made)
     if master >= 0:
         console.hand_over(links.console, master)
     state = dict(plan.state, **json.loads(_ask(links, talk.HOOKS)))
     hooks.run(config.hooks, "createContainer", state)
     build.finish(root, config)
-    for fd in (*plan.spaces.joined.values(), *plan.seat.held()):
+    for fd in (*plan.entered.joined.values(), *plan.seat.held()):
         os.close(fd)
     if slave >= 0:
         console.take(slave)

@@ -96,7 +96,7 @@ def _plan(request: Request, wanted: config.Config, record: records.Record, layou
     """All that can be found wrong without a process is found here. The seat is that of a cgroup that is not made yet."""
     private = {space.kind for space in wanted.bundle.namespaces if not space.path}
     return child.Plan(
-        config=wanted, syscalls=filters.prepare(wanted.bundle.seccomp), spaces=spaces.find(wanted),
+        config=wanted, syscalls=filters.prepare(wanted.bundle.seccomp), entered=spaces.find(wanted),
         tree=build.hold(wanted, cgroup_mount.View(layout, record.cgroups, "cgroup" in private)), seat=spaces.Seat((), -1),
         state=records.describe(record, records.CREATING), keep=request.keep, listeners=request.listeners,
         new_keyring=request.new_keyring,
