@@ -32,13 +32,14 @@ def make_source_tree() -> None:
 
 make_source_tree()
 
-from benchmark import files, images, lifecycle, measure, memory, peers, runtimes, stage as stages, tasks  # noqa: E402  (found through the path set above)
+from benchmark import files, images, lifecycle, measure, memory, network, peers, runtimes, stage as stages, tasks  # noqa: E402
 
 Measure = t.Callable[[stages.Stage, t.Sequence[peers.Peer]], t.List[measure.Row]]
 
 ROWS: t.Dict[str, Measure] = {
     "lifecycle": lifecycle.rows,
     "exec": lifecycle.exec_rows,
+    "network": network.rows,
     "tasks": tasks.rows,
     "memory": memory.rows,
     "import": files.import_rows,
