@@ -24,7 +24,7 @@ options:
   mounts:
     description:
       - What is mounted in the container, in the long form. It goes together with O(volumes) and O(tmpfs).
-      - An entry may also be one string such as V(type=bind,src=/srv,dst=/data,ro=true), as command lines have it.
+      - An entry may also be one string such as V(type=bind,src=/srv,dst=/data,ro=true), with the names of the suboptions.
     type: list
     elements: dict
     aliases: [mount]
@@ -54,7 +54,6 @@ options:
         description:
           - For type V(bind), one of V(private), V(rprivate) (the default), V(shared), V(rshared), V(slave), V(rslave).
         type: str
-        aliases: [bind-propagation]
       non_recursive:
         description:
           - For type V(bind), leaves out what is mounted below the source.
@@ -75,15 +74,13 @@ options:
         description:
           - For type V(tmpfs), how much fits, such as V(64M). Left out, half of the memory.
         type: str
-        aliases: [tmpfs-size]
       tmpfs_mode:
         description:
           - For type V(tmpfs), the mode of its top as an octal string, such as V("1777").
         type: str
-        aliases: [tmpfs-mode]
       tmpfs_options:
         description:
-          - For type V(tmpfs), further options, each a word such as V(noexec) or V(uid=1000), or a dictionary such as V({uid: 1000}).
+          - For type V(tmpfs), further options, each a word such as V(noexec) or V(uid=1000), or a dictionary of one word and its value.
           - They are V(exec), V(noexec), V(suid), V(nosuid), V(dev), V(nodev), V(uid), V(gid) and V(nr_inodes).
         type: list
         elements: raw
