@@ -33,7 +33,8 @@ def test_address(text: str, means: Address, shown: t.Optional[str]) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "-oProxyCommand=x", "a@-b", "-l@store", "a b@store", "store:99999", "store:22x", "store/../etc", "sto re", "store/a\nb", "http://store", "a@b@c", "::1", "store:srv",
+    "", "-oProxyCommand=x", "a@-b", "-l@store", "a b@store", "store:99999", "store:22x", "store/../etc", "sto re", "store/a\nb",
+    "http://store", "a@b@c", "::1", "store:srv",
 ])
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(Invalid, match="repository"):
