@@ -72,7 +72,7 @@ options:
         description:
           - The names of the containers there, each with an address or a list of them. They are in C(/etc/hosts) of this host's containers
             on the network, and no container of this host gets one of the addresses.
-          - RV(network.Names) of that host is what belongs here.
+          - C(Names) of RV(network) on that host is what belongs here.
         type: dict
   enable_ipv6:
     description:

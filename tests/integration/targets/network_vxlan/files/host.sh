@@ -4,6 +4,7 @@
 # beside it DIRECTORY/pythonNUMBER, the host's Python for Ansible.
 set -e
 number=$1 directory=$2
+# shellcheck disable=SC2016
 unshare --mount --net --propagation private sh -ec '
     for path in /run/netns /run/cocker; do mount -t tmpfs tmpfs $path; done
     mkdir -p /run/netns/cgroup
