@@ -49,8 +49,7 @@ class Audience:
         if len(call.fds) != 2 or len(self._waiting) >= MOST:
             for fd in call.fds:
                 os.close(fd)
-            call.channel.close()
-            raise Conflict("attach", "", "%d sit there already" % (len(self._waiting) // 2))
+            raise Conflict("attach", "", "%d sit there already" % (len(self._waiting) // 2))     # the server says so, and hangs up
         for stream, fd in zip(self._streams, call.fds):
             os.set_blocking(fd, False)
             with tolerate(errno.EPERM, errno.EBUSY):

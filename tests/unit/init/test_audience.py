@@ -92,5 +92,9 @@ def test_there_are_not_too_many(found: audience.Audience) -> None:
     found.enter(-1, tty=False)
     for _round in range(audience.MOST // 2):
         join(found)
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    ends = [os.open(os.devnull, os.O_WRONLY) for _round in range(2)]
     with pytest.raises(Conflict):
-        join(found)
+        found.join(control.Call({}, ends, os.getpid(), theirs))
+    theirs.send(b"no")      # the server can still tell them
+    assert ours.recv(9) == b"no"
