@@ -40,9 +40,11 @@ import secrets
 import typing as t
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
+from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.plugin_utils import buildnames, buildplan, buildsteps
@@ -69,6 +71,7 @@ def planned(context: buildsteps.Context, images: t.Sequence[Shown]) -> t.Dict[st
     name = names.image_name(option["name"], "image_build_name")
     version = names.image_version(str(option["version"] or versions.NONE), "image_build_version")
     names.image_name(buildplan.CHECKPOINTS + name, "image_build_name")
+    check_config(option["config"])
     steps = buildsteps.given(context)
     found = [(text, resolved(str(text), images)) for text in option["from"]]
     missing = [str(text) for text, image in found if image is None]
@@ -91,9 +94,17 @@ def planned(context: buildsteps.Context, images: t.Sequence[Shown]) -> t.Dict[st
     }
 
 
+def check_config(config: t.Mapping[str, t.Any]) -> None:
+    """As the image is to be run is said to the host at the end only. Raises AnsibleError, Invalid."""
+    checked = ArgumentSpecValidator(parse_image_config.OPTIONS).validate(dict(config))
+    if checked.error_messages:
+        raise AnsibleError("image_build_config: " + "; ".join(checked.error_messages))
+    parse_image_config.config(checked.validated_parameters)
+
+
 def content(context: buildsteps.Context, steps: t.Sequence[buildsteps.Given], parts: t.Sequence[t.Any]) -> t.List[t.Any]:
     """Of each step what its key counts: files, variables, and which tasks of a role."""
-    sets = {name for part in parts for name in part.names.sets}
+    sets = {name for part in parts for name in part.names.sets | part.names.local}
     return [{
         "files": part.digests, "tasks_from": step.get("tasks_from"), "vars": own_values(context, step["vars"], sets),
         "values": buildsteps.values(context, part.names, step["vars"], sets),

@@ -10,8 +10,8 @@ version_added: 0.1.0
 author:
   - The cocker.engine contributors (!UNKNOWN)
 description:
-  - Writes a file of tasks that runs one step of a build in its container, and gives its path. The file is on the controller,
-    can be read by its user only, and goes at the end of the run.
+  - Writes a file of tasks that runs one step of a build in its container, and gives its path with the variables of the step. The file
+    is on the controller, can be read by its user only, and goes at the end of the run.
   - It is part of the role P(cocker.engine.image_build#role), and of little use elsewhere.
 options:
   step:
@@ -28,14 +28,18 @@ options:
 
 EXAMPLES = r"""
 - name: Run a step
-  ansible.builtin.include_tasks: "{{ lookup('cocker.engine.build_step', step=step) }}"
+  ansible.builtin.include_tasks:
+    file: "{{ __image_build_now.file }}"
+  vars:
+    __image_build_now: "{{ lookup('cocker.engine.build_step', step=step) }}"
 """
 
 RETURN = r"""
 _raw:
-  description: The path of the file.
+  description:
+    - One dictionary, which is to be the variable C(__image_build_now) while the step runs. C(file) is the path.
   type: list
-  elements: str
+  elements: dict
 """
 
 import os
@@ -49,16 +53,23 @@ from ansible_collections.cocker.engine.plugins.plugin_utils import buildsteps, b
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
-    def run(self, terms: t.Sequence[str], variables: t.Optional[buildsteps.Variables] = None, **kwargs: t.Any) -> t.List[str]:
+    def run(self, terms: t.Sequence[str], variables: t.Optional[buildsteps.Variables] = None, **kwargs: t.Any) -> t.List[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
         planned, facts = self.get_option("step"), self.get_option("facts")
         context = buildsteps.Context(variables or {}, self._templar, self._loader)
         step = buildsteps.given(context)[planned["index"] - 1]
-        said = buildtasks.plain(step["vars"], buildsteps.is_trusted_as_template)
+        now, later = buildsteps.now_and_later(context, step["vars"])
         if facts:
-            said = {**buildtasks.facts(facts, planned["facts"]), **said}
-        text = buildtasks.dumped(buildtasks.tasks(step, said, str(planned["member"])))
-        handle, path = tempfile.mkstemp(prefix="image_build-", suffix=".yml", dir=C.DEFAULT_LOCAL_TMP)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        return [path]
+            now = {**buildtasks.facts(facts, planned["facts"]), **now}
+        mark, text = buildtasks.marked(step, {**buildtasks.references(now), **later})
+        return [{"file": written(mark, text), "mark": mark, "member": planned["member"], "vars": now}]
+
+
+def written(mark: str, text: str) -> str:
+    """For all hosts the same file, which appears as a whole."""
+    path = os.path.join(C.DEFAULT_LOCAL_TMP, "image_build-%s.yml" % mark)
+    handle, temporary = tempfile.mkstemp(prefix="image_build-", dir=C.DEFAULT_LOCAL_TMP)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.rename(temporary, path)
+    return path

@@ -26,6 +26,7 @@ _LONGEST = 255          # NAME_MAX: a longer text names no file
 
 Load = t.Callable[[str], t.Any]                 # of a file of YAML, its content
 FindRole = t.Callable[[str, t.Sequence[str]], str]
+Render = t.Callable[[str], t.Any]               # of a template, its text; anything else where that is not known yet
 
 
 @dataclasses.dataclass
@@ -39,8 +40,8 @@ class Step:
 class Reader:
     """Of one step. `find_role` gives the directory of a role, or raises AnsibleError."""
 
-    def __init__(self, load: Load, find_role: FindRole) -> None:
-        self._load, self._find_role = load, find_role
+    def __init__(self, load: Load, find_role: FindRole, render: Render) -> None:
+        self._load, self._find_role, self._render = load, find_role, render
         self.step = Step()
         self._known: t.Set[str] = set()
 
@@ -95,10 +96,22 @@ class Reader:
                 self._known.add(found)
                 inner = self._file(found, os.path.relpath(found, top), "template")
                 self._named(inner, (os.path.dirname(found), *places), top)
-        for text in sorted(own.trees):
+        for text in sorted(self._sources(own)):
             found = _find(text, places, may_be_absolute=True)
             for path in _below(found) if found and os.path.isdir(found) else [found] if found else []:
                 self._file(path, os.path.relpath(path, top), "bytes")
+
+    def _sources(self, own: Names) -> t.Iterator[str]:
+        """A source that is an item of a loop is one of the texts, if it is known at all."""
+        for text in own.trees:
+            if "{{" not in text:
+                yield text
+                continue
+            rendered = self._render(text)
+            if isinstance(rendered, str):
+                yield rendered
+            elif not buildnames.of_template(text).reads <= own.local | {"item"}:
+                self.step.names.unseen.add("src: %s" % text)
 
     def _file(self, path: str, name: str, kind: str) -> Names:
         content = _content(path)

@@ -36,7 +36,8 @@ _JINJA.filters, _JINJA.tests = _Any(_JINJA.filters), _Any(_JINJA.tests)
 
 @dataclasses.dataclass
 class Names:
-    """`reads` of variables; `hosts` are paths into hostvars; `sets` by register and set_fact; `texts` may be names of files.
+    """`reads` of variables; `hosts` are paths into hostvars; `sets` by register and set_fact; `local` to loops; `texts` may be names of
+    files, `trees` those of directories, too.
 
     `unseen` are sentences about what is computed when the tasks run.
     """
@@ -44,6 +45,7 @@ class Names:
     reads: t.Set[str] = dataclasses.field(default_factory=set)
     hosts: t.Set[Path] = dataclasses.field(default_factory=set)
     sets: t.Set[str] = dataclasses.field(default_factory=set)
+    local: t.Set[str] = dataclasses.field(default_factory=set)
     texts: t.Set[str] = dataclasses.field(default_factory=set)
     trees: t.Set[str] = dataclasses.field(default_factory=set)
     tasks: t.Set[str] = dataclasses.field(default_factory=set)
@@ -129,7 +131,7 @@ def _task(task: t.Mapping[str, t.Any], found: Names) -> None:
         found.is_secret = True
     control = task.get("loop_control")
     if isinstance(control, dict):
-        found.sets.update(str(control[name]) for name in ("loop_var", "index_var") if name in control)
+        found.local.update(str(control[name]) for name in ("loop_var", "index_var") if name in control)
     for name, value in task.items():
         prefix = next((each for each in PREFIXES if str(name).startswith(each)), "")
         _action(str(name)[len(prefix):], value, found)

@@ -53,6 +53,11 @@ class Context:
         except (AnsibleError, KeyError, TypeError):
             return {"unrendered": str(value)}
 
+    def having(self, own: Variables) -> Context:
+        """With further variables, which win."""
+        known = {**self.variables, **own}
+        return Context(known, self._templar.copy_with_new_env(available_variables=known), self._loader)
+
     def near(self) -> t.List[str]:
         """Where a playbook's files are looked for: in roles that call this one, then beside the playbook."""
         parents = list(self.variables.get("ansible_parent_role_paths") or ())
@@ -124,9 +129,22 @@ def _tasks(context: Context, path: str, option: str) -> str:
     raise AnsibleError("%s: %s: no such file below %s" % (option, path, ", ".join(places)))
 
 
+def now_and_later(context: Context, own: Variables) -> t.Tuple[Given, Given]:
+    """What the variables of a step are worth, and those that name what only the step itself knows, such as defaults of its role."""
+    inside = context.having(own)
+    now: Given = {}
+    later: Given = {}
+    for name, value in own.items():
+        try:
+            now[name] = buildtasks.plain(inside.rendered(value), buildtasks.never)
+        except AnsibleError:
+            later[name] = buildtasks.plain(value, is_trusted_as_template)
+    return now, later
+
+
 def made_of(context: Context, step: Given) -> buildfiles.Step:
     """Raises AnsibleError for a role or a file that is not there."""
-    reader = buildfiles.Reader(context.load, context.find_role)
+    reader = buildfiles.Reader(context.load, context.find_role, context.tried)
     if "role" in step:
         reader.role(step["role"], context.beside())
     else:

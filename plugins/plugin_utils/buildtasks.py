@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A step of a build as a file of tasks: Ansible takes the variables of an include only as they stand in a file.
+"""A step of a build as a file of tasks: Ansible takes the names of an include's variables only from a file.
 
-Texts that are no templates are written so that Ansible leaves them alone. Not here: what the step is made of (buildfiles.py).
+Their values are in a variable of the host, those that cannot be rendered yet in the file; texts that are no templates are written so that
+Ansible leaves them alone. Not here: what the step is made of (buildfiles.py).
 """
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 import yaml
 
 PREFIX, FACTS = "ansible_", "ansible_facts"
+NOW = "__image_build_now"
+OF_TASKS = ("packages", "services")     # facts that tasks of the step itself may gather; Ansible gives them to the play's host
 _INTERPRETER = "discovered_interpreter_"
+_FOREIGN = "this handler was loaded for another image that is built at the same time; handlers of different roles need different names"
+_DIGITS = 32
 
 IsTemplate = t.Callable[[str], bool]
 
@@ -64,8 +70,22 @@ def facts(gathered: t.Mapping[str, t.Any], used: t.Sequence[str]) -> t.Dict[str,
     return t.cast(t.Dict[str, t.Any], plain(said, never))
 
 
-def tasks(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], member: str) -> t.List[t.Dict[str, t.Any]]:
-    """Handlers are delegated, too, as they belong to what is included."""
+def references(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Where the values are when the step runs. `ansible_facts` stays a dictionary, as Ansible itself writes into it."""
+    said: t.Dict[str, t.Any] = {name: "{{ %s.vars[%r] }}" % (NOW, name) for name in values if name != FACTS}
+    if FACTS in values:
+        below = {name: "{{ %s.vars.%s[%r] }}" % (NOW, FACTS, name) for name in sorted(values[FACTS])}
+        others = {name: "{{ hostvars[inventory_hostname].%s.%s | default({}) }}" % (FACTS, name) for name in OF_TASKS}
+        said[FACTS] = {**others, **below}
+    return said
+
+
+def tasks(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], mark: str) -> t.List[t.Dict[str, t.Any]]:
+    """The same for all hosts that run the step: of handlers with one name Ansible takes the last that any host has loaded.
+
+    So what is of one host is in its variable `NOW`, and a handler of another step, which has another `mark`, is refused.
+    """
+    member = "{{ %s.member if %s.mark == %r else undef(hint=%r) }}" % (NOW, NOW, mark, _FOREIGN)
     apply = {"delegate_to": member, "become": False}
     step = plain({name: step[name] for name in step if name != "vars"}, never)
     if step.get("role"):
@@ -74,3 +94,9 @@ def tasks(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], member:
     else:
         said = {"ansible.builtin.include_tasks": {"file": step["tasks"], "apply": apply}}
     return [{"name": step["name"], **said, "vars": dict(variables), "collections": ["ansible.legacy"]}]
+
+
+def marked(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> t.Tuple[str, str]:
+    """The mark of a step, and its file."""
+    mark = hashlib.sha256(dumped(tasks(step, variables, "")).encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+    return mark, dumped(tasks(step, variables, mark))

@@ -41,7 +41,7 @@ MAY_IMPORT: t.Dict[str, t.Set[str]] = {
     "plugin_utils": {"ansible", "jinja2", "yaml", OURS + ".plugin_utils"},     # ansible-core brings these two
     "connection": {"model", "ansible", OURS + ".plugin_utils"},
     "inventory": {"model", "ansible", OURS + ".plugin_utils"},
-    "lookup": {"model", "ansible", OURS + ".plugin_utils"},
+    "lookup": {"edge", "model", "ansible", OURS + ".plugin_utils"},
     "doc_fragments": set(),
 }
 # Foreign packages, each imported in one file only, guarded.

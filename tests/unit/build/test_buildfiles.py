@@ -28,7 +28,7 @@ def write(top: pathlib.Path, files: t.Mapping[str, str]) -> None:
 
 
 def reader(top: pathlib.Path) -> buildfiles.Reader:
-    return buildfiles.Reader(load, lambda name, near: str(top / "roles" / name))
+    return buildfiles.Reader(load, lambda name, near: str(top / "roles" / name), {"{{ app }}.j2": "app.j2"}.get)
 
 
 def role(top: pathlib.Path) -> buildfiles.Step:
@@ -106,3 +106,12 @@ def test_an_included_file_that_is_not_there_is_said(tmp_path: pathlib.Path) -> N
     write(tmp_path, {"tasks/main.yml": "- include_tasks: nowhere.yml\n"})
     with pytest.raises(AnsibleError, match=r"nowhere.yml: no such file"):
         tasks(tmp_path)
+
+
+def test_a_source_is_rendered_where_that_is_possible_and_said_where_not(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, {
+        "tasks/main.yml": "- template: {src: '{{ app }}.j2'}\n- copy: {src: '{{ later }}'}\n- copy: {src: '{{ item }}'}\n",
+        "templates/app.j2": "",
+    })
+    found = tasks(tmp_path)
+    assert "../templates/app.j2" in found.digests and found.names.unseen == {"src: {{ later }}"}

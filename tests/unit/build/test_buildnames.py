@@ -49,6 +49,6 @@ def test_tasks_tell_what_they_read_set_and_include() -> None:
         {"copy": {"src": "/etc", "remote_src": True, "dest": "/x"}},
     ])
     assert {"where", "wanted", "other", "two", "things"} <= found.reads
-    assert found.sets == {"made", "one", "thing"}
+    assert found.sets == {"made", "one"} and found.local == {"thing"}
     assert found.tasks == {"more.yml"} and found.roles == {"base"} and found.trees == {"a.j2"}
     assert found.is_secret and found.unseen == {"include_vars: {{ os }}.yml"}

@@ -86,3 +86,8 @@ def test_facts_by_their_own_names(tmp_path: pathlib.Path) -> None:
     names = buildnames.of_template("{{ ansible_facts }}{{ ansible_os_family }}{{ ansible_check_mode }}{{ ansible_connection }}{{ x }}")
     assert "ansible_facts" in buildsteps.facts(names) and "ansible_os_family" in buildsteps.facts(names)
     assert "ansible_connection" not in buildsteps.facts(names)
+
+
+def test_variables_of_a_step_may_name_one_another_and_defaults_of_its_role(tmp_path: pathlib.Path) -> None:
+    own = {"a": template("{{ b }}!"), "b": 1, "c": template("{{ default_of_role }}")}
+    assert buildsteps.now_and_later(context(tmp_path), own) == ({"a": "1!", "b": 1}, {"c": "{{ default_of_role }}"})

@@ -44,17 +44,32 @@ def test_a_template_stays_one_and_what_only_looks_like_one_is_left_alone() -> No
     assert written(["{{ 'a' }}\n\"{%"]) == [("unsafe", "{{ 'a' }}\n\"{%")]
 
 
-def test_a_role_and_its_handlers_are_delegated() -> None:
-    step = {"name": "web", "role": "nginx", "tasks_from": "install", "vars": {"x": 1}}
-    (task,) = buildtasks.tasks(step, {"x": 1}, "member")
-    assert task["ansible.builtin.include_role"] == {
-        "name": "nginx", "apply": {"delegate_to": "member", "become": False}, "tasks_from": "install"}
+STEP = {"name": "web", "role": "nginx", "tasks_from": "install", "vars": {"x": 1}}
+
+
+def test_a_role_and_its_handlers_are_delegated_to_what_the_host_itself_builds_in() -> None:
+    (task,) = buildtasks.tasks(STEP, {"x": 1}, "m")
+    include = task["ansible.builtin.include_role"]
+    assert (include["name"], include["tasks_from"], include["apply"]["become"]) == ("nginx", "install", False)
+    assert include["apply"]["delegate_to"].startswith("{{ __image_build_now.member if __image_build_now.mark == 'm' else undef(")
     assert task["vars"] == {"x": 1} and task["name"] == "web"
 
 
 def test_a_file_of_tasks_is_delegated() -> None:
-    (task,) = buildtasks.tasks({"name": "site", "tasks": "/site.yml"}, {}, "member")
-    assert task["ansible.builtin.include_tasks"] == {"file": "/site.yml", "apply": {"delegate_to": "member", "become": False}}
+    (task,) = buildtasks.tasks({"name": "site", "tasks": "/site.yml"}, {}, "m")
+    assert task["ansible.builtin.include_tasks"]["file"] == "/site.yml" and "delegate_to" in task["ansible.builtin.include_tasks"]["apply"]
+
+
+def test_hosts_with_other_values_share_a_file_and_other_steps_do_not() -> None:
+    one, two = (buildtasks.marked(STEP, buildtasks.references({"x": value})) for value in (1, 2))
+    assert one == two and one[0] in one[1]
+    assert buildtasks.marked({**STEP, "role": "apache"}, buildtasks.references({"x": 1}))[0] != one[0]
+
+
+def test_facts_are_a_dictionary_of_references_with_what_tasks_gather_themselves() -> None:
+    said = buildtasks.references({"ansible_facts": {"os_family": "Debian"}})["ansible_facts"]
+    assert said["os_family"] == "{{ __image_build_now.vars.ansible_facts['os_family'] }}"
+    assert said["packages"] == "{{ hostvars[inventory_hostname].ansible_facts.packages | default({}) }}"
 
 
 def test_facts_are_those_of_the_container_but_for_the_interpreter() -> None:
