@@ -118,7 +118,7 @@ def _dictionary(context: Context, raw: t.Any, option: str) -> Given:
     found = context.rendered(raw) if isinstance(raw, str) else raw
     if not isinstance(found, t.Mapping):
         raise AnsibleError("%s: a dictionary is accepted" % option)
-    return dict(found)
+    return {str(name): value for name, value in found.items()}
 
 
 def _tasks(context: Context, path: str, option: str) -> str:

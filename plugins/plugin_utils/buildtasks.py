@@ -83,17 +83,18 @@ def references(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 def tasks(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], mark: str) -> t.List[t.Dict[str, t.Any]]:
     """The same for all hosts that run the step: of handlers with one name Ansible takes the last that any host has loaded.
 
-    So what is of one host is in its variable `NOW`, and a handler of another step, which has another `mark`, is refused.
+    So what is of one host is in its variable `NOW`, and a handler of another step, which has another `mark`, is refused. It is a block that
+    says where to run, since what an include itself applies is rendered for whoever comes first.
     """
     member = "{{ %s.member if %s.mark == %r else undef(hint=%r) }}" % (NOW, NOW, mark, _FOREIGN)
-    apply = {"delegate_to": member, "become": False}
     step = plain({name: step[name] for name in step if name != "vars"}, never)
     if step.get("role"):
-        include = {"name": step["role"], "apply": apply, **({"tasks_from": step["tasks_from"]} if step.get("tasks_from") else {})}
+        include = {"name": step["role"], **({"tasks_from": step["tasks_from"]} if step.get("tasks_from") else {})}
         said = {"ansible.builtin.include_role": include}
     else:
-        said = {"ansible.builtin.include_tasks": {"file": step["tasks"], "apply": apply}}
-    return [{"name": step["name"], **said, "vars": dict(variables), "collections": ["ansible.legacy"]}]
+        said = {"ansible.builtin.include_tasks": {"file": step["tasks"]}}
+    task = {"name": step["name"], **said, "vars": dict(variables), "collections": ["ansible.legacy"]}
+    return [{"name": step["name"], "delegate_to": member, "become": False, "block": [task]}]
 
 
 def marked(step: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> t.Tuple[str, str]:

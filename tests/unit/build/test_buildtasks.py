@@ -48,16 +48,16 @@ STEP = {"name": "web", "role": "nginx", "tasks_from": "install", "vars": {"x": 1
 
 
 def test_a_role_and_its_handlers_are_delegated_to_what_the_host_itself_builds_in() -> None:
-    (task,) = buildtasks.tasks(STEP, {"x": 1}, "m")
-    include = task["ansible.builtin.include_role"]
-    assert (include["name"], include["tasks_from"], include["apply"]["become"]) == ("nginx", "install", False)
-    assert include["apply"]["delegate_to"].startswith("{{ __image_build_now.member if __image_build_now.mark == 'm' else undef(")
-    assert task["vars"] == {"x": 1} and task["name"] == "web"
+    (block,) = buildtasks.tasks(STEP, {"x": 1}, "m")
+    (task,) = block["block"]
+    assert task["ansible.builtin.include_role"] == {"name": "nginx", "tasks_from": "install"}
+    assert block["delegate_to"].startswith("{{ __image_build_now.member if __image_build_now.mark == 'm' else undef(")
+    assert task["vars"] == {"x": 1} and task["name"] == "web" and block["become"] is False
 
 
 def test_a_file_of_tasks_is_delegated() -> None:
-    (task,) = buildtasks.tasks({"name": "site", "tasks": "/site.yml"}, {}, "m")
-    assert task["ansible.builtin.include_tasks"]["file"] == "/site.yml" and "delegate_to" in task["ansible.builtin.include_tasks"]["apply"]
+    (block,) = buildtasks.tasks({"name": "site", "tasks": "/site.yml"}, {}, "m")
+    assert block["block"][0]["ansible.builtin.include_tasks"] == {"file": "/site.yml"} and "delegate_to" in block
 
 
 def test_hosts_with_other_values_share_a_file_and_other_steps_do_not() -> None:
