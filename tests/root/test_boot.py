@@ -60,6 +60,17 @@ def test_what_ran_comes_back_and_what_was_stopped_does_not(engine):
     assert call(engine, boot.start) == ([], [])
 
 
+def test_who_was_to_go_at_its_end_is_gone(engine):
+    for name in "abc":
+        engine.start(name, network_mode="none", auto_remove=True, stop_timeout=1)
+    engine.ensure("b", state="stopped")
+    cut_power(engine, "a")
+    assert call(engine, boot.stop) == (["c"], [])
+    assert poll.until(lambda: engine.find("c") is None, timeout=15)
+    assert call(engine, boot.start) == ([], [])
+    assert engine.layout.container_names() == ["b"]     # somebody stopped it, and may want to look at it
+
+
 def test_an_address_and_its_ports_are_the_same_afterwards(engine):
     engine.start("web", command=enginelab.SERVER, restart_policy="always", published_ports=["18080:8080"], stop_timeout=1)
     before = engine.find("web")["NetworkSettings"]

@@ -12,9 +12,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import observ
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model import restarts
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CREATED, STOP_TIMEOUT, ContainerRecord, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    CREATED,
+    EXITED,
+    STOP_TIMEOUT,
+    ContainerRecord,
+    ContainerSpec,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import STARTED, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
 Failures = t.Dict[str, CockerError]
@@ -36,10 +42,18 @@ def is_wanted(policy: str, ending: t.Optional[state.Ending]) -> bool:
 
 
 def start(host: Host, told: t.Callable[[str], None]) -> Failures:
-    """Every container that is wanted, one after the other, each with its networks, addresses and ports; one failure stops no other."""
+    """Every container that is wanted, one after the other, each with its networks, addresses and ports; one failure stops no other.
+
+    Those that were to go when they end, and ended with the host, go.
+    """
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 
     failures: Failures = {}
+    for name in _left(host):
+        try:
+            containers.ensure(host, ContainerWish(ContainerSpec(name), ABSENT, keep_volumes=False))
+        except CockerError as error:
+            failures[name] = error
     for name in _wanted(host):
         try:
             if containers.ensure(host, ContainerWish(ContainerSpec(name), STARTED)).changed:
@@ -47,6 +61,13 @@ def start(host: Host, told: t.Callable[[str], None]) -> Failures:
         except CockerError as error:
             failures[name] = error
     return failures
+
+
+def _left(host: Host) -> t.List[str]:
+    ended = [each for each in observe.containers(host) if each.status == EXITED]
+    going = [each.name for each in ended if each.record is not None and each.record.spec.auto_remove]
+    endings = ((name, state.find_exit(host.layout.container(name))) for name in going)
+    return [name for name, ending in endings if ending is None or not ending.stopped]
 
 
 def _wanted(host: Host) -> t.List[str]:
