@@ -47,6 +47,8 @@ VALUES: t.Dict[str, t.List[t.Any]] = {
     "labels": [None, {}, {"a": 1}, {"a": "1", "of": "mine"}],
     "log_options": [None, {"max-size": "1m"}],
     "restart_policy": [None, "no", "on-failure:3", "always"],
+    "userns_mode": [None, "auto", "host"],
+    "cgroupns_mode": [None, "host"],
     "stop_timeout": [None, 0, 1],
     "stop_signal": ["KILL"],
 }
