@@ -140,7 +140,26 @@ def host(fleet: Fleet) -> None:
     fleet.unchanged(*CLEAN)
 
 
-SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host}
+def light(fleet: Fleet) -> None:
+    """Many hosts at once, in namespaces on this kernel: built once, pulled by all; again; a release, hosts in turn; back; a few of them."""
+    count = os.environ.get("FLEET_LIGHT", "50")
+    fleet.up("--ns", count)
+    fleet.play(str(PLAYBOOKS / "sshd.yml"))
+    play = ("cocker.engine.fleet", "--forks", "10", "-e", json.dumps({
+        "cocker_fleet_hosts": "fleet_ns", "cocker_home": "/var/lib/cocker/home", "cocker_fleet_address": "{{ fleet_lan }}",
+        "cocker_fleet_memory": "",       # they have no controller for it
+    }))
+    fleet.play(*play)
+    fleet.unchanged(*play)
+    release = ("-e", "cocker_fleet_release=1.1.0")
+    fleet.play(*play, *release, "--check", "--diff")
+    fleet.play(*play, *release, "-e", "cocker_fleet_serial=25%")
+    fleet.unchanged(*play, *release, "-e", "cocker_fleet_strategy=free")
+    fleet.play(*play)                                                    # back to the former one
+    fleet.unchanged(*play, "--limit", "ns2,ns3")
+
+
+SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host, "light": light}
 
 
 def run(name: str) -> t.Tuple[str, float, str]:
