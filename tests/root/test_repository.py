@@ -76,6 +76,16 @@ def test_what_was_pushed_is_pulled_by_another_host(store: Store, other: Store) -
     assert not kept.changed and kept.result["digest"] == pushed.result["digest"]
 
 
+@pytest.mark.parametrize("policy", ["missing", "always"])
+def test_whoever_pushed_an_image_and_asks_for_it_keeps_its_config(store: Store, policy: str) -> None:
+    """The image was made here, and how it is run was said by a task of its own: nothing of it comes from the repository."""
+    store.ensure(ImageWish("app", "1", config={"cmd": ["/bin/app"]}))
+    store.push("app:1")
+    again = store.pull("app:1", policy=policy)
+    assert again.result["image"]["Config"]["Cmd"] == ["/bin/app"]
+    assert not store.pull("app:1", policy=policy).changed
+
+
 def test_layers_that_the_other_side_has_are_not_sent(store: Store, other: Store) -> None:
     store.push("base:1")
     done = store.push("app:1")

@@ -58,7 +58,8 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
     if plan.actions or have is None:
         execute(plan, lambda action: Step(lambda: told.update(_import(host, wish, origin))), dry_run=host.dry_run)
     else:
-        wanted = image_config.applied(have, wish.config) if wish.config or wish.source else have
+        is_asked_for = wish.source is not None and not (origin == have.provenance and origin.source != wish.source)
+        wanted = image_config.applied(have, wish.config) if wish.config or is_asked_for else have   # else another task's image is there
         plan = image_config.plan(have, wanted)
         execute(plan, lambda action: Step(lambda: images.save(host.layout, wanted)), dry_run=host.dry_run)
         is_elsewhere = (wish.path is not None or wish.pull is not None or wish.fetch is not None) and wanted.provenance != origin
