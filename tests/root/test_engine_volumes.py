@@ -7,6 +7,7 @@ import pathlib
 import socket
 import subprocess
 import typing as t
+import unittest.mock
 
 import pytest
 
@@ -181,7 +182,7 @@ def test_what_fails_leaves_the_data(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
     lab.ensure("copy")
     with pytest.raises(Damaged):
         lab.restore("bad")
-    monkeypatch.setattr(store, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "made up")))
+    monkeypatch.setattr(store, "save", unittest.mock.Mock(side_effect=OSError(28, "made up")))
     with pytest.raises(OSError, match="made up"):
         lab.restore("good")
     assert os.listdir(lab.data("copy")) == [] and sorted(os.listdir(lab.layout.volume("copy"))) == ["_data", "volume.json"]

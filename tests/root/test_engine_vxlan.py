@@ -56,9 +56,9 @@ on_one = pytest.mark.parametrize("engines", [(1,)], indirect=True, ids=["one"])
 on_two = pytest.mark.parametrize("engines", [(1, 2)], indirect=True, ids=["two"])
 
 
-def peers(names: t.Mapping[int, t.Mapping[str, str]] = {}, form: str = "198.51.100.%d", only: t.Sequence[int] = HOSTS) -> vxlan.Peers:
+def peers(names: t.Optional[t.Mapping[int, t.Mapping[str, str]]] = None, form: str = "198.51.100.%d", only: t.Sequence[int] = HOSTS) -> vxlan.Peers:
     """As a play says it to each host: all of them, with what containers are called there."""
-    return tuple(vxlan.peer(form % number, names.get(number)) for number in only)
+    return tuple(vxlan.peer(form % number, (names or {}).get(number)) for number in only)
 
 
 def ensure(engine, number, *, check=False, state="present", before=lambda: None, force=False, **said):

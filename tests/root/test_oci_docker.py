@@ -93,7 +93,8 @@ def test_a_container_that_stays_is_looked_at_entered_limited_and_paused(docker):
     done = docker("run", "-d", "--name", "web", "-m", "64m", "--pids-limit", "50", "box", "sh", "-c", "echo out; echo err >&2; sleep 1000")
     assert done.code == 0, done
     assert docker("exec", "web", "sh", "-c", "echo $0; exit 3") == (3, "sh\n", "")
-    assert docker("exec", "-i", "-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", "cat; id -un; pwd; echo $A", stdin="in\n").out == "in\napp\n/tmp\nb\n"
+    done = docker("exec", "-i", "-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", "cat; id -un; pwd; echo $A", stdin="in\n")
+    assert done.out == "in\napp\n/tmp\nb\n"
     assert docker("exec", "web", "nosuch").code in (126, 127)
     until(lambda: docker("logs", "web")[1:] == ("out\n", "err\n"))
     stats = json.loads(docker("stats", "--no-stream", "--format", "{{json .}}", "web").out)

@@ -69,7 +69,8 @@ class Podman:
         assert done.code == 0, done
 
     def build(self, folder: pathlib.Path) -> ocilab.Done:
-        return self("build", *self._policy, "--isolation", "oci", "--network", "none", "--runtime", self.env["COCKER_HOME"] + "/cocker-runtime", "-t", "made", str(folder))
+        runtime = self.env["COCKER_HOME"] + "/cocker-runtime"
+        return self("build", *self._policy, "--isolation", "oci", "--network", "none", "--runtime", runtime, "-t", "made", str(folder))
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +97,12 @@ def nothing_of_podman_stays(podman):
 
 
 def test_a_container_that_stays_is_looked_at_entered_limited_and_paused(podman):
-    done = podman("run", "-d", "--name", "web", "-m", "64m", "--pids-limit", "50", "--stop-signal", "KILL", "box", "sh", "-c", "echo out; echo err >&2; sleep 1000")
+    done = podman("run", "-d", "--name", "web", "-m", "64m", "--pids-limit", "50", "--stop-signal", "KILL", "box",
+                  "sh", "-c", "echo out; echo err >&2; sleep 1000")
     assert done.code == 0, done
     assert podman("exec", "web", "sh", "-c", "echo $0; exit 3", stdin="") == (3, "sh\n", "")
-    assert podman("exec", "-i", "-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", "cat; id -un; pwd; echo $A", stdin="in\n").out == "in\napp\n/tmp\nb\n"
+    done = podman("exec", "-i", "-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", "cat; id -un; pwd; echo $A", stdin="in\n")
+    assert done.out == "in\napp\n/tmp\nb\n"
     assert podman("exec", "web", "nosuch").code == 127
     assert podman("logs", "web")[1:] == ("out\n", "err\n")
     assert podman("exec", "web", "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes").out.strip() in (str(64 << 20), "")
@@ -139,7 +142,8 @@ def test_a_terminal_with_run_and_exec(podman):
 def test_what_a_container_is_given(podman):
     words = ("--read-only", "--tmpfs", "/tmp", "--sysctl", "net.ipv4.ip_forward=1", "--cap-drop", "all", "--cap-add", "net_raw", "-v", "/etc/hostname:/h:ro",
              "--cpus", "0.5", "--shm-size", "1m")
-    done = podman("run", "--rm", *words, "box", "sh", "-c", "touch /tmp/x && cat /proc/sys/net/ipv4/ip_forward; grep CapEff /proc/self/status; touch /x || wc -l </h")
+    done = podman("run", "--rm", *words, "box", "sh", "-c",
+                  "touch /tmp/x && cat /proc/sys/net/ipv4/ip_forward; grep CapEff /proc/self/status; touch /x || wc -l </h")
     assert done.out.split() == ["1", "CapEff:", "0000000000002000", "1"], done
     assert "priv" in podman("run", "--rm", "--privileged", "--pid", "host", "box", "echo", "priv").out
     assert podman("run", "--rm", "--tmpfs", "/etc", "box", "cat", "/etc/group").out.startswith("root:")

@@ -463,7 +463,8 @@ def test_names_and_propagation_of_the_root(runtime, bundle, rootfs):
     bundle.config["domainname"] = "example.org"
     bundle.linux.update({"uidMappings": maps, "gidMappings": maps, "rootfsPropagation": "shared"})
     bundle.linux["namespaces"].append({"type": "user"})
-    bundle.args("sh", "-c", "cat /proc/sys/kernel/domainname; grep ' / / ' /proc/self/mountinfo | grep -c shared: || grep -c ' / .* shared:' /proc/self/mountinfo")
+    bundle.args("sh", "-c", "cat /proc/sys/kernel/domainname; "
+                "grep ' / / ' /proc/self/mountinfo | grep -c shared: || grep -c ' / .* shared:' /proc/self/mountinfo")
     done = runtime("run", "x")
     assert done.out.split()[0] == "example.org" and int(done.out.split()[-1]) >= 1, done
 

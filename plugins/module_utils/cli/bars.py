@@ -131,5 +131,5 @@ def picture(what: str, done: int, total: int, *, width: int) -> str:
     if not total:
         return ("%-*s %s" % (_NAME, name, render.size(done)))[:width]
     filled = min(_BAR, done * _BAR // total)
-    bar = ("=" * filled + ">" * (filled < _BAR)).ljust(_BAR)
-    return ("%-*s [%s] %s/%s" % (_NAME, name, bar, render.size(done), render.size(total)))[:width]
+    drawn = ("=" * filled + ">" * (filled < _BAR)).ljust(_BAR)
+    return ("%-*s [%s] %s/%s" % (_NAME, name, drawn, render.size(done), render.size(total)))[:width]

@@ -41,7 +41,8 @@ def test_the_order_in_the_task_makes_no_difference_and_parents_come_first() -> N
 @pytest.mark.parametrize("text", [
     "", "webdata", ":/data", "webdata:", "webdata:data", "webdata:./data", "webdata:/", "webdata:/a/../b", "a:/b:ro:c",
     "./www:/var/www", "~/www:/var/www",
-    "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,loop", "webdata:/data:exec,noexec", "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
+    "../www:/var/www", "webdata:/data:rx", "webdata:/data:ro,loop", "webdata:/data:exec,noexec",
+    "webdata:/proc", "webdata:/proc/x", "webdata:/sys", "webdata:/dev",
     "webdata:/da\nta",
     "/srv\0:/data", "web/data:/data",
 ])
