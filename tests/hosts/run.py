@@ -35,6 +35,7 @@ class Fleet:
     def __init__(self, directory: str) -> None:
         self.state = os.path.join(directory, "state")
         self.inventory = os.path.join(directory, "hosts.yml")
+        self.said = ""          # by the last play
         self._environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
                          "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
                          "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
@@ -52,6 +53,7 @@ class Fleet:
         started = time.monotonic()
         done = subprocess.run([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook, *more], env=self._environ, cwd=ROOT,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.said = done.stdout
         hosts = RECAP.findall(done.stdout)
         bad = done.returncode or not hosts or any(unreachable != "0" or failed != "0" for _host, _changed, unreachable, failed in hosts)
         print(done.stdout if bad else "    %.0f s; changed: %s" % (time.monotonic() - started, {host[0]: int(host[1]) for host in hosts}),
@@ -62,6 +64,8 @@ class Fleet:
 
     def unchanged(self, playbook: str, *more: str) -> None:
         changed = self.play(playbook, *more)
+        if any(changed.values()):
+            print(self.said, flush=True)
         assert not any(changed.values()), "%s changed something again: %s" % (playbook, changed)
 
     def ssh(self, host: str, command: str) -> str:
