@@ -32,7 +32,7 @@ def make_source_tree() -> None:
 
 make_source_tree()
 
-from benchmark import builds, files, images, lifecycle, measure, memory, network, peers, runtimes, stage as stages, tasks  # noqa: E402
+from benchmark import builds, files, images, lifecycle, measure, memory, network, peers, runtimes, stage as stages, tasks, workflows  # noqa: E402
 
 Measure = t.Callable[[stages.Stage, t.Sequence[peers.Peer]], t.List[measure.Row]]
 
@@ -42,6 +42,7 @@ ROWS: t.Dict[str, Measure] = {
     "network": network.rows,
     "tasks": tasks.rows,
     "builds": builds.rows,
+    "workflows": workflows.rows,
     "memory": memory.rows,
     "import": files.import_rows,
     "stack": files.stack_rows,
@@ -86,7 +87,7 @@ def main(arguments: t.Sequence[str]) -> int:
         print("containers are made by root: run as root", file=sys.stderr)
         return 2
     os.chdir(ROOT)
-    if {"tasks", "builds"} & set(wanted.rows):
+    if {"tasks", "builds", "workflows"} & set(wanted.rows):
         install_collection()
     missing = {kind.name: kind.missing() if kind.name in wanted.peers else "not asked for" for kind in peers.KINDS}
     started = time.monotonic()
