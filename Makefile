@@ -15,7 +15,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export ANSIBLE_NOCOWS := true
 
-.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-packages clean
+.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-image host-packages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -29,7 +29,7 @@ quickstart-clean: $(VENV)/.ansible collection
 	$(BIN)/ansible-playbook cocker.engine.quickstart_clean
 
 ## make test              every tier below, in order
-test: $(VENV)/.test host-packages collection base-archive
+test: $(VENV)/.test host-packages collection base-archive host-image
 	$(RUN_TESTS)
 
 ## make lint              ruff                      make types    mypy --strict
@@ -45,10 +45,10 @@ targets: $(VENV)/.test host-packages collection base-archive
 	$(RUN_TESTS) $@
 
 ## make hosts             a virtual machine: quick start, again, reboot       make test-hosts   all that is tested on hosts
-hosts: $(VENV)/.test host-packages collection
+hosts: $(VENV)/.test host-packages collection host-image
 	$(RUN_TESTS) $@
 
-test-hosts: $(VENV)/.test host-packages collection
+test-hosts: $(VENV)/.test host-packages collection host-image
 	tests/box.sh $(BIN)/python tests/hosts/run.py
 
 ifneq ($(wildcard tools/bench.py),)
@@ -65,6 +65,10 @@ collection: $(VENV)/.ansible
 base-archive: $(VENV)/.ansible collection
 	@$(BIN)/ansible-playbook tests/integration/base_archive.yml -e base_image_cache=$(CURDIR)/.build/base_image >.build/base_archive.log \
 		|| { cat .build/base_archive.log; exit 1; }
+
+# Made once; the hosts' tests have no network either.
+host-image: host-packages
+	$(if $(wildcard $(FLEET)),@$(FLEET) build >/dev/null)
 
 host-packages:
 	@tools/host_packages.sh $(HOST_PACKAGES)

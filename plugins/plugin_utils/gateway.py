@@ -8,14 +8,9 @@ module_utils/engine/hop.py.
 from __future__ import annotations
 
 import base64
-import functools
-import hashlib
-import io
 import json
-import pathlib
 import shlex
 import typing as t
-import zipfile
 
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -24,11 +19,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
 
+from ansible_collections.cocker.engine.plugins.plugin_utils import sources
+
 display = Display()
 
-PACKAGE = "ansible_collections/cocker/engine/plugins/module_utils"
 NOT_INSTALLED = 254
 FAILED = 255
+_DIGITS = 16
 # Compiled once, as the copy is ours alone and nobody else writes it; named last, so that it is there as a whole or not at all.
 _INSTALL = """
 import sys, io, os, zipfile, shutil, py_compile
@@ -105,7 +102,7 @@ class Gateway:
     def ask(self, request: Request, content: t.Optional[bytes] = None) -> Answer:
         """Code, output and errors of the engine's copy. Raises AnsibleConnectionFailure where it says that it could not do it."""
         self.open()
-        tree = "%s/engine/hop-%s" % (self._home.rstrip("/"), _archive()[0])
+        tree = "%s/engine/hop-%s" % (self._home.rstrip("/"), sources.engine_digest()[:_DIGITS])
         encoded = base64.b64encode(json.dumps({"home": self._home, **request}).encode()).decode()
         answer = self._on_host(_HOP % tree, [encoded], content)
         if answer[0] == NOT_INSTALLED:
@@ -146,7 +143,7 @@ class Gateway:
     def _install(self, tree: str) -> None:
         """Once for each host and version of the collection."""
         display.vvv("INSTALL ENGINE %s" % tree, host=self.via)
-        code, output, errors = self._on_host(_INSTALL, [tree, self._home, PACKAGE], _archive()[1])
+        code, output, errors = self._on_host(_INSTALL, [tree, self._home, sources.PACKAGE], sources.engine_archive())
         if code:
             raise AnsibleConnectionFailure("the engine cannot be installed on %s: %s" % (
                 self.via, to_text(errors or output).strip()[-1000:]))
@@ -173,24 +170,3 @@ def _lazy(own: Variables) -> t.Dict[str, t.Any]:
 
 def _taken(names: t.Iterable[str], variables: Variables) -> t.Dict[str, t.Any]:
     return {name: variables[name] for name in names if name in variables}
-
-
-@functools.lru_cache(maxsize=1)
-def _archive() -> t.Tuple[str, bytes]:
-    """The engine as one archive, with a name that its content has made."""
-    top = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
-    sources = {path.relative_to(top).as_posix(): path.read_bytes() for path in sorted(top.rglob("*.py"))}
-    digest = hashlib.sha256()
-    for name, content in sources.items():
-        digest.update(b"%s %d\n" % (name.encode(), len(content)) + content)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        folders = {PACKAGE.split("/", maxsplit=1)[0]}
-        for name in sources:
-            parts = (PACKAGE + "/" + name).split("/")[:-1]
-            folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-        for folder in sorted(folders):
-            archive.writestr(folder + "/__init__.py", b"")
-        for name, content in sources.items():
-            archive.writestr(PACKAGE + "/" + name, content)
-    return digest.hexdigest()[:16], packed.getvalue()

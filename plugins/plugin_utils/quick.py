@@ -12,14 +12,13 @@ import json
 import os
 import typing as t
 
-from ansible import constants
-from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 
+from ansible_collections.cocker.engine.plugins.plugin_utils import sources
+
 STUB = "ansible.legacy.cocker_stub"
 MISSING = "_cocker_missing"
-_PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _DIGITS = 24
 _REPLACED = ("<<INCLUDE_ANSIBLE_MODULE_", "<<ANSIBLE_VERSION>>", "<<SELINUX_SPECIAL_FILESYSTEMS>>", "syslog.LOG_USER")
 
@@ -47,7 +46,7 @@ class Action(ActionBase):  # type: ignore[misc]
         """The module's result. A task that is left alone is the whole module at once: nobody could send it afterwards."""
         known = {"_cocker_key": key(self.MODULE), "_cocker_module": self.MODULE}
         if not wrap_async and is_plain(arguments):
-            self._shared_loader_obj.module_loader.add_directory(os.path.join(_PLUGINS, "plugin_utils", "stub"))
+            self._shared_loader_obj.module_loader.add_directory(os.path.join(sources.PLUGINS, "plugin_utils", "stub"))
             result = dict(self._execute_module(module_name=STUB, module_args={**arguments, **known}, task_vars=task_vars))
             if not result.get(MISSING):
                 return result
@@ -62,31 +61,6 @@ def is_plain(arguments: Variables) -> bool:
 
 
 def key(module: str) -> str:
-    """Of all sources that a module may bring along. Read once in a run of Ansible, as Ansible itself does it."""
-    known = os.path.join(constants.DEFAULT_LOCAL_TMP, "cocker-engine-sources")
-    try:
-        with open(known, encoding="ascii") as stream:
-            sources = stream.read()
-    except OSError:
-        sources = digest([basic.__file__, *below(os.path.join(_PLUGINS, "module_utils"))])
-        temporary = "%s-%d" % (known, os.getpid())
-        with open(temporary, "w", encoding="ascii") as stream:
-            stream.write(sources)
-        os.rename(temporary, known)
-    own = digest([os.path.join(_PLUGINS, "modules", module.rpartition(".")[2] + ".py")])
-    return hashlib.sha256("\n".join((__version__, sources, own)).encode()).hexdigest()[:_DIGITS]
-
-
-def below(top: str) -> t.List[str]:
-    return sorted(os.path.join(folder, name) for folder, _below, files in os.walk(top) for name in files if name.endswith(".py"))
-
-
-def digest(paths: t.Sequence[str]) -> str:
-    found = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as stream:
-            content = stream.read()
-        name = path[len(_PLUGINS):] if path.startswith(_PLUGINS) else ""
-        found.update(b"%s %d\n" % (os.fsencode(name), len(content)))
-        found.update(content)
-    return found.hexdigest()
+    """Of all that is sent."""
+    own = sources.digest([os.path.join(sources.PLUGINS, "modules", module.rpartition(".")[2] + ".py")])
+    return hashlib.sha256("\n".join((__version__, sources.engine_digest(), own)).encode()).hexdigest()[:_DIGITS]

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("ansible.plugins.action")
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled, kept
-from ansible_collections.cocker.engine.plugins.plugin_utils import quick
+from ansible_collections.cocker.engine.plugins.plugin_utils import quick, sources
 
 STUB = pathlib.Path(quick.__file__).parent / "stub" / "cocker_stub.py"
 MODULE, KEY = "cocker.engine.cocker_sample", "0123"
@@ -134,7 +134,8 @@ def test_the_key_follows_from_every_source(tmp_path: pathlib.Path, monkeypatch: 
             (top / "plugins" / folder).mkdir(parents=True)
         (top / "plugins/modules/cocker_sample.py").write_text("same")
         (top / "plugins/module_utils/engine/x.py").write_text(text)
-        monkeypatch.setattr(quick, "_PLUGINS", str(top / "plugins"))
-        monkeypatch.setattr(quick.constants, "DEFAULT_LOCAL_TMP", str(top))
+        monkeypatch.setattr(sources, "PLUGINS", str(top / "plugins"))
+        monkeypatch.setattr(sources, "MODULE_UTILS", str(top / "plugins/module_utils"))
+        monkeypatch.setattr(sources.constants, "DEFAULT_LOCAL_TMP", str(top))
         found += [quick.key(MODULE), quick.key(MODULE)]
     assert found[0] == found[1] != found[2] == found[3]
