@@ -24,7 +24,7 @@ UNIT_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 FLEET = pathlib.Path(os.environ.get("FLEET") or ROOT.parent / "shared" / "fleet" / "fleet")
 BOX = ("tests/box.sh",)
 LANES = 2
-SHARDS = 2              # of the root tier, by file
+SHARDS = 4              # of the root tier, by file
 MYPY_TARGET = BUILD / "tree" / "ansible_collections" / "cocker" / "engine" / "plugins" / "module_utils"
 
 

@@ -23,6 +23,8 @@ notes:
   - On the host the plugin acts as root. Where the host's own connection is no root's, C(ansible_become) of the host is used.
   - The become password of the container's own programs is not asked for; C(become) in a container has to work without.
   - Commands of different tasks in a container that does not run share its files, but no processes.
+extends_documentation_fragment:
+  - connection_pipelining
 options:
   container:
     description:
