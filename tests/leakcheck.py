@@ -23,6 +23,7 @@ OURS = "cocker"
 PATIENCE = 3.0          # seconds that a teardown in the background (a supervisor that ends) may take
 CGROUP_ROOT = "/sys/fs/cgroup"
 STATE_DIRECTORIES = ("/run/cocker",)
+KEPT = "engine"
 NETNS_PINS = "/run/netns"
 VOLATILE_JSON = {"handle", "bytes", "packets", "metainfo", "valid_life_time", "preferred_life_time", "expires", "cache", "used", "age"}
 
@@ -109,9 +110,12 @@ def listing(path: str) -> t.List[str]:
 
 
 def walk(top: str) -> t.List[str]:
-    """Files, and the state directories of containers. The engine keeps the empty directories that it makes for its locks."""
+    """Files, and the state directories of containers. The engine keeps the empty directories that it makes for its locks, and, on a host
+    without a store, its own compiled copy."""
     found = []
     for where, directories, files in os.walk(top):
+        if where == top and KEPT in directories:
+            directories.remove(KEPT)
         found += [os.path.join(where, name) for name in files + (directories if os.path.basename(where) == "containers" else [])]
     return sorted(found)
 

@@ -88,7 +88,7 @@ def sanity() -> t.Iterator[Command]:
 
 
 TIERS: t.Dict[str, t.Callable[[], t.Iterator[Command]]] = {
-    "lint": lint, "types": types, "unit": unit, "root": root, "hosts": hosts, "targets": targets, "sanity": sanity,
+    "lint": lint, "types": types, "unit": unit, "root": root, "targets": targets, "hosts": hosts, "sanity": sanity,
 }
 
 
