@@ -44,7 +44,7 @@ def _tools(layout: Layout) -> str:
     python = os.path.realpath(sys.executable)
     facts = os.stat(python)
     mark = "%s-%d-%d" % (os.path.basename(python), facts.st_size, facts.st_mtime_ns)
-    target = os.path.join(layout.engine, "tools-" + mark)
+    target = os.path.join(layout.engine, "tools-2-" + mark)
     if not os.path.isdir(target):
         with fs.lock(os.path.join(layout.engine, ".lock-tools"), timeout=120.0):
             if not os.path.isdir(target):

@@ -55,6 +55,7 @@ def _copy_all(root: str, files: hostfiles.Files, interpreter: str) -> None:
                 treecopy.copy_data(source.fileno(), fd, facts.st_size)
                 os.fchmod(fd, facts.st_mode & 0o755 | 0o444)
                 _lend_loader(fd, interpreter)
+                os.utime(fd, ns=(facts.st_mtime_ns, facts.st_mtime_ns))     # compiled Python names the time of its source
             finally:
                 os.close(fd)
     for path, link in sorted(files.links.items()):
