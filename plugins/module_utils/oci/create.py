@@ -186,7 +186,7 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
 
 
 def _undo(request: Request, cgroup: Cgroup, pids: t.Sequence[int]) -> None:
-    """Goes on after a failure: the first error is the one that is told."""
+    """Goes on after a failure: the first error is the one that is told. What cannot be removed stays on record, for `delete --force`."""
     for pid in pids:
         with tolerate(errno.ESRCH, errno.ECHILD):
             os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
@@ -195,7 +195,7 @@ def _undo(request: Request, cgroup: Cgroup, pids: t.Sequence[int]) -> None:
         cgroup.kill()
         cgroup.remove()
     except (CockerError, OSError):
-        pass
+        return
     records.remove(request.root, request.id)
 
 
