@@ -44,6 +44,7 @@ class Result:
     failed: int
     skipped: int
     seconds: float
+    failures: t.Tuple[str, ...] = ()
 
 
 def lint() -> t.Iterator[Command]:
@@ -124,7 +125,8 @@ def run(command: Command) -> Result:
     passed, failed, skipped = count(command.report) if command.report else (0, 0, 0)
     if not command.report or not passed + failed + skipped:
         passed, failed = (1, 0) if done.returncode == 0 else (0, 1)
-    return Result(command.name, passed, failed or int(done.returncode != 0), skipped, time.monotonic() - started)
+    failures = failed_tests(command.report) if command.report else ()
+    return Result(command.name, passed, failed or int(done.returncode != 0), skipped, time.monotonic() - started, failures)
 
 
 def count(report: pathlib.Path) -> t.Tuple[int, int, int]:
@@ -135,6 +137,16 @@ def count(report: pathlib.Path) -> t.Tuple[int, int, int]:
     total, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites)
                                         for key in ("tests", "failures", "errors", "skipped"))
     return total - failures - errors - skipped, failures + errors, skipped
+
+
+def failed_tests(report: pathlib.Path) -> t.Tuple[str, ...]:
+    """A line each: the test, and the first line of what it said."""
+    if not report.exists():
+        return ()
+    cases = xml.etree.ElementTree.parse(report).iter("testcase")
+    found = [(case, bad) for case in cases for bad in case if bad.tag in ("failure", "error")]
+    return tuple("%s %s: %s" % (case.get("classname", ""), case.get("name"), str(bad.get("message")).partition("\n")[0])
+                 for case, bad in found)
 
 
 def make_source_tree() -> None:
@@ -157,7 +169,9 @@ def main(names: t.Sequence[str]) -> int:
         results = list(lanes.map(run, [command for name in names or TIERS for command in TIERS[name]()]))
     print("\n%-28s %7s %7s %7s %8s" % ("tier", "passed", "failed", "skipped", "seconds"))
     for result in results:
-        print("%-28s %7d %7d %7d %8.1f" % dataclasses.astuple(result))
+        print("%-28s %7d %7d %7d %8.1f" % dataclasses.astuple(result)[:5])
+    for failure in (failure for result in results for failure in result.failures):
+        print("FAILED %s" % failure.strip())
     passed, failed, skipped = (sum(getattr(result, key) for result in results) for key in ("passed", "failed", "skipped"))
     summary = "%d passed, %d failed%s" % (passed, failed, ", %d skipped" % skipped if skipped else "")
     print(summary)

@@ -166,8 +166,8 @@ def main(arguments: t.Sequence[str]) -> int:
         outcomes = [run_target(target) for target in options.targets or names()]
     if options.report:
         write_report(options.report, outcomes)
-    failed = sum(outcome.failed for outcome in outcomes)
-    print("\n%d passed, %d failed" % (len(outcomes) - failed, failed))
+    failed = [outcome.target for outcome in outcomes if outcome.failed]
+    print("\n%d passed, %d failed%s" % (len(outcomes) - len(failed), len(failed), ": " + ", ".join(failed) if failed else ""))
     return 1 if failed else 0
 
 
