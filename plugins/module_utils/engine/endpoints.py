@@ -152,11 +152,18 @@ def _lease_all(
     for number, (network, attachment) in enumerate(zip(found, spec.attachments())):
         have, is_way_out = leased.users(host, network.name), number == way_out
         new = _lease(network, have, spec.name, _as_before(attachment, again.get(network.name)), place=places[number])
-        link = kernel_names.link_name(host.kernel_name(spec.name), places[number])
+        link = _link(host, new, leases.find(have, spec.name))
         new = dataclasses.replace(new, link=link, ports=ports if number == served else (), active=True, links=spec.links or ())
         leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
         endpoints.append(Endpoint(network, new, default_route=is_way_out))
     return endpoints
+
+
+def _link(host: Host, lease: Lease, former: t.Optional[Lease]) -> str:
+    """One that is up keeps its name, whatever engine gave it."""
+    if former is not None and former.active and former.ifname == lease.ifname:
+        return former.link
+    return kernel_names.link_name(host.kernel_name(lease.container), int(lease.ifname[len(leases.IFNAME):]))
 
 
 def _first(found: t.Sequence[Network], *, with_ports: bool = False) -> int:

@@ -21,7 +21,7 @@ _VERSION_LENGTH = 128
 _FILE_NAME_LENGTH = 200         # encoded; a record's temporary name has a suffix more, NAME_MAX is 255
 _PORT_LENGTH = 5
 _HASH_DIGITS = 10
-_LINK_INDEXES = 1000            # IFNAMSIZ leaves 15 characters: eth, nine digits, three for the index
+_LINK_INDEXES = 100             # IFNAMSIZ leaves 15 characters: eth, nine digits, n, two for the index
 
 _RULE = "letters, digits and _ . = + - are accepted, the first is a letter or digit"
 
@@ -123,10 +123,10 @@ def netns_name(container: str) -> str:
 
 
 def link_name(container: str, index: int = 0) -> str:
-    """The host's end of the container's link to its `index`-th network."""
+    """The host's end of the container's link to its `index`-th network. The n is no digit of the hash: no index has the name of another."""
     if not 0 <= index < _LINK_INDEXES:
         raise Invalid("networks", "a container can be on %d networks" % _LINK_INDEXES)
-    return "eth" + (short_hash(container) if index == 0 else "%s%d" % (short_hash(container)[:-1], index))
+    return "eth" + (short_hash(container) if index == 0 else "%sn%d" % (short_hash(container)[:-1], index))
 
 
 @functools.lru_cache(maxsize=4096)

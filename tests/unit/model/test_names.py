@@ -84,10 +84,17 @@ def test_no_text_gets_past_the_parser_with_a_character_that_a_path_minds(text: s
 def test_kernel_names_come_from_the_md5_of_the_container(container: str, digits: str) -> None:
     assert names.netns_name(container) == "nns" + digits
     assert names.link_name(container) == "eth" + digits
-    assert names.link_name(container, 12) == "eth" + digits[:9] + "12"
+    assert names.link_name(container, 12) == "eth" + digits[:9] + "n12"
 
 
 def test_link_names_fit_the_kernel() -> None:
-    assert len(names.link_name("web", 999)) == 15
+    assert len(names.link_name("web", 99)) == 15
     with pytest.raises(Invalid):
-        names.link_name("web", 1000)
+        names.link_name("web", 100)
+
+
+def test_a_link_of_one_network_has_never_the_name_of_another() -> None:
+    containers = {names.short_hash(name)[-1]: name for name in map("web{}".format, range(100))}     # by the hash's last digit
+    assert len(containers) == 16
+    for container in containers.values():
+        assert len({names.link_name(container, index) for index in range(100)}) == 100

@@ -83,7 +83,7 @@ def test_an_address_that_fits_no_longer_is_chosen_anew() -> None:
 
 def test_link_names_follow_the_container_and_the_number_of_the_network() -> None:
     assert [(each.ifname, each.link) for each in (leases.lease(network(), (), "test", index=number) for number in (0, 1))] \
-        == [("eth0", "eth098F6BCD46"), ("eth1", "eth098F6BCD41")]
+        == [("eth0", "eth098F6BCD46"), ("eth1", "eth098F6BCD4n1")]
 
 
 def test_leases_are_kept_on_disk_as_they_are(tmp_path: pathlib.Path) -> None:
