@@ -66,6 +66,13 @@ options:
         description:
           - For type V(volume), leaves a new volume empty, whatever the image has at the target.
         type: bool
+      subpath:
+        description:
+          - For type V(volume), what of the volume is mounted, a directory or a file that is there already, as a path relative to its top.
+          - Links in the volume are followed within the volume, an absolute one from its top; none leads out.
+          - A volume that is mounted so gets nothing of the image.
+        type: str
+        aliases: [volume-subpath]
       labels:
         description:
           - For type V(volume), the labels of a volume that is made for this mount.

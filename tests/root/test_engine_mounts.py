@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+from ansible_collections.cocker.engine.plugins.module_utils.engine import checks, containers, observe, rootview
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.contentfile import Content
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
@@ -189,3 +189,82 @@ def test_a_change_that_fails_brings_the_former_content_back(engine):
         start(engine, mounts=(conf("two\n", on_change="reload"),), before=enginelab.failing("kernel.process.signal"), **said)
     assert engine.read("web", "cat /etc/app.conf") == "one"
     assert not start(engine, mounts=(conf("one\n", on_change="reload"),), **said).changed
+
+
+def below(engine, subpath, **said):
+    return start(engine, mounts=(Mount("volume", "pages", "/www", copy=False, subpath=subpath),), **said)
+
+
+@pytest.fixture
+def pages(engine):
+    """A volume that somebody has put hostile links into."""
+    engine.volume("pages")
+    top = engine.layout.volume_data("pages")
+    os.makedirs(os.path.join(top, "a/deep"))
+    for path in ("file", "a/deep/own"):
+        with open(os.path.join(top, path), "w", encoding="ascii") as file:
+            file.write("of the volume")
+    for name, target in (("top", "/a"), ("up", "../../../../../../a"), ("etc", "/etc"), ("proc", "/proc/self/root"), ("loop", "loop")):
+        os.symlink(target, os.path.join(top, name))
+    return top
+
+
+@pytest.mark.parametrize("subpath, seen", [
+    ("a", "deep"), ("a/deep", "own"), ("top", "deep"), ("up/deep", "own"), ("up", "deep"),
+])
+def test_a_part_of_a_volume_wherever_its_links_lead_within_it(engine, pages, subpath, seen):
+    foreseen = below(engine, subpath, check=True)
+    assert foreseen.actions == below(engine, subpath).actions
+    assert engine.read("web", "ls /www") == seen
+    assert not below(engine, subpath).changed
+    assert engine.find("web")["Mounts"][0]["SubPath"] == subpath
+
+
+@pytest.mark.parametrize("subpath", ["etc", "proc", "loop", "none", "file/x", "etc/passwd"])
+def test_a_part_that_is_not_there_is_refused_before_the_first_effect(engine, pages, subpath):
+    for check in (True, False):
+        with pytest.raises(Invalid, match="mounts.subpath: the volume pages has no %s: " % subpath):
+            below(engine, subpath, check=check)
+    assert engine.find("web") is None
+
+
+def test_a_file_of_a_volume_and_another_part_is_a_restart(engine, pages):
+    start(engine, mounts=(Mount("volume", "pages", "/one", copy=False, subpath="file", read_only=True),))
+    assert engine.read("web", "cat /one") == "of the volume"
+    done = below(engine, "a")
+    assert done.plan["action"] == "restart" and engine.read("web", "ls /www; wc -c </one") == "deep\n0"
+
+
+def test_a_part_of_a_volume_that_is_not_there_makes_none(engine):
+    with pytest.raises(Invalid, match="the volume pages has no a"):
+        below(engine, "a")
+    assert not engine.layout.volume_names()
+
+
+def test_a_part_that_becomes_a_link_outside_after_the_check_leads_nowhere(engine, pages):
+    below(engine, "a", state="present")
+
+    def between():
+        look = checks._subpath
+
+        def swapped(*args):
+            look(*args)
+            os.rename(os.path.join(pages, "a"), os.path.join(pages, "b"))
+            os.symlink("/etc", os.path.join(pages, "a"))
+        checks._subpath = swapped
+    with pytest.raises(StartFailed, match="mount source"):
+        below(engine, "a", before=between)
+    assert engine.state("web")["Status"] == "created"
+
+
+def test_files_of_a_stopped_container_are_those_of_the_part(engine, pages):
+    below(engine, "up", state="present")
+
+    def listed(host):
+        with rootview.opened(host, observe.container(host, "web")) as root:
+            fd = rootpath.open_in(root.fd, "/www/deep", os.O_RDONLY)
+            try:
+                return os.listdir(fd)
+            finally:
+                os.close(fd)
+    assert engine.run(listed) == ["own"]

@@ -99,6 +99,7 @@ MOUNTS: Options = {
             "non_recursive": {"type": "bool"},
             "create_mountpoint": {"type": "bool"},
             "no_copy": {"type": "bool"},
+            "subpath": {"type": "str", "aliases": ["volume-subpath"]},
             "labels": {"type": "dict"},
             "tmpfs_size": {"type": "str"},
             "tmpfs_mode": {"type": "str"},

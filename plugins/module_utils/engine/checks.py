@@ -8,13 +8,14 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import compil
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
+from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
 
 
 def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
-    _mounts(record.spec)
+    _mounts(host, record.spec)
     usermaps.check(host, record.spec)
     limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)
@@ -24,10 +25,19 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     runtime.compile_config(compile.runtime_wish(host, record))
 
 
-def _mounts(spec: ContainerSpec) -> None:
+def _mounts(host: Host, spec: ContainerSpec) -> None:
     for mount in spec.mounts or ():
         if mount.kind == mounts.BIND and not mount.create and not os.path.lexists(mount.source):
             raise Invalid("volumes", "the host has no %s" % mount.source, hint="make it first; a named volume is made by itself")
+        if mount.subpath:
+            _subpath(host, mount, mount.subpath)
+
+
+def _subpath(host: Host, mount: mounts.Mount, subpath: str) -> None:
+    try:
+        os.close(volumes.open_below(host.layout.volume_data(mount.source), subpath))
+    except NotFound as error:
+        raise Invalid("mounts.subpath", "the volume %s has no %s: %s" % (mount.source, subpath, error.reason)) from error
 
 
 def _log(spec: ContainerSpec) -> None:

@@ -99,7 +99,7 @@ def _mount(layout: Layout, container: str, mount: mounts.Mount, *, mapped: bool)
     propagation = "" if mount.kind == mounts.TMPFS else mount.propagation
     return runtime.MountWish(
         mount.kind, mount.target, source, read_only=mount.read_only, propagation=propagation, size=mount.size, mode=mount.mode,
-        recursive=mount.recursive, flags=flags)
+        recursive=mount.recursive, flags=flags, below=mount.subpath or "")
 
 
 def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:

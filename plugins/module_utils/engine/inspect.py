@@ -242,6 +242,8 @@ def _mount(mount: mounts.Mount, volumes: t.Mapping[str, str]) -> Shown:
     }
     if mount.kind == mounts.VOLUME:
         shown["Name"] = mount.source
+    if mount.subpath:
+        shown["SubPath"] = mount.subpath
     return shown
 
 

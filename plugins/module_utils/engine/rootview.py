@@ -19,7 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import CONTENT, TMPFS, VOLUME, Mount
-from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
+from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, volumes
 
 # Where a container finds what a start mounts there: nothing that is put there would be left.
 _EMPTY = ("/proc", "/sys", "/dev")
@@ -146,7 +146,8 @@ def _bind_all(host: Host, record: ContainerRecord, root: int) -> t.Set[str]:
         source = _source(host, record.spec.name, wanted)
         if wanted.kind != TMPFS and not os.path.exists(source):
             raise NotFound("mount source", source, os.strerror(errno.ENOENT))
-        _place(root, wanted.target, "" if wanted.kind == TMPFS else source, read_only=wanted.read_only)
+        with _below(source, wanted.subpath) as place:
+            _place(root, wanted.target, "" if wanted.kind == TMPFS else place, read_only=wanted.read_only)
         taken.add(wanted.target)
     return taken
 
@@ -156,6 +157,19 @@ def _source(host: Host, container: str, wanted: Mount) -> str:
         return host.layout.volume_data(wanted.source) if wanted.kind == VOLUME else wanted.source
     written = contents.path(host.layout, container, wanted.target)
     return written if os.path.exists(written) else os.devnull       # the first start writes it
+
+
+@contextlib.contextmanager
+def _below(source: str, subpath: t.Optional[str]) -> t.Iterator[str]:
+    """A path that leads to what of the volume is mounted, during the block. Raises NotFound."""
+    if not subpath:
+        yield source
+        return
+    fd = volumes.open_below(source, subpath)
+    try:
+        yield mounts.path_of(fd)
+    finally:
+        os.close(fd)
 
 
 def _place(root: int, path: str, source: str, *, read_only: bool = False) -> None:

@@ -39,6 +39,7 @@ class Mount:
 
     `size` in bytes and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and `labels` a volume's; `create` (a
     directory that is not there) and `recursive` (with what is mounted below) a host path's. `flags` are further words of mount(8), sorted.
+    `subpath` is what of a volume is mounted, relative to its top; a volume that is mounted so gets no copy.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Mount:
     labels: t.Optional[t.Mapping[str, str]] = None
     flags: t.Optional[Words] = None
     content: t.Optional[contentfile.Content] = None
+    subpath: t.Optional[str] = None
 
     def to_json(self) -> t.Dict[str, t.Any]:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
@@ -76,6 +78,7 @@ def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
         if given[key] is not None and kind not in of:
             raise Invalid("%s.%s" % (option, key), "it is for type %s; %s is of type %s" % (" and ".join(of), target, kind))
     source = _mount_source(kind, given["source"], target, option + ".source")
+    subpath = None if given["subpath"] is None else _subpath(given["subpath"], source, target, option)
     size, mode = given["tmpfs_size"], given["tmpfs_mode"]
     if given["propagation"] not in (None, *PROPAGATION):
         raise Invalid(option + ".propagation", "%r is not one of %s" % (given["propagation"], ", ".join(PROPAGATION)))
@@ -87,12 +90,14 @@ def parse_mount(given: t.Mapping[str, t.Any], option: str = "mounts") -> Mount:
         size=None if size is None else _tmpfs_size(size, target, option + ".tmpfs_size"),
         mode=None if mode is None else _octal(mode, option + ".tmpfs_mode"),
         flags=_mount_flags(given["tmpfs_options"] or (), target, option + ".tmpfs_options"),
-        recursive=not given["non_recursive"], copy=not given["no_copy"], create=bool(given["create_mountpoint"]), labels=given["labels"],
+        recursive=not given["non_recursive"], copy=not (given["no_copy"] or subpath), create=bool(given["create_mountpoint"]),
+        labels=given["labels"], subpath=subpath,
     )
 
 
 _ONLY_FOR = {
     "propagation": (BIND,), "non_recursive": (BIND,), "create_mountpoint": (BIND,), "no_copy": (VOLUME,), "labels": (VOLUME,),
+    "subpath": (VOLUME,),
     "tmpfs_size": (TMPFS,), "tmpfs_mode": (TMPFS,), "tmpfs_options": (TMPFS,), "source": (BIND, VOLUME),
     **dict.fromkeys(("content", "mode", "uid", "gid", "on_change", "signal"), (CONTENT,)),
 }
@@ -131,6 +136,15 @@ def _mount_source(kind: str, value: t.Optional[str], target: str, option: str) -
             raise Invalid(option, "%s: an absolute path of the host is needed for type bind" % target)
         return _clean(value, option)
     return "" if not value else names.object_name(value, option)
+
+
+def _subpath(value: str, source: str, target: str, option: str) -> str:
+    if not source:
+        raise Invalid(option + ".source", "%s: a subpath is one of a volume that has a name" % target)
+    path = _clean(value, option + ".subpath")[1:]
+    if value.startswith("/") or not path or ".." in path.split("/"):
+        raise Invalid(option + ".subpath", "%r is no path below the top of the volume; it is relative, and has no `..`" % value)
+    return path
 
 
 def _octal(value: str, option: str) -> int:

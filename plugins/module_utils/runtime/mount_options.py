@@ -11,7 +11,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 class Options(t.NamedTuple):
     """`set_` and `clear` are MOUNT_ATTR_* of the mount alone, `*_below` of all that comes with it; `data` is the file system's.
 
-    `mapped`: its files belong to the container's users as they would on the host.
+    `mapped`: its files belong to the container's users as they would on the host. `below`: what of the source is bound, never beyond it.
     """
 
     flags: int = 0
@@ -24,6 +24,7 @@ class Options(t.NamedTuple):
     bind: bool = False
     data: t.Tuple[str, ...] = ()
     mapped: bool = False
+    below: str = ""
 
 
 class _Flag(t.NamedTuple):
@@ -60,6 +61,7 @@ PROPAGATION = {
     "shared": c.MS_SHARED, "rshared": c.MS_SHARED | c.MS_REC,
     "unbindable": c.MS_UNBINDABLE, "runbindable": c.MS_UNBINDABLE | c.MS_REC,
 }
+BELOW = "cocker.below="     # ours: where below the source a bind mount begins
 _NOT_YET = ("ridmap", "tmpcopyup")
 
 
@@ -92,6 +94,8 @@ def _add(found: Options, word: str, option: str) -> Options:
         return found._replace(bind=True, recursive=word == "rbind")
     if word == "idmap":
         return found._replace(mapped=True)
+    if word.startswith(BELOW):
+        return found._replace(below=word[len(BELOW):])
     if word in _NOT_YET:
         raise Unsupported("config.json", option, "the mount option %s is not supported" % word)
     return found if word in ("defaults", "") else found._replace(data=found.data + (word,))

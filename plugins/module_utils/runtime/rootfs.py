@@ -84,14 +84,28 @@ def _held(item: Placed) -> Placed:
         return item._replace(tree=_foreign_tree(pid, "/" + inside))
     try:
         # Not through automounts or links below: the administrator named the path, so links in it are followed.
-        found = os.stat(source)
+        fd = _opened(source, item.options.below)
     except OSError as error:
-        raise NotFound("mount source", source, os.strerror(error.errno or errno.EIO)) from error
+        raise NotFound("mount source", os.path.join(source, item.options.below), os.strerror(error.errno or errno.EIO)) from error
+    is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
     if not libc.is_missing("open_tree") and not libc.is_missing("mount_setattr"):
-        fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
         tree = mounts.open_tree(fd, clone=True, recursive=item.options.recursive)
         os.close(fd)
-    return item._replace(tree=tree, is_directory=stat.S_ISDIR(found.st_mode))
+    elif item.options.below:    # held until it is bound: the path could lead elsewhere by then
+        item = item._replace(mount=item.mount._replace(source=mounts.path_of(fd)))
+    else:
+        os.close(fd)
+    return item._replace(tree=tree, is_directory=is_directory)
+
+
+def _opened(source: str, below: str) -> int:
+    fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    if not below:
+        return fd
+    try:
+        return rootpath.open_in(fd, below, os.O_PATH)
+    finally:
+        os.close(fd)
 
 
 def _foreign_tree(pid: str, path: str) -> int:

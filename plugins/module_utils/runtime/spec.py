@@ -26,7 +26,7 @@ Json = t.Dict[str, t.Any]
 class MountWish:
     """`kind` is bind, volume (a bind of the engine's own directory) or tmpfs; `source` an absolute host path.
 
-    `flags` are further words of mount(8).
+    `flags` are further words of mount(8), `below` where below the source it begins.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class MountWish:
     size: t.Optional[int] = None
     mode: t.Optional[int] = None
     flags: t.Tuple[str, ...] = ()
+    below: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +228,7 @@ def _mount(mount: MountWish) -> Json:
         raise Invalid("mounts", "%r is not one of bind, volume, tmpfs" % mount.kind)
     options = ["rbind" if mount.recursive else "bind", mount.propagation or "rprivate"]
     options += (["rro"] if mount.recursive else ["ro"]) if mount.read_only else ["rw"]
+    options += [mount_options.BELOW + mount.below] if mount.below else []
     return {"destination": mount.destination, "type": "bind", "source": mount.source, "options": [*options, *mount.flags]}
 
 

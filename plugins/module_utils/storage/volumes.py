@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
@@ -90,6 +91,18 @@ def describe(directory: str, volume: Volume) -> None:
             os.fchmod(fd, volume.mode)
     finally:
         os.close(fd)
+
+
+def open_below(data: str, subpath: str) -> int:
+    """O_PATH descriptor of what lies there, wherever links within the volume lead. Raises NotFound."""
+    try:
+        top = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return rootpath.open_in(top, subpath, os.O_PATH)
+        finally:
+            os.close(top)
+    except OSError as error:
+        raise NotFound("mount source", os.path.join(data, subpath), os.strerror(error.errno or errno.EIO)) from error
 
 
 def save(layout: Layout, volume: Volume) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import 
 
 GIVEN = dict.fromkeys((
     "type", "target", "source", "read_only", "propagation", "non_recursive", "create_mountpoint", "no_copy", "labels", "tmpfs_size",
-    "tmpfs_mode", "tmpfs_options", "content", "mode", "uid", "gid", "on_change", "signal"))
+    "tmpfs_mode", "tmpfs_options", "subpath", "content", "mode", "uid", "gid", "on_change", "signal"))
 
 
 def file(text: str, target: str = "/a", **said: t.Any) -> Mount:

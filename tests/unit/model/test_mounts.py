@@ -109,7 +109,7 @@ def test_a_volume_may_stay_empty_and_a_bind_without_what_is_below() -> None:
 
 LONG = dict.fromkeys((
     "target", "source", "type", "read_only", "propagation", "non_recursive", "create_mountpoint", "no_copy", "labels", "tmpfs_size",
-    "tmpfs_mode", "tmpfs_options", "content", "mode", "uid", "gid", "on_change", "signal"))
+    "tmpfs_mode", "tmpfs_options", "subpath", "content", "mode", "uid", "gid", "on_change", "signal"))
 
 
 def test_the_long_form_says_what_the_short_one_says() -> None:
@@ -122,6 +122,8 @@ def test_the_long_form_says_what_the_short_one_says() -> None:
     ({"type": "bind"}, "mounts.source"), ({"type": "bind", "source": "data"}, "mounts.source"),
     ({"type": "tmpfs", "source": "/a"}, "mounts.source"), ({"tmpfs_size": "1M"}, "mounts.tmpfs_size"),
     ({"type": "bind", "source": "/a", "no_copy": True}, "mounts.no_copy"), ({"create_mountpoint": True}, "mounts.create_mountpoint"),
+    ({"type": "bind", "source": "/a", "subpath": "b"}, "mounts.subpath"), ({"subpath": "b"}, "mounts.source"),
+    *[({"source": "data", "subpath": each}, "mounts.subpath") for each in ("", ".", "/etc", "../x", "a/../../x", "a\0")],
     ({"type": "tmpfs", "tmpfs_mode": "9"}, "mounts.tmpfs_mode"), ({"type": "bind", "source": "/a", "propagation": "x"}, "mounts.propagation"),
 ])
 def test_what_a_type_has_no_use_for_is_refused(given: t.Dict[str, t.Any], option: str) -> None:
