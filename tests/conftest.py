@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
+import signal
 import sys
 import typing as t
 
@@ -42,6 +43,7 @@ for directory in (TREE, ROOT / "tests"):
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
 offer_module_utils_of_ansible()
+signal.signal(signal.SIGINT, signal.default_int_handler)    # a shell that starts something in the background makes it ignore this one
 
 import leakcheck  # noqa: E402  (found through the path set above)
 
