@@ -156,7 +156,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         display.vvv("EXEC %s" % to_text(cmd), host=self.get_option("container"))
         self._connect()
-        return self._reached().ask(self._request("exec", args=_words(to_text(cmd)), stdin=in_data is not None), in_data)
+        return self._reached().ask(self._request("exec", args=_words(to_text(cmd))), in_data)
 
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)

@@ -3,11 +3,10 @@
 """The host that containers are on, reached by its own connection plugin, with a copy of the engine there that answers.
 
 For the plugins of the controller that ask such a host outside of a module: connection and inventory. What is asked is in
-module_utils/engine/hop.py.
+module_utils/engine/shortcut.py and hop.py.
 """
 from __future__ import annotations
 
-import base64
 import json
 import shlex
 import typing as t
@@ -55,10 +54,13 @@ _HOP = """
 import sys
 sys.path.insert(0, %r)
 try:
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import hop
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import shortcut
 except ModuleNotFoundError:
     raise SystemExit(254)
-hop.main(sys.argv[1:])
+request = %s
+content = shortcut.main(request)
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hop
+hop.main(request, content)
 """
 
 Variables = t.Mapping[str, t.Any]
@@ -103,11 +105,12 @@ class Gateway:
         """Code, output and errors of the engine's copy. Raises AnsibleConnectionFailure where it says that it could not do it."""
         self.open()
         tree = "%s/engine/hop-%s" % (self._home.rstrip("/"), sources.engine_digest()[:_DIGITS])
-        encoded = base64.b64encode(json.dumps({"home": self._home, **request}).encode()).decode()
-        answer = self._on_host(_HOP % tree, [encoded], content)
+        plain = json.loads(json.dumps({"home": self._home, "stdin": content is not None, **request}))
+        code = _HOP % (tree, ascii(plain))      # as Python reads it: to load json takes the host longer than all else that it does
+        answer = self._on_host(code, [], content)
         if answer[0] == NOT_INSTALLED:
             self._install(tree)
-            answer = self._on_host(_HOP % tree, [encoded], content)
+            answer = self._on_host(code, [], content)
         if answer[0] == FAILED and b"cocker: " in answer[2]:
             raise AnsibleConnectionFailure(to_text(answer[2]).rpartition("cocker: ")[2].strip())
         return answer

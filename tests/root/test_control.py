@@ -140,9 +140,9 @@ class TestForkedLauncher:
     def test_another_interpreter_is_execd(self, make: Make) -> None:
         one = up(make, "one")
         other = "/usr/bin/python3" if os.path.realpath("/usr/bin/python3") != os.path.realpath(one.python) else "/bin/sh"
-        assert launcher._key(runtimelab.TREE, other) != os.readlink(one.state_dir / state.ENGINE)
+        assert launcher.key_of(runtimelab.TREE, other) != os.readlink(one.state_dir / state.ENGINE)
         with pytest.raises(Unsupported, match="another engine"):
-            control.ask(str(one.state_dir), {"verb": "launch", "key": launcher._key(runtimelab.TREE, other)}, timeout=2)
+            control.ask(str(one.state_dir), {"verb": "launch", "key": launcher.key_of(runtimelab.TREE, other)}, timeout=2)
 
 
 class TestForkedExec:

@@ -290,7 +290,7 @@ def test_a_start_whose_task_is_killed_while_the_launcher_works_is_met_at_once_by
     def one_after_the_other():
         child = os.fork()
         if not child:
-            enginelab.dying("runtime.launcher._Exchange.send", after=True)()
+            enginelab.dying("runtime.exchange.Exchange.send", after=True)()
             containers.ensure(open_host(engine.home, dry_run=False), wish)
         os.waitpid(child, 0)
         return containers.ensure(open_host(engine.home, dry_run=False), wish)

@@ -1,44 +1,37 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The second hop of the connection plugin: a command in a container, or one of its files, for a task that is on the host already.
+"""The second hop of the connection plugin, where it needs the engine: a command in a container, or one of its files.
 The inventory plugin asks here, too.
 
 Runs from a copy of the engine that the plugin keeps on the host. Imports happen in the functions: a running container needs the fewest.
-Not here: the plugin (plugins/connection/cocker.py), commands of modules (exec.py), what does not run (maintenance.py).
+Not here: the plugin (plugins/connection/cocker.py), the usual command (shortcut.py), commands of modules (exec.py), what does not run
+(maintenance.py).
 """
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import lending
+from ansible_collections.cocker.engine.plugins.module_utils.engine import lending, shortcut
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
-FAILED = 255            # as ssh says that it was not the command
-ENGINE = "engine.path"  # in the copy: where the engine is that launchers run from
 _CHUNK = 1 << 20
 
 Request = lending.Request
 
 
-def main(arguments: t.Sequence[str]) -> None:
-    """One request, as Base64 of JSON. The exit code is the command's; FAILED with a sentence on standard error where it was not run."""
-    request = json.loads(base64.b64decode(arguments[0]))
+def main(request: Request, content: bytes) -> None:
+    """One request. The exit code is the command's; FAILED with a sentence on standard error where it was not run."""
     try:
-        code = _VERBS[request["verb"]](request)
+        code = _VERBS[request["verb"]](request, content)
     except CockerError as error:
         fs.write_all(2, ("cocker: %s\n" % error).encode("utf-8", "surrogateescape"))
-        code = FAILED
+        code = shortcut.FAILED
     os._exit(code)      # taking the interpreter apart costs more than the rest
-
-
-def _tree() -> str:
-    return sys.path[0]
 
 
 def _layout(request: Request) -> Layout:
@@ -55,10 +48,9 @@ def _running(layout: Layout, name: str) -> t.Optional[state.State]:
     return None
 
 
-def _exec(request: Request) -> int:
+def _exec(request: Request, stdin: bytes) -> int:
     layout, name = _layout(request), request["container"]
     found = _running(layout, name)
-    stdin = _everything() if request["stdin"] else b""
     if found is None:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import maintenance
 
@@ -77,9 +69,7 @@ def _enter(request: Request, layout: Layout, args: t.Sequence[str], tools: str, 
         bundle=layout.container(name), state_dir=layout.container_run(name), args=args, env=request["env"], cwd=request["cwd"],
         user=request["user"], stdin=stdin, tools=tools,
     )
-    with open(os.path.join(_tree(), ENGINE), encoding="utf-8") as stream:
-        engine = stream.read()
-    result = launcher.run_exec(asked, engine=engine, python=os.path.realpath(sys.executable))
+    result = launcher.run_exec(asked, engine=shortcut.installed()[0], python=os.path.realpath(sys.executable))
     fs.write_all(1, result.stdout)
     fs.write_all(2, result.stderr)
     if result.error:
@@ -87,16 +77,10 @@ def _enter(request: Request, layout: Layout, args: t.Sequence[str], tools: str, 
     return result.rc
 
 
-def _everything() -> bytes:
-    pieces = list(iter(lambda: os.read(0, _CHUNK), b""))
-    return b"".join(pieces)
-
-
-def _put(request: Request) -> int:
-    """A piece of a file from standard input, after `offset` bytes that are there; the file belongs to the user of the connection."""
+def _put(request: Request, content: bytes) -> int:
+    """A piece of a file, after `offset` bytes that are there; the file belongs to the user of the connection."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import maintenance
 
-    content = _everything()
     with maintenance.rooted(request, writable=True) as (root, user):
         flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if request["offset"] else os.O_TRUNC)
         fd = maintenance.open_file(root, request["path"], flags)
@@ -109,7 +93,7 @@ def _put(request: Request) -> int:
     return 0
 
 
-def _get(request: Request) -> int:
+def _get(request: Request, _content: bytes) -> int:
     """At most `size` bytes of a file from `offset` on, to standard output."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import maintenance
 
@@ -128,7 +112,7 @@ def _get(request: Request) -> int:
     return 0
 
 
-def _list(request: Request) -> int:
+def _list(request: Request, _content: bytes) -> int:
     """All containers, as inspect.py shows them, to standard output."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import info
     from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -141,10 +125,13 @@ def _list(request: Request) -> int:
 def install(tree: str, home: str) -> None:
     """After the copy has been unpacked: the engine that launchers run from, and where it is."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher
 
     layout = Layout(home)
     layout.ensure()
-    fs.write_atomic(os.path.join(tree, ENGINE), bundle.install(layout.engine).encode("utf-8"))
+    engine = bundle.install(layout.engine)
+    fs.write_atomic(os.path.join(tree, shortcut.KNOWN), shortcut.note(
+        engine, containers=layout.containers, runs=layout.containers_run, key=launcher.key_of(engine, sys.executable)))
 
 
-_VERBS: t.Dict[str, t.Callable[[Request], int]] = {"exec": _exec, "put": _put, "get": _get, "list": _list}
+_VERBS: t.Dict[str, t.Callable[[Request, bytes], int]] = {"exec": _exec, "put": _put, "get": _get, "list": _list}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Whether a command in a container needs a shell or a Python of the host, and where those are.
 
-Not here: gathering them (storage/toolset.py).
+Not here: gathering them (storage/toolset.py), lending them (runtime/tools.py).
 """
 from __future__ import annotations
 
@@ -9,42 +9,23 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
-from ansible_collections.cocker.engine.plugins.module_utils.model import lent
+from ansible_collections.cocker.engine.plugins.module_utils.engine import shortcut
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import tools
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
-
-SHELL = "/bin/sh"
-_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3", "/bin/python3")
 
 Request = t.Mapping[str, t.Any]
 
 
 def prepared(root: int, request: Request, layout: Layout) -> t.Tuple[t.List[str], str]:
     """The words to run and the directory of the tools, empty where the container needs none."""
-    args = list(request["args"])
-    has_shell, wanted = _leads(root, SHELL), request["tools"]
-    lacks = not has_shell or not any(_leads(root, path) for path in _PYTHONS)
-    if wanted == "never" or (wanted == "auto" and not lacks):
-        return args, ""
-    if args[0] == SHELL and not has_shell:
-        args[0] = lent.PATH + "/sh"
-    return args, _tools(layout)
-
-
-def _leads(root: int, path: str) -> bool:
-    try:
-        os.close(rootpath.open_in(root, path, os.O_PATH))
-    except OSError:
-        return False
-    return True
+    args, are_needed = tools.decided(root, request["args"], request["tools"])
+    return args, _tools(layout) if are_needed else ""
 
 
 def _tools(layout: Layout) -> str:
     """Made by the first task that needs them; a newer Python of the host makes others."""
-    python = os.path.realpath(sys.executable)
-    facts = os.stat(python)
-    mark = "%s-%d-%d" % (os.path.basename(python), facts.st_size, facts.st_mtime_ns)
-    target = os.path.join(layout.engine, "tools-2-" + mark)
+    target = shortcut.tools(layout.engine, os.path.realpath(sys.executable))
     if not os.path.isdir(target):
         with fs.lock(os.path.join(layout.engine, ".lock-tools"), timeout=120.0):
             if not os.path.isdir(target):

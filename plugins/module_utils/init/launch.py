@@ -30,6 +30,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     streams,
     sync,
     sysctls,
+    visit,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
@@ -60,6 +61,7 @@ class Lineage(t.NamedTuple):
         return {
             "launch": control.Verb(lambda _call: main(child), apart=True),
             "exec": control.Verb(lambda _call: enter.main(logs.open_own), apart=True),
+            "visit": control.Verb(lambda _call: visit.main(logs.open_own), apart=True),
         }
 
 

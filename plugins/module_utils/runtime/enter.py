@@ -71,29 +71,38 @@ class Begun(t.NamedTuple):
 
 def main(open_log: relay.OpenLog) -> None:
     """`open_log` opens a log in a directory, for a command that nobody waits for."""
-    streams.close_all(keep=(0, 1, 2, ANSWERS))
-    fds.close_range_cloexec(3)
-    process.set_dumpable(dumpable=False)
-    process.set_name("cocker-exec")
-    request = json.loads(_read_exactly(int(_read_exactly(HEAD_SIZE))))
+    request = json.loads(heard())
     if request["detach"] or request["live"]:
         with tolerate(errno.EPERM):     # it leads a session already
             os.setsid()
     try:
-        outcome = _run(request, open_log)
+        outcome = run(request, open_log)
         if outcome is not None:
             _answer(_described(outcome))
     except CockerError as error:
         _answer(control.described(error))
 
 
+def heard() -> bytes:
+    """What is asked for. From now on nothing but the pipes is open."""
+    streams.close_all(keep=(0, 1, 2, ANSWERS))
+    fds.close_range_cloexec(3)
+    process.set_dumpable(dumpable=False)
+    process.set_name("cocker-exec")
+    return _read_exactly(int(_read_exactly(HEAD_SIZE)))
+
+
+def answer(line: bytes) -> None:
+    with tolerate(errno.EPIPE, errno.EBADF):        # nobody waits any more
+        os.write(ANSWERS, line + b"\n")
+
+
 def _described(outcome: Outcome) -> control.Words:
     return dict(outcome._asdict(), kind="")
 
 
-def _answer(answer: control.Words) -> None:
-    with tolerate(errno.EPIPE, errno.EBADF):        # nobody waits any more
-        os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+def _answer(words: control.Words) -> None:
+    answer(json.dumps(words).encode())
 
 
 def _read_exactly(size: int) -> bytes:
@@ -107,8 +116,8 @@ def _read_exactly(size: int) -> bytes:
     return found
 
 
-def _run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[Outcome]:
-    """None where it has been answered before the end."""
+def run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[Outcome]:
+    """None where it has been answered before the end. CockerError: nothing was run."""
     target = _find(request["state_dir"], request["bundle"])
     wanted = _wanted(target.bundle.process, request)
     syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])

@@ -13,7 +13,6 @@ import fcntl
 import itertools
 import json
 import os
-import select
 import signal
 import time
 import typing as t
@@ -27,6 +26,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     tolerate,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import control
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.exchange import Exchange, likeness
 
 START_TIMEOUT = 60.0
 HEAD_FORMAT, HEAD_SIZE = b"%10d", 10
@@ -119,9 +119,9 @@ class Launcher:
 
     def __init__(self, *, engine: str, python: str, beside: str = "") -> None:
         self.engine = engine
-        found = control.publishers(beside, _key(engine, python)) if beside else ()
-        self._launched = _forked(found, _key(engine, python), "launch") or _spawn(engine, python, "launch")
-        self._exchange: t.Optional[_Exchange] = _Exchange(self._launched)
+        found = control.publishers(beside, key_of(engine, python)) if beside else ()
+        self._launched = _forked(found, key_of(engine, python), "launch") or _spawn(engine, python, "launch")
+        self._exchange: t.Optional[Exchange] = exchanging(self._launched)
 
     @property
     def ended(self) -> bool:
@@ -161,7 +161,7 @@ class Launcher:
         reason = self._breakdown(exchange, timeout, late=time.monotonic() >= deadline) if missing else ""
         return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
 
-    def _breakdown(self, exchange: _Exchange, timeout: float, *, late: bool) -> str:
+    def _breakdown(self, exchange: Exchange, timeout: float, *, late: bool) -> str:
         return breakdown(self._end(kill=True), exchange.errors, late="no answer within %g s" % timeout if late else "")
 
 
@@ -175,7 +175,7 @@ def begin_exec(
         "timeout": timeout, "seccomp_cache": _cache(engine), "live": list(live),
     }
     head = json.dumps(message).encode()
-    launched = _forked((request.state_dir,), _key(engine, python), "exec") or _spawn(engine, python, "exec")
+    launched = _forked((request.state_dir,), key_of(engine, python), "exec") or _spawn(engine, python, "exec")
     return launched, HEAD_FORMAT % len(head) + head
 
 
@@ -183,7 +183,7 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
     """Raises NotFound or Conflict when the container does not run, Invalid for a bad user or directory."""
     launched, head = begin_exec(request, engine=engine, python=python, timeout=timeout)
     # The launcher reads exactly the head; the rest of the pipe is the command's standard input.
-    exchange = _Exchange(launched)
+    exchange = exchanging(launched)
     exchange.send(head + request.stdin, last=True)
     limit = START_TIMEOUT if request.detach else timeout
     deadline = None if limit is None else time.monotonic() + limit + _GRACE
@@ -200,7 +200,7 @@ def run_exec(request: ExecRequest, *, engine: str, python: str, timeout: t.Optio
     return _result(json.loads(lines[0]), exchange)
 
 
-def _result(answer: t.Dict[str, t.Any], exchange: _Exchange) -> ExecResult:
+def _result(answer: t.Dict[str, t.Any], exchange: Exchange) -> ExecResult:
     control.raised(answer)
     return ExecResult(
         rc=answer["rc"], stdout=exchange.output, stderr=exchange.errors, timed_out=answer["timed_out"], error=answer["reason"])
@@ -213,7 +213,7 @@ def _cache(engine: str) -> str:
 def _spawn(engine: str, python: str, verb: str) -> Launched:
     """`python -I -S` from a copy that nobody can write, without environment; argv[0] tells it where its library is."""
     path = os.path.realpath(python)
-    argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb, _key(engine, python)]
+    argv = [path, "-I", "-S", "-X", "utf8", "-c", _ENTRY % engine, verb, key_of(engine, python)]
     with contextlib.ExitStack() as stack:
         program = _moved(fds.protected_program(path), stack)
         theirs, ours = _pipes(stack)
@@ -237,11 +237,9 @@ def _forked(state_dirs: t.Iterable[str], key: str, verb: str) -> t.Optional[Laun
     return None
 
 
-def _key(engine: str, python: str) -> str:
+def key_of(engine: str, python: str) -> str:
     """Of processes that run the same code in the same interpreter."""
-    path = os.path.realpath(python)
-    facts = os.stat(path)
-    return names.short_hash(repr((engine, path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)))
+    return names.short_hash(likeness(engine, os.path.realpath(python)))
 
 
 def _pipes(stack: contextlib.ExitStack) -> t.Tuple[t.List[int], t.List[int]]:
@@ -262,87 +260,8 @@ def _moved(fd: int, stack: contextlib.ExitStack) -> int:
     return moved
 
 
-class _Exchange:
-    """Feeds the launcher and collects what it says, without ever waiting for one of the two alone."""
-
-    def __init__(self, launched: Launched) -> None:
-        self._input, self._rest, self._last = launched.requests, memoryview(b""), False
-        self._launched = launched
-        self._found: t.Dict[int, t.List[bytes]] = {launched.output: [], launched.errors: [], launched.replies: []}
-        self._poller = select.poll()
-        for fd in self._found:
-            os.set_blocking(fd, False)
-            self._poller.register(fd, select.POLLIN)
-        os.set_blocking(self._input, False)
-
-    def send(self, content: bytes, *, last: bool = False) -> None:
-        """What `step` writes from now on; nothing of an earlier content is left when the answer to it is there."""
-        self._rest, self._last = memoryview(content), last
-        self._poller.register(self._input, select.POLLOUT)
-
-    @property
-    def output(self) -> bytes:
-        return b"".join(self._found[self._launched.output])
-
-    @property
-    def errors(self) -> bytes:
-        return b"".join(self._found[self._launched.errors])
-
-    def step(self, deadline: t.Optional[float]) -> bool:
-        """False when the time is up, or the launcher has closed its answers."""
-        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-        ready = self._poller.poll(left)
-        for fd, _events in ready:
-            if fd == self._input:
-                self._feed()
-            elif not self._read(fd):
-                self._poller.unregister(fd)
-                if fd == self._launched.replies:
-                    return False
-        return bool(ready)
-
-    def _feed(self) -> None:
-        try:
-            if self._rest:
-                self._rest = self._rest[os.write(self._input, self._rest[:65536]):]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:         # a command need not read its input
-            self._rest = self._rest[:0]
-        if not self._rest:
-            self._poller.unregister(self._input)
-            if self._last:
-                os.close(self._input)
-                self._input = -1
-
-    def _read(self, fd: int) -> bool:
-        """False at the end of the stream."""
-        try:
-            piece = os.read(fd, 65536)
-        except BlockingIOError:
-            return True
-        self._found[fd].append(piece)
-        return bool(piece)
-
-    def take_lines(self) -> t.List[bytes]:
-        """Whole answers; the beginning of the next one stays."""
-        *lines, rest = b"".join(self._found[self._launched.replies]).split(b"\n")
-        self._found[self._launched.replies] = [rest]
-        return lines
-
-    def drain(self) -> None:
-        """What is in the pipes when the command has ended; something that it left behind may hold them open for ever."""
-        for fd in (self._launched.output, self._launched.errors):
-            before = -1
-            while before != len(self._found[fd]):
-                before = len(self._found[fd])
-                if not self._read(fd):
-                    break
-
-    def close(self) -> None:
-        for fd in (*self._found, self._input):
-            if fd >= 0:
-                os.close(fd)
+def exchanging(launched: Launched) -> Exchange:
+    return Exchange(launched.requests, launched.output, launched.errors, launched.replies)
 
 
 def end(launched: Launched, *, kill: bool) -> int:

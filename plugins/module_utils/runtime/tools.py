@@ -6,12 +6,32 @@ Not here: what they are (storage/toolset.py, which they are made for this place 
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, namespaces, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.model.lent import POINT
+from ansible_collections.cocker.engine.plugins.module_utils.model.lent import PATH, POINT
 
+_SHELL = "/bin/sh"
+_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3", "/bin/python3")
 _ATTRIBUTES = consts.MOUNT_ATTR_RDONLY | consts.MOUNT_ATTR_NOSUID | consts.MOUNT_ATTR_NODEV
+
+
+def decided(root: int, args: t.Sequence[str], wish: str) -> t.Tuple[t.List[str], bool]:
+    """The words to run below a root, and whether they need tools: `wish` is always, never, or auto, where it has no shell or no Python."""
+    has_shell = _leads(root, _SHELL)
+    lacks = not has_shell or not any(_leads(root, path) for path in _PYTHONS)
+    if wish == "never" or (wish == "auto" and not lacks):
+        return list(args), False
+    return [PATH + "/sh" if args[0] == _SHELL and not has_shell else args[0], *args[1:]], True
+
+
+def _leads(root: int, path: str) -> bool:
+    try:
+        os.close(rootpath.open_in(root, path, os.O_PATH))
+    except OSError:
+        return False
+    return True
 
 
 def hold(folder: str) -> int:
