@@ -10,6 +10,7 @@ import sys
 import typing as t
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
@@ -37,6 +38,10 @@ def offer_module_utils_of_ansible() -> None:
         link(TARGET_ANSIBLE / "ansible" / name, installed[-1] / name)
     sys.path.append(str(TARGET_ANSIBLE))
 
+
+# A machine that is busy stops a test for longer than the 200 ms that Hypothesis gives an example.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 link(LINK, ROOT)
 for directory in (TREE, ROOT / "tests"):
