@@ -40,7 +40,8 @@ options:
       - V(started) makes the container if it does not exist, changes it to what is said, and starts it if it is not running;
         if it is paused, it is resumed.
       - V(present) does the same and leaves it as it is, running or not.
-      - V(stopped) does the same and stops it if it is running.
+      - V(stopped) does the same and stops it if it is running. With O(auto_remove=true) it is removed then, and not made where it
+        does not exist.
       - V(paused) does what V(started) does and then holds all processes of the container where they are, until it is
         V(started) again. V(present) leaves it paused.
       - V(healthy) does what V(started) does and waits until O(healthcheck), or the check of the image, says that the container is healthy.
@@ -167,7 +168,8 @@ options:
     default: false
   auto_remove:
     description:
-      - Whether the container is removed as soon as it has ended by itself, with its anonymous volumes. One that a task stops stays.
+      - Whether the container is removed as soon as it has ended, with its anonymous volumes, by itself or because a task with
+        O(state=stopped) or C(cocker stop) stops it. A restart does not remove it.
       - With O(detach=false) it is removed when the task has heard how it ended.
       - Does not go with a O(restart_policy).
       - Change while the container runs.

@@ -117,11 +117,58 @@ def test_who_waits_and_dies_keeps_nothing(engine):
     assert gone(engine)
 
 
-def test_what_a_task_stops_stays_and_so_does_what_runs_again(engine):
-    engine.start(network_mode="none", auto_remove=True)
+def test_what_a_task_stops_goes(engine):
+    """As with docker's --rm: whoever stops it. It is not made to be stopped, so that the second run finds nothing to do."""
+    said = {"auto_remove": True, "mounts": (Mount("volume", "", "/data"),), "network_mode": "none"}
+    engine.start(**said)
     assert engine.ensure("web", restart=True).changed and engine.state("web")["Running"]
-    engine.ensure("web", state="stopped")
+    foreseen = engine.ensure("web", state="stopped", check=True)
+    outcome = engine.ensure("web", state="stopped")
+    assert (outcome.actions, outcome.plan, outcome.diff) == (foreseen.actions, foreseen.plan, foreseen.diff)
+    assert [each["action"] for each in outcome.actions] == ["stop", "remove", "remove_volume"]
+    assert outcome.plan["reasons"] == ["state stopped is wanted, the container is running", "auto_remove is set"]
+    assert foreseen.result["container"]["State"]["Running"] and outcome.result == {"container": None}
+    assert engine.find("web") is None and engine.layout.volume_names() == []
+    for check in (True, False):
+        again = engine.start(state="stopped", check=check, **said)
+        assert (again.changed, again.actions, again.result) == (False, [], {"container": None})
+
+
+def test_one_that_never_ran_does_not_go(engine):
+    engine.start(state="present", network_mode="none", auto_remove=True)
+    assert not engine.ensure("web", state="stopped").changed
+    assert engine.state("web")["Status"] == "created"
+
+
+def test_it_goes_with_the_task_that_says_so_first_and_stays_with_the_one_that_says_no(engine):
+    engine.start(network_mode="none")
+    assert engine.ensure("web", auto_remove=True, state="stopped").plan["action"] == "remove"
+    engine.start(network_mode="none", auto_remove=True)
+    assert [each["action"] for each in engine.ensure("web", auto_remove=False, state="stopped").actions] == ["update", "stop"]
     assert engine.state("web")["Status"] == "exited"
+
+
+def test_whoever_stays_with_it_hears_how_it_ended_before_it_goes(engine):
+    found = {}
+    waiter = threading.Thread(target=lambda: found.update(engine.start(**job("echo begun; exec sleep 100", auto_remove=True)).result))
+    waiter.start()
+    assert poll.until(lambda: engine.find("web") and engine.state("web")["Running"], timeout=20)
+    engine.ensure("web", state="stopped")
+    waiter.join()
+    assert (found["rc"], found["stdout"], engine.find("web")) == (137, b"begun\n", None)
+
+
+def test_what_a_killed_task_has_stopped_goes_with_the_next(engine):
+    engine.start(network_mode="none", auto_remove=True)
+    with pytest.raises(Exception):      # noqa: B017 (however the laboratory tells of it)
+        engine.ensure("web", state="stopped", before=enginelab.dying("engine.ended.remove"))
+    assert engine.state("web")["Status"] == "exited"
+    assert [each["action"] for each in engine.ensure("web", state="stopped").actions] == ["remove"]
+    assert engine.find("web") is None
+
+
+def test_one_that_is_told_to_stay_stays(engine):
+    engine.start(network_mode="none", auto_remove=True)
     engine.ensure("web", auto_remove=False, state="started")
     os.kill(engine.state("web")["Pid"], signal.SIGKILL)
     assert poll.until(lambda: not any("containers/" in path for path in engine.files()["run"]), timeout=10)

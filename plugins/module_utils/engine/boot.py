@@ -44,7 +44,7 @@ def is_wanted(policy: str, ending: t.Optional[state.Ending]) -> bool:
 def start(host: Host, told: t.Callable[[str], None]) -> Failures:
     """Every container that is wanted, one after the other, each with its networks, addresses and ports; one failure stops no other.
 
-    Those that were to go when they end, and ended with the host, go.
+    Those that were to go when they end, and did not because the host ended with them or a task was killed, go.
     """
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 
@@ -65,9 +65,7 @@ def start(host: Host, told: t.Callable[[str], None]) -> Failures:
 
 def _left(host: Host) -> t.List[str]:
     ended = [each for each in observe.containers(host) if each.status == EXITED]
-    going = [each.name for each in ended if each.record is not None and each.record.spec.auto_remove]
-    endings = ((name, state.find_exit(host.layout.container(name))) for name in going)
-    return [name for name, ending in endings if ending is None or not ending.stopped]
+    return [each.name for each in ended if each.record is not None and each.record.spec.auto_remove]
 
 
 def _wanted(host: Host) -> t.List[str]:

@@ -34,7 +34,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import contain
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED, ContainerRecord, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import HEALTHY, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, STOPPED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records, snapshots
 
 _ID_BYTES = 32
@@ -48,7 +48,7 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
     kinds = {action.kind for action in plan.actions}
     if container_states.REMOVE in kinds:
         record = have.record and dataclasses.replace(have.record, spec=completed(wish.spec, have.record.spec))
-        gone = [] if wish.keep_volumes else mounting.anonymous(host, have.name)
+        gone = [] if wish.keep_volumes and wish.state == ABSENT else mounting.anonymous(host, have.name)
         plan = dataclasses.replace(plan, actions=(*plan.actions, *(Action(volumes.REMOVE_VOLUME, name) for name in gone)))
         return Change(host, have, plan, record, wish=wish)  # how it is stopped is the task's to say
     spec = container_plan.wanted_spec(wish, have)
@@ -118,6 +118,12 @@ class Change:
             repair.REPAIR: self._repair,
         }
         return table[action.kind](action)
+
+    @property
+    def at_once(self) -> Plan:
+        """What is done now. What goes because it was stopped goes when everybody has heard of its end (ended.py)."""
+        goes = (container_states.REMOVE, volumes.REMOVE_VOLUME) if self._wish.state == STOPPED else ()
+        return dataclasses.replace(self.plan, actions=tuple(action for action in self.plan.actions if action.kind not in goes))
 
     def finish(self) -> None:
         """The replacement is in force: what was kept of the former state goes."""

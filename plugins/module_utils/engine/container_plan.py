@@ -30,7 +30,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container_stat
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STOPPED, ContainerWish
 
 CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
 
@@ -54,8 +54,8 @@ def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
 
 def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None) -> Plan:
     """`stack` is what the wanted images mean now, where that may differ from what the container was made of."""
-    if wish.state == ABSENT:
-        return _plan_absent(have)
+    if wish.state == ABSENT or _goes_with_its_end(wish, have):
+        return _plan_gone(wish, have)
     want = wanted_spec(wish, have)
     if have.record is None:
         return _plan_new(want, wish)
@@ -95,13 +95,21 @@ def _of_content(
     return tuple(dataclasses.replace(change, cost=cost) if change.name == IMAGES else change for change in found)
 
 
-def _plan_absent(have: ContainerState) -> Plan:
+def _goes_with_its_end(wish: ContainerWish, have: ContainerState) -> bool:
+    """With auto_remove there is no container that has ended, however it did: to stop it is to remove it, and none is made to be stopped."""
+    if wish.state != STOPPED or have.status == CREATED:
+        return False
+    return bool((wish.spec if have.record is None else wanted_spec(wish, have)).auto_remove)
+
+
+def _plan_gone(wish: ContainerWish, have: ContainerState) -> Plan:
     verbs = MOVES[have.status, ABSENT].usual
     if not verbs:
         return Plan()
+    reason = "state %s is wanted, the container is %s" % (wish.state, have.status)
     return Plan(
         action=REMOVE,
-        reasons=("state absent is wanted, the container is %s" % have.status,),
+        reasons=(reason,) if wish.state == ABSENT else (reason, "auto_remove is set"),
         actions=tuple(Action(verb, have.name) for verb in verbs),
         before={"exists": True, "status": have.status},
         after={"exists": False},

@@ -24,9 +24,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, Attachment, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
-from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import REMOVE, START
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, STARTED, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, STARTED, STOPPED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
 CONTAINER = "container"
@@ -35,7 +35,12 @@ CONTAINER = "container"
 def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
     if wish.detach or wish.state != STARTED:
-        return _ensured(host, wish)
+        done = _ensured(host, wish)
+        if wish.state == STOPPED and done.plan["action"] == REMOVE and not host.dry_run:
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import ended  # few go with their end
+
+            ended.remove(host, wish.spec.name, asked=True)
+        return done
     from ansible_collections.cocker.engine.plugins.module_utils.engine import foreground  # few stay with their container
 
     return foreground.run(host, wish, _ensured)
@@ -61,10 +66,11 @@ def _ensured(host: Host, wish: ContainerWish) -> Outcome:
             lifecycle.get_ready(host)
         change = container_change.prepared(host, have, wish, plan)
         with _declared(host, have, plan, change.facts):
-            execute(change.plan, change.step, dry_run=host.dry_run, proof=_proof(host, wish))
+            execute(change.at_once, change.step, dry_run=host.dry_run, proof=_proof(host, wish))
             if not host.dry_run:
                 change.finish()
-        return outcome(change.plan, {"container": _shown(host, have, wish)})
+        gone = plan.action == REMOVE and not host.dry_run
+        return outcome(change.plan, {"container": None if gone else _shown(host, have)})
 
 
 def _resolved(host: Host, wish: ContainerWish, have: ContainerState) -> t.Optional[container_plan.Stack]:
@@ -124,10 +130,10 @@ def _proof(host: Host, wish: ContainerWish) -> t.Optional[t.Callable[[], None]]:
     return lambda: healthy.wait(host, wish.spec.name, wish.healthy_within)
 
 
-def _shown(host: Host, have: ContainerState, wish: ContainerWish) -> t.Optional[t.Dict[str, t.Any]]:
+def _shown(host: Host, have: ContainerState) -> t.Optional[t.Dict[str, t.Any]]:
     if host.dry_run:
         return info.container(host, have) if have.record else None
-    return None if wish.state == ABSENT else info.container(host, observe.container(host, have.name))
+    return info.container(host, observe.container(host, have.name))
 
 
 @contextlib.contextmanager

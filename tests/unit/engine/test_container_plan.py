@@ -107,6 +107,24 @@ def test_a_change_costs_what_its_row_says(have, said, options, summary, actions)
     assert (plan.action, kinds(plan)) == (summary, actions)
 
 
+GOING = {
+    None: [], "created": [], "running": ["stop", "remove"], "paused": ["stop", "remove"], "restarting": ["stop", "remove"], "exited": ["remove"],
+}
+
+
+@pytest.mark.parametrize("status,actions", GOING.items())
+@pytest.mark.parametrize("of_the_record", [True, False])
+def test_what_goes_with_its_end_is_removed_where_it_is_to_be_stopped(status, actions, of_the_record):
+    have, partial = FOUND[status], ContainerSpec("web")
+    if have.record is not None and of_the_record:
+        have = dataclasses.replace(have, record=dataclasses.replace(RECORD, spec=spec(auto_remove=True)))
+    else:
+        partial = dataclasses.replace(partial, auto_remove=True)
+    plan = container_plan.plan_container(ContainerWish(partial, "stopped"), have)
+    assert [kind for kind in kinds(plan) if kind != "update"] == actions
+    assert not actions or (plan.action == "remove" and plan.after == {"exists": False})
+
+
 def test_the_diff_holds_only_what_changes():
     plan = container_plan.plan_container(ContainerWish(spec(memory=None)), RUNNING)
     assert (plan.before, plan.after) == ({"memory": 64}, {"memory": None})
