@@ -39,8 +39,11 @@ class Host:
         encoded = names.encode(container)
         return encoded if self.layout.home == DEFAULT_HOME else "%s@%s" % (encoded, names.short_hash(self.layout.home))
 
+    def netns_name(self, container: str) -> str:
+        return names.netns_name(self.kernel_name(container))
+
     def netns(self, container: str) -> str:
-        return os.path.join(NETNS, names.netns_name(self.kernel_name(container)))
+        return os.path.join(NETNS, self.netns_name(container))
 
     @contextlib.contextmanager
     def locked(self, kind: str, name: str, *, shared: bool = False) -> t.Iterator[None]:

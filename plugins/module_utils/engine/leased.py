@@ -43,12 +43,12 @@ def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
     if not any(each.active for each in found):
         return found
     pinned = _pinned()
-    return tuple(each if not each.active or host.netns(each.container) in pinned else _inactive(each) for each in found)
+    return tuple(each if not each.active or host.netns_name(each.container) in pinned else _inactive(each) for each in found)
 
 
 def _pinned() -> t.FrozenSet[str]:
     try:
-        return frozenset(os.path.join(NETNS, name) for name in os.listdir(NETNS))
+        return frozenset(os.listdir(NETNS))
     except FileNotFoundError:
         return frozenset()
 

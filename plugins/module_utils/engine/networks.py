@@ -172,7 +172,7 @@ def _claim(host: Host) -> str:
 def ensure_up(host: Host, name: str) -> Network:
     """For a container that starts: the default network is made when it is first needed, a bridge lost in a reboot again."""
     found = leased.find(host, name)
-    if found is not None and not bridge.missing(found, bridge.observe(found)):
+    if found is not None and not bridge.missing(found, bridge.observe(found, with_ports=False)):
         return found
     if found is None and name != DEFAULT_NETWORK:
         return leased.get(host, name)

@@ -92,6 +92,7 @@ def _is_port(text: str) -> bool:
     return 0 < len(text) <= _PORT_LENGTH and _DIGITS.issuperset(text) and 0 < int(text) < 1 << 16
 
 
+@functools.lru_cache(maxsize=4096)
 def encode(name: str) -> str:
     """A plain file name, never hidden, and a different one for each name."""
     if _is_word(name) or name == NONE:

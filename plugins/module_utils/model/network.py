@@ -177,8 +177,12 @@ class Lease:
         return self.address6.partition("/")[0] if self.address6 else None
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        ports, links = [dataclasses.asdict(port) for port in self.ports], [list(link) for link in self.links]
-        return dict(dataclasses.asdict(self), ports=ports, aliases=list(self.aliases), links=links)
+        """By name, not by dataclasses.asdict: the leases of all containers are written whenever one starts."""
+        return {
+            "container": self.container, "address": self.address, "mac": self.mac, "ifname": self.ifname, "link": self.link,
+            "ports": [port.to_json() for port in self.ports], "active": self.active, "aliases": list(self.aliases),
+            "links": [list(link) for link in self.links], "address6": self.address6,
+        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,6 +33,11 @@ class PortMapping:
         host = [part for part in (address, str(self.host_port or "") if address or self.host_port else None) if part is not None]
         return "%s/%s" % (":".join(host + [str(self.container_port)]), self.protocol)
 
+    def to_json(self) -> t.Dict[str, t.Any]:
+        return {
+            "host_ip": self.host_ip, "host_port": self.host_port, "container_port": self.container_port, "protocol": self.protocol,
+        }
+
     def order(self) -> t.Tuple[int, str, str, int]:
         return self.container_port, self.protocol, self.host_ip or "", self.host_port or 0
 

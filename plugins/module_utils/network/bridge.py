@@ -41,15 +41,15 @@ class BridgeState:
     tunnel: t.Tuple[str, ...] = ()          # what lacks of the way to other hosts, in the words of vxlan.missing
 
 
-def observe(network: Network) -> BridgeState:
-    """Reads /sys and /proc only, and asks the kernel for the other hosts of a vxlan."""
+def observe(network: Network, *, with_ports: bool = True) -> BridgeState:
+    """Reads /sys and /proc only, and asks the kernel for the other hosts of a vxlan. `with_ports` looks at each of them, too."""
     link = network.link
     if not network.has_bridge:
         return BridgeState(exists=routes.exists(str(network.parent)))
     if not routes.exists(link):
         return BridgeState(sysctls=_differing({FORWARDING: "1"}))
     alias = routes.read(link, "ifalias")
-    ports = routes.ports_of(link)
+    ports = routes.ports_of(link) if with_ports else ()
     return BridgeState(
         exists=True,
         is_bridge=routes.is_bridge(link),

@@ -173,7 +173,7 @@ def _parsed(text: str) -> Leases:
 
 def save(path: str, leases: t.Sequence[Lease], *, network: str) -> None:
     value = {"schema": SCHEMA, "network": network, "leases": [each.to_json() for each in _sorted(leases)]}
-    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(value, sort_keys=True) + "\n"     # to indent takes Python's slow way
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"))
 
 
