@@ -32,7 +32,7 @@ def make_source_tree() -> None:
 
 make_source_tree()
 
-from benchmark import builds, files, images, lifecycle, measure, memory, network, peers, runtimes, stage as stages, tasks, workflows  # noqa: E402
+from benchmark import builds, files, images, lifecycle, many, measure, memory, network, peers, runtimes, stage as stages, tasks, workflows  # noqa: E402
 
 Measure = t.Callable[[stages.Stage, t.Sequence[peers.Peer]], t.List[measure.Row]]
 
@@ -40,6 +40,7 @@ ROWS: t.Dict[str, Measure] = {
     "lifecycle": lifecycle.rows,
     "exec": lifecycle.exec_rows,
     "network": network.rows,
+    "many": many.rows,
     "tasks": tasks.rows,
     "builds": builds.rows,
     "workflows": workflows.rows,
@@ -87,7 +88,7 @@ def main(arguments: t.Sequence[str]) -> int:
         print("containers are made by root: run as root", file=sys.stderr)
         return 2
     os.chdir(ROOT)
-    if {"tasks", "builds", "workflows"} & set(wanted.rows):
+    if {"tasks", "many", "builds", "workflows"} & set(wanted.rows):
         install_collection()
     missing = {kind.name: kind.missing() if kind.name in wanted.peers else "not asked for" for kind in peers.KINDS}
     started = time.monotonic()

@@ -71,6 +71,11 @@ def play(makers: t.Mapping[str, Maker]) -> t.List[Options]:
             module, options = maker(number)
             kept = {key: value for key, value in options.items() if key in ("cocker_home", "docker_host")}
             tasks.append({"name": _name(engine, ABSENT), module: {**kept, "name": "task%d" % number, "state": "absent"}})
+    return local(tasks)
+
+
+def local(tasks: t.Sequence[Options]) -> t.List[Options]:
+    """A play on this machine, as a managed host is reached."""
     return [{"hosts": "localhost", "gather_facts": False, "tasks": tasks,
              "vars": {"ansible_python_interpreter": HOST_PYTHON, "ansible_connection": "local", "ansible_pipelining": True}}]
 
