@@ -30,7 +30,14 @@ options:
         Nothing of it has to be in the image.
       - Without a command, given or the image's, this is the only process, and others are started in the container by
         M(cocker.engine.cocker_container_exec). This is then the default.
-    type: bool
+      - V(true), V(false), or V(systemd), for a container that is booted as a machine is. Process 1 is then the image's own systemd,
+        C(/sbin/init) or what O(command) and O(entrypoint) of the task say. What the image says of them is passed over.
+        It finds C(/run), C(/run/lock) and C(/tmp) empty and in memory where nothing else is mounted there, a cgroup tree of its own that
+        it may divide, and the variable C(container). Its C(/etc/machine-id) follows from the container where the image's is empty.
+        O(stop_signal) is C(SIGRTMIN+3) where neither the task nor the image says another one.
+      - V(systemd) needs a host with cgroup version 2 alone, mounted with C(nsdelegate), as systemd mounts it. It goes neither with a
+        O(user) other than root, nor with O(cgroupns_mode=host), nor with a user namespace.
+    type: raw
   env:
     description:
       - Environment variables, on top of those of the image.

@@ -335,6 +335,17 @@ EXAMPLES = r"""
     sysctls:
       net.core.somaxconn: 1024
 
+- name: A container that is booted as a machine is, with services of its own
+  cocker.engine.cocker_container:
+    name: machine1
+    image: debian-systemd:12
+    init: systemd
+    state: healthy
+    healthcheck:
+      test: [CMD, systemctl, is-system-running, --wait]
+      start_period: 60s
+      timeout: 60s
+
 - name: A container with as few rights as possible
   cocker.engine.cocker_container:
     name: worker

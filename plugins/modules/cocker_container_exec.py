@@ -35,9 +35,9 @@ options:
     aliases: [name]
   command:
     description:
-      - The command as one string, which is split into words as a shell would. No shell runs it.
+      - The command as one string, which is split into words as a shell would, or as a list of words. No shell runs it.
       - Exactly one of O(command) and O(argv) is needed.
-    type: str
+    type: raw
   argv:
     description:
       - The command as a list of words.

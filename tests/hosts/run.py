@@ -127,6 +127,7 @@ def host(fleet: Fleet) -> None:
     fleet.up("1")
     fleet.play(*QUICKSTART)
     fleet.play(str(PLAYBOOKS / "systemd.yml"))
+    fleet.play(str(PLAYBOOKS / "machine.yml"))
     fleet.reboot("vm1")
     fleet.play(str(PLAYBOOKS / "returned.yml"))
     cut = fleet.cut_power("vm1")

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import exec, execs
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
 from ansible_collections.cocker.engine.tests.root import enginelab
@@ -37,6 +37,30 @@ def told(engine, identifier, **said):
 def ended(engine, identifier):
     assert poll.until(lambda: not told(engine, identifier)["Running"], timeout=10)
     return told(engine, identifier)
+
+
+@pytest.fixture
+def divided(web):
+    """As an init system does: the container's cgroup of version 2 has controllers for its children, and no processes of its own."""
+    groups = web.find("web")["Cocker"]["Cgroups"]
+    offered = cgroupfs.read(groups["unified"], "cgroup.controllers").split() if "unified" in groups else []
+    if not offered:
+        pytest.skip("this host has no controller of version 2 to give away")
+    top, child = groups["unified"], groups["unified"] + "/init.scope"
+    os.mkdir(child)
+    for pid in cgroupfs.pids(top):
+        cgroupfs.write(child, "cgroup.procs", str(pid))
+    cgroupfs.write(top, "cgroup.subtree_control", "+" + offered[0])
+    yield child
+    cgroupfs.write(top, "cgroup.subtree_control", "-" + offered[0])
+    for pid in cgroupfs.pids(child):
+        cgroupfs.write(top, "cgroup.procs", str(pid))
+    os.rmdir(child)
+
+
+def test_in_a_divided_cgroup_a_command_goes_where_process_1_is(web, divided):
+    done = sh(web, "grep ^0:: /proc/self/cgroup /proc/1/cgroup")
+    assert [line.rpartition(b":")[2] for line in done["stdout"].splitlines()] == [b"/init.scope"] * 2
 
 
 def test_a_terminal(web):

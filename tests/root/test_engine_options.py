@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, DeviceRate, Ulimit
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import enginelab
 
@@ -80,6 +81,16 @@ def same_space(engine, kind):
 
 def mine(network="cocker0"):
     return lambda engine: engine.find("web")["NetworkSettings"]["Networks"].get(network, {}).get("IPAddress")
+
+
+@pytest.mark.parametrize(("given", "error"), [
+    ({}, Unsupported), ({"user": "web"}, Invalid), ({"cgroupns_mode": "host"}, Invalid), ({"userns_mode": "auto"}, Unsupported)])
+def test_an_init_system_is_refused_where_it_cannot_work(engine, given, error):
+    if not given and engine.run(lambda _host: cgroupfs.layout().mode) == "v2":
+        pytest.skip("here it can")
+    with pytest.raises(error, match="init"):
+        engine.ensure("web", images=("box",), init="systemd", **given)
+    assert engine.find("web") is None
 
 
 # option, a value, how to see it, what is seen; another value and what is seen then; the cost; what is seen without the option

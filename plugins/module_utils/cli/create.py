@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli.context import O
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
 from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, SYSTEMD, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
@@ -53,6 +53,8 @@ def shape_options(parser: argparse.ArgumentParser, known: t.Mapping[str, Option]
     for name, option in known.items():
         flags = _flags(name, option)
         parser.add_argument(*flags, dest=name, default=None, **_reading(name, option))
+        if name == "init":
+            parser.add_argument("--systemd", dest=name, action="store_const", const=SYSTEMD, help="boot the image's init system")
 
 
 def _flags(name: str, option: Option) -> t.List[str]:
@@ -64,7 +66,7 @@ def _flags(name: str, option: Option) -> t.List[str]:
 
 def _reading(name: str, option: Option) -> t.Dict[str, t.Any]:
     kind = option["type"]
-    if kind == "bool":
+    if kind == "bool" or name == "init":
         return {"action": argparse.BooleanOptionalAction}
     if kind == "list":
         return {"action": "append", "metavar": _shown(option)}

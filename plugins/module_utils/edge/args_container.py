@@ -39,7 +39,7 @@ PROCESS: Options = {
     "command": {"type": "raw"},
     "command_handling": {"type": "str", "choices": ["correct"]},
     "entrypoint": {"type": "raw"},
-    "init": {"type": "bool"},
+    "init": {"type": "raw"},
     "env": {"type": "dict"},
     "env_file": {"type": "list", "elements": "path", "aliases": ["env_files"]},
     "user": {"type": "str"},

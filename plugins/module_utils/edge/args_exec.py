@@ -7,7 +7,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Spe
 SPEC = Spec(
     {
         "container": {"type": "str", "required": True, "aliases": ["name"]},
-        "command": {"type": "str"},
+        "command": {"type": "raw"},
         "argv": {"type": "list", "elements": "str"},
         "chdir": {"type": "str", "aliases": ["workdir"]},
         "env": {"type": "dict"},

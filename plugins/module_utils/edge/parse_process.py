@@ -10,11 +10,13 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import units
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import SYSTEMD
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 HOSTNAME_LENGTH = 64  # sethostname(2)
 _LARGEST_FILE = 1 << 20
 _HOSTNAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}  # as Ansible gives them from a template
 _NAMELESS = "this line is not NAME=VALUE"
 
 
@@ -23,7 +25,7 @@ def process(params: Params) -> t.Dict[str, t.Any]:
     return {
         "command": values.words(params["command"], "command"),
         "entrypoint": values.words(params["entrypoint"], "entrypoint"),
-        "init": params["init"],
+        "init": _init(params["init"]),
         "env": _environment(params),
         "user": values.user(params["user"]),
         "groups": _groups(params["groups"]),
@@ -36,6 +38,17 @@ def process(params: Params) -> t.Dict[str, t.Any]:
         "stop_timeout": values.at_least(params["stop_timeout"], 0, "stop_timeout"),
         "stop_signal": None if params["stop_signal"] is None else units.parse_signal(params["stop_signal"], "stop_signal"),
     }
+
+
+def _init(value: t.Any) -> t.Union[None, bool, str]:
+    if value is None or isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word == SYSTEMD:
+        return SYSTEMD
+    if word not in _WORDS:
+        raise Invalid("init", "%r is not true, false or systemd" % (value,))
+    return _WORDS[word]
 
 
 def _environment(params: Params) -> t.Optional[t.Dict[str, t.Optional[str]]]:

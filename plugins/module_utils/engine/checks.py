@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, endpoints, limits, processes, usermaps
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    compile,
+    endpoints,
+    initsystem,
+    limits,
+    processes,
+    usermaps,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
@@ -17,6 +24,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(host, record.spec)
     usermaps.check(host, record.spec)
+    initsystem.check(record)
     limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)
     _restart(record.spec)

@@ -10,7 +10,15 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import contents, limits, processes, sharing, supervision, usermaps
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    contents,
+    initsystem,
+    limits,
+    processes,
+    sharing,
+    supervision,
+    usermaps,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -42,7 +50,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         work=os.path.join(bundle, "work"),
         args=said.args or None,
         init=said.init,
-        env=processes.pairs(said.env),
+        env={**initsystem.environment(record), **processes.pairs(said.env)},
         cwd=said.cwd,
         user=said.user,
         groups=spec.groups or (),
@@ -53,6 +61,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         domainname=spec.domainname or "",
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec)),
+        own_cgroup=said.systemd,
         network=network,
         maps=maps,
         user_space=network if maps is not None and network == host.netns(spec.name) else "",
@@ -85,6 +94,7 @@ def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> 
     ]
     if shm and "/dev/shm" not in taken:
         ours.append(runtime.MountWish(runtime.BIND, "/dev/shm", shm, recursive=False))
+    ours += [mount for mount in initsystem.mounts(spec) if mount.destination not in taken]
     return (*ours, *wished)
 
 

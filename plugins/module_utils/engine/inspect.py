@@ -42,6 +42,7 @@ class Process:
     entrypoint: t.Tuple[str, ...] = ()
     command: t.Tuple[str, ...] = ()
     init: bool = False
+    systemd: bool = False
     hostname: str = ""
     stop_signal: str = ""
     env: t.Tuple[str, ...] = ()
@@ -150,6 +151,7 @@ def _config(record: ContainerRecord, process: Process) -> Shown:
         "OpenStdin": bool(spec.interactive),
         "Labels": dict(process.labels),
         "StopSignal": process.stop_signal,
+        "SystemdMode": process.systemd,
         "ExposedPorts": {port: {} for port in spec.exposed_ports or ()},
         "StopTimeout": spec.stop_timeout if spec.stop_timeout is not None else STOP_TIMEOUT,
     }

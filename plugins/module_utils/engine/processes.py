@@ -7,8 +7,10 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.inspect import Process
 from ansible_collections.cocker.engine.plugins.module_utils.model import units
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec, stop_signal
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import SYSTEMD, ContainerSpec, stop_signal
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
+
+INIT_SYSTEM = ("/sbin/init",)
 
 
 def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
@@ -24,17 +26,19 @@ def merged(configs: t.Sequence[ImageConfig]) -> ImageConfig:
 def process(spec: ContainerSpec, config: ImageConfig) -> Process:
     """What runs; with nothing to run, our PID 1: a small virtual machine.
 
-    An entry point of the task's own does not go with the image's command (docker's rule).
+    An entry point of the task's own does not go with the image's command (docker's rule), and an init system with nothing of the image's.
     """
-    entrypoint = spec.entrypoint if spec.entrypoint is not None else config.entrypoint
-    usual = config.cmd if spec.entrypoint is None else ()
+    booted = spec.init == SYSTEMD
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else () if booted else config.entrypoint
+    usual = () if spec.entrypoint is not None else INIT_SYSTEM if booted else config.cmd
     command = spec.command if spec.command is not None else usual
     env = {**pairs(config.env), **(spec.env or {})}
     return Process(
         args=(*entrypoint, *command),
         entrypoint=tuple(entrypoint),
         command=tuple(command),
-        init=spec.init if spec.init is not None else not (*entrypoint, *command),
+        init=not (*entrypoint, *command) if spec.init is None else spec.init is True,
+        systemd=booted,
         hostname=hostname(spec),
         stop_signal=units.signal_name(stop_signal(spec, config.stop_signal or None)),
         env=tuple("%s=%s" % (key, value) for key, value in sorted(env.items()) if value is not None),

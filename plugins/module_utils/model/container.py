@@ -19,6 +19,9 @@ BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
 CONTAINER = "container:"  # network_mode: before the name of the container whose network is shared
 
+SYSTEMD = "systemd"  # init: the image's own init system is process 1
+SYSTEMD_STOP = "RTMIN+3"  # systemd(1): halt
+
 CREATED, RUNNING, PAUSED, RESTARTING, EXITED, DEAD = "created", "running", "paused", "restarting", "exited", "dead"
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL
@@ -75,7 +78,7 @@ class ContainerSpec:
     images: t.Optional[Words] = None
     command: t.Optional[Words] = None
     entrypoint: t.Optional[Words] = None
-    init: t.Optional[bool] = None
+    init: t.Union[None, bool, str] = None  # or SYSTEMD
     env: t.Optional[t.Mapping[str, t.Optional[str]]] = None
     user: t.Optional[str] = None
     groups: t.Optional[Words] = None
@@ -261,4 +264,5 @@ def health_check(record: ContainerRecord) -> t.Optional[healthcheck.Check]:
 def stop_signal(spec: ContainerSpec, image_signal: t.Optional[str]) -> int:
     if spec.stop_signal is not None:
         return spec.stop_signal
-    return units.parse_signal(image_signal, "stop_signal") if image_signal else units.SIGNALS["TERM"]
+    usual = SYSTEMD_STOP if spec.init == SYSTEMD else "TERM"
+    return units.parse_signal(image_signal or usual, "stop_signal")

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model import contentfile, healthcheck, idmap, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    SYSTEMD,
     Attachment,
     ContainerRecord,
     ContainerSpec,
@@ -25,6 +26,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 
 def _dict(value: t.Any) -> t.Any:
     return dict(value)
+
+
+def _init(value: t.Any) -> t.Union[bool, str]:
+    return SYSTEMD if value == SYSTEMD else bool(value)
 
 
 def _each(kind: t.Callable[..., t.Any]) -> t.Callable[[t.Any], t.Any]:
@@ -48,7 +53,7 @@ FIELDS = (
     Field("images", RECREATE, tuple),
     Field("command", RESTART, tuple),
     Field("entrypoint", RESTART, tuple),
-    Field("init", RESTART, bool),
+    Field("init", RESTART, _init),
     Field("env", RESTART, _dict),
     Field("user", RESTART, str),
     Field("groups", RESTART, tuple),

@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import lent, o
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     CockerError,
     Conflict,
+    KernelError,
     StartFailed,
     Unsupported,
     tolerate,
@@ -152,7 +153,7 @@ def _begin(
     heard, report = os.pipe()
     wakeup = _wake_on((signal.SIGCHLD, *heeded))
     namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
-    pid, in_unified = _fork_member(target.cgroup)
+    pid, in_unified = _fork_member(target)
     if pid == 0:
         _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held)
     os.close(report)
@@ -175,14 +176,22 @@ def _between(request: t.Mapping[str, t.Any], target: Target, open_log: relay.Ope
     return relay.Terminal(target.init.pid) if request["tty"] else relay.Pipes()
 
 
-def _fork_member(cgroup: Cgroup) -> t.Tuple[int, bool]:
-    """fork(2), into the cgroup where the kernel can (v2); the second value says so, and `cgroup.join` does the rest."""
-    unified = cgroup.open_unified()
-    if unified is not None:
+def _fork_member(target: Target) -> t.Tuple[int, bool]:
+    """fork(2), into the cgroup where the kernel can (v2); the second value says so, and `cgroup.join` does the rest.
+
+    Where an init system has divided the container's cgroup, nobody may be in its top any more: then it is that of process 1.
+    """
+    for member in (0, target.init.pid):
+        unified = target.cgroup.open_unified(member)
+        if unified is None:
+            break
         try:
             return cgroupfs.fork_into(unified), True
         except Unsupported:
-            pass
+            break
+        except KernelError as error:
+            if error.errno != errno.EBUSY or member:
+                raise
         finally:
             os.close(unified)
     return os.fork(), False

@@ -71,6 +71,7 @@ class RuntimeWish:
     `network` is the path of a network namespace, HOST, or None for one of its own with only loopback.
     `shared` maps other kinds of namespaces to HOST or a path; `device_rules` are OCI's, on top of the usual ones and those of `devices`.
     `maps` are those of a user namespace of its own, or of the one that the network namespace at `user_space` belongs to.
+    With `own_cgroup` it may make cgroups below its own, and move its processes there.
     `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
     """
 
@@ -89,6 +90,7 @@ class RuntimeWish:
     domainname: str = ""
     read_only: bool = False
     mounts: t.Tuple[MountWish, ...] = ()
+    own_cgroup: bool = False
     network: t.Optional[str] = None
     resources: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     capabilities: t.Tuple[str, ...] = defaults.CAPABILITIES
@@ -211,7 +213,7 @@ def _default(mount: defaults.DefaultMount, wish: RuntimeWish) -> Json:
     options = list(mount.options)
     if mount.destination == "/dev/shm":
         options.append("size=%d" % wish.shm_size)
-    if wish.privileged:
+    if wish.privileged or (wish.own_cgroup and mount.type == "cgroup"):
         options = [option for option in options if option != "ro"]
     return {"destination": mount.destination, "type": mount.type, "source": mount.source, "options": options}
 

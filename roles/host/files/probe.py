@@ -56,13 +56,15 @@ def pip_may_install():
 
 def main(wish):
     sys.path.append(wish["path"])
-    loadable = module_files("modules.dep")
+    known = module_files("modules.dep")
+    loadable = [name for name in wish["modules"] if name.replace("-", "_") in known]
     missing = [name for name, soname in LIBRARIES.items() if not loads(soname)]
-    missing += ["modprobe"] if loadable and not command("modprobe") else []
+    missing += ["modprobe"] if known and not command("modprobe") else []
     return {
         "missing": missing,
         "missing_commands": [name for name in wish["commands"] if not command(name)],
-        "loadable": [name for name in wish["modules"] if name.replace("-", "_") in loadable],
+        "loadable": loadable,
+        "unloaded": [name for name in loadable if not os.path.isdir("/sys/module/" + name.replace("-", "_"))],
         "ip_forward": read("/proc/sys/net/ipv4/ip_forward").strip(),
         "pyroute2": importlib.util.find_spec("pyroute2") is not None,
         "distribution_python": distribution_python(),

@@ -27,6 +27,7 @@ def test_what_is_not_said_is_what_a_task_would_not_say() -> None:
     (["--network", "host"], "network_mode", "host"),
     (["-it"], "tty", True),
     (["--no-init"], "init", False),
+    (["--systemd"], "init", "systemd"),
     (["-e", "A=b=c", "--env", "D="], "env", {"A": "b=c", "D": ""}),
     (["--under", "base"], "images", ["base", "box"]),
     (["--device-read-bps", "/dev/sda:1M"], "device_read_bps", [{"path": "/dev/sda", "rate": "1M"}]),

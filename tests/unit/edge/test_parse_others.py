@@ -137,6 +137,7 @@ def test_options_mean(read: t.Callable[..., t.Any], what: str, given: Given, wis
     ({"command": "echo 'a b'"}, ExecWish("web", ("echo", "a b"))),
     ({"argv": ["echo", "a b", ""]}, ExecWish("web", ("echo", "a b", ""))),
     ({"argv": ["id"], "user": "1:2", "chdir": "/tmp/", "env": {"A": "1"}}, ExecWish("web", ("id",), {"A": "1"}, "1:2", "/tmp")),
+    ({"command": ["echo", "a b", 1]}, ExecWish("web", ("echo", "a b", "1"))),
     ({"argv": ["cat"], "stdin": "x"}, ExecWish("web", ("cat",), stdin=b"x\n")),
     ({"argv": ["cat"], "stdin": ""}, ExecWish("web", ("cat",), stdin=b"\n")),
     ({"argv": ["cat"], "stdin": "\u00e9", "stdin_add_newline": False}, ExecWish("web", ("cat",), stdin=b"\xc3\xa9")),

@@ -161,6 +161,11 @@ def test_the_stop_signal_is_the_tasks_then_the_images_then_term(given: t.Optiona
     assert container.stop_signal(ContainerSpec("web", stop_signal=given), image) == signal
 
 
+def test_an_init_system_is_told_to_halt_where_nobody_says_otherwise() -> None:
+    spec = ContainerSpec("web", init=container.SYSTEMD)
+    assert [container.stop_signal(spec, None), container.stop_signal(spec, "SIGTERM")] == [37, 15]
+
+
 def test_an_image_with_a_bad_stop_signal_is_noticed() -> None:
     with pytest.raises(Invalid, match="stop_signal"):
         container.stop_signal(ContainerSpec("web"), "SIGNONE")

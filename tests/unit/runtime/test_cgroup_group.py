@@ -58,6 +58,16 @@ def test_names_never_leave_the_parent(name: str, parent: str) -> None:
         factory.open_cgroup(name, parent=parent, layout=Layout(mode="v2", controllers={}, unified="/c"))
 
 
+def test_a_member_is_looked_for_below(v2: Cgroup) -> None:
+    top = pathlib.Path(v2.paths()["unified"])
+    (top / "init.scope").mkdir()
+    (top / "init.scope" / "cgroup.procs").write_text("17\n")
+    for member, place in ((0, top), (17, top / "init.scope"), (18, top)):
+        descriptor = v2.open_unified(member)
+        assert descriptor is not None and os.path.samestat(os.fstat(descriptor), place.stat())
+        os.close(descriptor)
+
+
 def test_limits_reach_their_files(v2: Cgroup) -> None:
     v2.apply({"memory": {"limit": 64 * M, "swap": 64 * M}, "cpu": {"quota": 50000, "period": 100000}, "pids": {"limit": 50}})
     assert [content(v2, name) for name in ("memory.max", "memory.swap.max", "cpu.max", "pids.max")] == [

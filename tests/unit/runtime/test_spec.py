@@ -56,6 +56,14 @@ def test_nothing_covers_what_the_container_is_made_of(place: str) -> None:
         config(mounts=(spec.MountWish("tmpfs", place),))
 
 
+def test_whoever_has_a_cgroup_of_its_own_may_write_there_and_nowhere_else_in_sys() -> None:
+    def read_only(**wish: t.Any) -> t.List[str]:
+        return [mount["destination"] for mount in config(**wish)["mounts"] if "ro" in mount["options"]]
+
+    assert read_only() == ["/sys", "/sys/fs/cgroup"]
+    assert read_only(own_cgroup=True) == ["/sys"]
+
+
 def test_one_destination_is_taken_once() -> None:
     with pytest.raises(Invalid):
         config(mounts=(spec.MountWish("tmpfs", "/a"), spec.MountWish("tmpfs", "/a/")))

@@ -80,9 +80,9 @@ class Cgroup:
             if unified or hierarchy is not self._unified:
                 hierarchy.join()
 
-    def open_unified(self) -> t.Optional[int]:
-        """A descriptor of the v2 directory, which the caller closes; None without a v2 hierarchy."""
-        return self._unified.open() if self._unified else None
+    def open_unified(self, member: int = 0) -> t.Optional[int]:
+        """A descriptor of the v2 directory, or of the one below that a member is in; the caller closes it. None without a v2 hierarchy."""
+        return self._unified.open(member) if self._unified else None
 
     def procs(self) -> t.List[int]:
         """The pids in any hierarchy, child cgroups included; [] when it is gone."""

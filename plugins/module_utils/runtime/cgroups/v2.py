@@ -48,9 +48,10 @@ class HierarchyV2(common.Hierarchy):
             if controller not in cgroupfs.read(directory, "cgroup.subtree_control").split():
                 cgroupfs.write(directory, "cgroup.subtree_control", "+" + controller)
 
-    def open(self) -> int:
-        """A descriptor for clone3(CLONE_INTO_CGROUP) and bpf(2); the caller closes it."""
-        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def open(self, member: int = 0) -> int:
+        """A descriptor for clone3(CLONE_INTO_CGROUP) and bpf(2), the caller closes it; of the child cgroup that a member is in."""
+        paths = [path for path in cgroupfs.subtree(self.path) if member in cgroupfs.pids(path)] if member else []
+        return os.open((paths or [self.path])[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def can_freeze(self) -> bool:
         return cgroupfs.has(self.path, "cgroup.freeze")  # Linux 5.2
