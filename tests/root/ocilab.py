@@ -74,7 +74,9 @@ class Bundle:
 
     def write(self, cgroup: str) -> None:
         self.config["linux"]["cgroupsPath"] = "/oci-test-%d/%s%s" % (os.getpid(), cgroup, self.suffix)
-        (self.path / "config.json").write_text(json.dumps(self.config))
+        fresh = self.path / "config.json.new"       # a runtime may be reading the one that is there
+        fresh.write_text(json.dumps(self.config))
+        fresh.replace(self.path / "config.json")
 
 
 class Runtime:
@@ -122,9 +124,9 @@ def removed(folder: str) -> bool:
     return not os.path.exists(folder) or bool(cgroupfs.subtree(folder)[1:])     # the other runtime's is still below it
 
 
-def pack(target: pathlib.Path) -> str:
+def pack(target: pathlib.Path, python: str = sys.executable) -> str:
     """The command under the name by which it is a runtime."""
-    packer = [sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target), sys.executable]
+    packer = [sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target), python]
     subprocess.run(packer, check=True, stdout=subprocess.DEVNULL)
     (target.parent / "engine").mkdir(mode=0o700)        # the store of $COCKER_HOME, where the byte-compiled copy goes
     return str(target)

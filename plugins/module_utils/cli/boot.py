@@ -1,32 +1,116 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The first code of the `cocker` command, a zip archive of this tree: it goes on from a byte-compiled copy below $COCKER_HOME/engine.
+"""The first code of the `cocker` command, a zip archive of this tree: it goes on from a compiled copy below $COCKER_HOME/engine.
 
-An archive holds sources, which Python would compile at each call. Imports nothing of ours before it has decided where from. Only a
-host that has a store gets a copy: to look at a host changes nothing. Called by its other name, `cocker-runtime`, it is an OCI runtime,
-which keeps its copy below /run where the host has no store. Not here: what the command does (main.py, oci/main.py).
+An archive holds sources, which Python would compile at each call, and takes long to open. So a shell that is the head of the archive
+starts cli/start.py, which looks for the copy; that one begins with this very file. Imports nothing of ours before it has decided where
+from. Only a host that has a store gets a copy: to look at a host changes nothing. Called by its other name, `cocker-runtime`, it is an OCI
+runtime, which keeps its copy below /run where the host has no store. Not here: what the command does (main.py, oci/main.py).
 """
 from __future__ import annotations
 
+import gc
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:       # to import typing takes longer than all of this
+    import types
+    import typing as t
 
 DEFAULT_HOME = "/var/cocker"
 RUNTIME = "cocker-runtime"
 VOLATILE = "/run/cocker/engine"
+# Files of a copy: this one's code, and the code of all modules by name: those of the runtime, and the others.
+FIRST, LOWER, UPPER = "first", "lower", "upper"
+PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils."
+_LOWER = ("model", "kernel", "runtime", "oci")
 # Verbs that go into a container; one that is only named like it is protected in vain.
 ENTERING = {"create", "exec", "run"}
 MFD_EXEC = 0x10
-ENTRY = (  # a collection of garbage finds none while everything is loaded; what stays switches it on again (oci/terminal.py)
-    "import gc, sys; gc.disable(); sys.path.insert(0, %r);"
-    " from ansible_collections.cocker.engine.plugins.module_utils.oci import main; main.protected(sys.argv[1:])"
+ENTRY = (
+    "import gc, marshal; gc.disable(); space = {'__name__': 'cocker'}; stream = open(%r, 'rb'); exec(marshal.load(stream), space);"
+    " stream.close(); space['protected'](%r)"
+)
+PLAIN_ENTRY = (
+    "import sys; sys.path.insert(0, %r); from ansible_collections.cocker.engine.plugins.module_utils.oci import main;"
+    " main.protected(sys.argv[1:])"
 )
 DIGEST = ""  # of the archive's content; written when it is packed
 
 
+class Packed:
+    """Finds and loads modules from a file that has the code of each by its name."""
+
+    def __init__(self, copy: str, file: str) -> None:
+        self._copy, self._file = copy, file
+        self._codes: t.Optional[t.Dict[str, t.Tuple[bytes, str]]] = None
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> t.Any:
+        if not name.startswith("ansible_collections"):
+            return None
+        if self._codes is None:
+            import marshal
+            with open(os.path.join(self._copy, self._file), "rb") as stream:
+                self._codes = marshal.load(stream)
+        if name not in self._codes:
+            return None
+        path = os.path.join(self._copy, self._codes[name][1])
+        spec: t.Any = type(sys.__spec__)(name, self, origin=path)      # type: ignore[arg-type]
+        if path.endswith("/__init__.py"):
+            spec.submodule_search_locations = [os.path.dirname(path)]
+        return spec
+
+    def create_module(self, _spec: object) -> None:
+        return None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        import marshal
+        code, path = (self._codes or {})[module.__name__]
+        module.__file__ = os.path.join(self._copy, path)
+        if code:
+            exec(marshal.loads(code), module.__dict__)
+
+
+def go(copy: str) -> t.NoReturn:
+    """The command of sys.argv. `copy`: a directory to import from; empty: sys.path has an archive."""
+    gc.disable()        # it finds nothing while all is loaded
+    is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
+    if is_runtime and ENTERING.intersection(sys.argv):
+        protect(ENTRY % (os.path.join(copy, FIRST), copy) if copy else PLAIN_ENTRY % sys.path[0])
+    if is_runtime:
+        _prepare(copy, runtime=True)
+        from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
+    else:
+        _prepare(copy, runtime=False)
+        sys.path += packages()
+        from ansible_collections.cocker.engine.plugins.module_utils.cli.main import main
+    gc.freeze()
+    gc.enable()
+    code = main(sys.argv)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def protected(copy: str) -> None:
+    """The same in the protected interpreter. Only who stays has garbage to collect (oci/terminal.py)."""
+    _prepare(copy, runtime=True)
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import main
+    main.protected(sys.argv[1:])
+
+
+def _prepare(copy: str, *, runtime: bool) -> None:
+    if not copy:
+        return
+    sys.path.insert(0, copy)
+    sys.meta_path[:0] = [Packed(copy, LOWER), Packed(copy, UPPER)]
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import lean
+    lean.install(runtime=runtime)
+
+
 def unpacked(archive: str, engines: str) -> str:
-    """Where to import from: the copy, made if need be; the archive itself where none can be kept."""
+    """The copy, made if need be; empty where none can be kept."""
     if not DIGEST or os.geteuid() != 0 or not _is_private(engines):
-        return archive
+        return ""
     target = os.path.join(engines, "cli-%s-%s" % (DIGEST, sys.implementation.cache_tag))
     if not os.path.isdir(target):
         _install(archive, target)
@@ -44,8 +128,7 @@ def _is_private(folder: str) -> bool:
 
 def _install(archive: str, target: str) -> None:
     """All or nothing; of several at once the first wins. What a killed one left has a dot, and goes with the next prune."""
-    import py_compile  # only the first call after an upgrade pays for it
-    import shutil
+    import shutil  # only the first call after an upgrade pays for these
     import tempfile
     import zipfile
 
@@ -54,15 +137,34 @@ def _install(archive: str, target: str) -> None:
         with zipfile.ZipFile(archive) as content:
             names = content.namelist()
             content.extractall(staging)
-        for name in names:
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            py_compile.compile(os.path.join(staging, name), doraise=True, invalidation_mode=mode)
+        _pack(staging, target, names)
         os.rename(staging, target)
     except OSError:
         if not os.path.isdir(target):
             raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _pack(staging: str, target: str, names: t.Sequence[str]) -> None:
+    """The compiled files of a copy that will be at `target`."""
+    import marshal
+
+    packs: t.Dict[str, t.Dict[str, t.Tuple[bytes, str]]] = {LOWER: {}, UPPER: {}}
+    first = b""
+    for name in sorted(names):
+        with open(os.path.join(staging, name), "rb") as source:
+            text = source.read()
+        code = marshal.dumps(compile(text, os.path.join(target, name), "exec", dont_inherit=True)) if text else b""
+        module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
+        layer, _dot, short = module[len(PACKAGE):].partition(".")
+        if name == "__main__.py":
+            first = code
+        else:
+            packs[LOWER if layer in ("", *_LOWER) or (layer, short) in (("cli", ""), ("cli", "lean")) else UPPER][module] = (code, name)
+    for file, content in ((FIRST, first), (LOWER, marshal.dumps(packs[LOWER])), (UPPER, marshal.dumps(packs[UPPER]))):
+        with open(os.path.join(staging, file), "wb") as stream:
+            stream.write(content)
 
 
 def packages() -> list[str]:
@@ -72,7 +174,7 @@ def packages() -> list[str]:
     return [path for path in site.getsitepackages() if os.path.isdir(path)]
 
 
-def protect() -> None:
+def protect(entry: str) -> None:
     """Goes on as the same command from a copy of the interpreter in memory, which what enters a container cannot write through /proc.
 
     As kernel/fds.py does it, without its imports: they cost as much as the interpreter's start.
@@ -89,8 +191,7 @@ def protect() -> None:
         while os.sendfile(copy, source.fileno(), None, 1 << 30):
             pass
     fcntl.fcntl(copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
-    words = [path, "-I", "-S", "-X", "utf8", "-c", ENTRY % sys.path[0], *sys.argv[1:]]
-    os.execve("/proc/self/fd/%d" % copy, words, os.environ)
+    os.execve("/proc/self/fd/%d" % copy, [path, "-I", "-S", "-X", "utf8", "-c", entry, *sys.argv[1:]], os.environ)
 
 
 def engines(*, volatile: bool) -> str:
@@ -103,16 +204,4 @@ def engines(*, volatile: bool) -> str:
 
 
 if __name__ == "__main__":
-    is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
-    sys.path[0] = unpacked(sys.path[0], engines(volatile=is_runtime))
-    if is_runtime:
-        if ENTERING.intersection(sys.argv):
-            protect()
-        from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
-    else:
-        sys.path += packages()
-        from ansible_collections.cocker.engine.plugins.module_utils.cli.main import main
-
-    code = main(sys.argv)
-    sys.stdout.flush()
-    os._exit(code)
+    go(unpacked(sys.path[0], engines(volatile=os.path.basename(sys.argv[0]) == RUNTIME)))

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import termios
-import tty
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs
@@ -45,6 +44,7 @@ class Watch:
 
     def wait(self, pid: int) -> int:
         """The exit code; 128 + signal for one that was killed. Every other child is buried, too."""
+        gc.freeze()
         gc.enable()
         self._open_terminal()
         poller = select.poll()
@@ -85,6 +85,7 @@ class Watch:
         if os.isatty(0):
             self._resize()
             self._former = termios.tcgetattr(0)
+            import tty  # most have no terminal
             tty.setraw(0)
 
     def _resize(self) -> None:

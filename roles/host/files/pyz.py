@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import pathlib
+import shlex
 import sys
 import typing as t
 import zipfile
@@ -16,7 +17,7 @@ import zipfile
 UTILS = "plugins/module_utils"
 PREFIX = "ansible_collections/cocker/engine"
 LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "oci", "registry", "runtime", "storage")
-BOOT = "cli/boot.py"
+BOOT, START = "cli/boot.py", "cli/start.py"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -27,15 +28,29 @@ def members(collection: pathlib.Path) -> t.Dict[str, bytes]:
     found = {"%s/%s/%s" % (PREFIX, UTILS, path.relative_to(utils)): path.read_bytes() for path in sources}
     folders = {parent for name in found for parent in pathlib.PurePosixPath(name).parents if str(parent) != "."}
     found.update(("%s/__init__.py" % folder, b"") for folder in folders)
-    digest = hashlib.sha256(b"".join(b"%s\0%d\0%s" % (name.encode(), len(found[name]), found[name]) for name in sorted(found)))
-    found["__main__.py"] = (utils / BOOT).read_bytes().replace(b'DIGEST = ""', b'DIGEST = "%s"' % digest.hexdigest()[:16].encode())
+    found["__main__.py"] = signed(utils / BOOT, digest(found))
     return found
 
 
-def pack(content: t.Mapping[str, bytes], interpreter: str) -> bytes:
-    """-I -S: nothing of the caller's environment, user or site is run as root."""
+def digest(content: t.Mapping[str, bytes]) -> bytes:
+    told = b"".join(b"%s\0%d\0%s" % (name.encode(), len(content[name]), content[name]) for name in sorted(content))
+    return hashlib.sha256(told).hexdigest()[:16].encode()
+
+
+def signed(source: pathlib.Path, name: bytes) -> bytes:
+    return source.read_bytes().replace(b'DIGEST = ""', b'DIGEST = "%s"' % name)
+
+
+def head(start: bytes, interpreter: str) -> bytes:
+    """A shell, which is there sooner than Python has opened the archive behind it. -I -S: nothing of the caller's environment, user or
+    site is run as root.
+    """
+    return b"#!/bin/sh\nexec %s -I -S -c %s \"$0\" \"$@\"\n" % (shlex.quote(interpreter).encode(), shlex.quote(start.decode()).encode())
+
+
+def pack(content: t.Mapping[str, bytes], start: bytes, interpreter: str) -> bytes:
     packed = io.BytesIO()
-    packed.write(b"#!%s -IS\n" % interpreter.encode())
+    packed.write(head(start, interpreter))
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(content):
             info = zipfile.ZipInfo(name, LONG_AGO)
@@ -49,7 +64,9 @@ def main(arguments: t.Sequence[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     collection, target = map(pathlib.Path, arguments[:2])
-    archive = pack(members(collection), arguments[2] if arguments[2:] else "/usr/bin/python3")
+    content = members(collection)
+    start = signed(collection / UTILS / START, digest({name: content[name] for name in content if name != "__main__.py"}))
+    archive = pack(content, start, arguments[2] if arguments[2:] else "/usr/bin/python3")
     if target.exists() and target.read_bytes() == archive:
         return 0
     temporary = target.with_name(target.name + ".new")

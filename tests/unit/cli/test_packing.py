@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import types
 import zipfile
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, catalog
@@ -42,7 +44,32 @@ def test_it_runs_where_nothing_can_be_kept(tmp_path: pathlib.Path) -> None:
 
 
 def test_no_copy_without_a_private_directory(tmp_path: pathlib.Path) -> None:
-    assert boot.unpacked("archive", str(tmp_path / "none")) == "archive"
+    assert boot.unpacked("archive", str(tmp_path / "none")) == ""
+
+
+def test_a_shell_is_its_head(tmp_path: pathlib.Path) -> None:
+    """The words of the command line are left alone, and an interpreter may have any name."""
+    python = tmp_path / "the host's python"
+    python.symlink_to(os.path.realpath(sys.executable))
+    subprocess.run([sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(tmp_path / "cocker"), str(python)], check=True)
+    done = subprocess.run([str(tmp_path / "cocker"), "no such \"$HOME\" *"], env={"COCKER_HOME": str(tmp_path / "none")},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "'no such \"$HOME\" *'" in done.stderr
+
+
+def test_a_copy_says_where_its_modules_are(tmp_path: pathlib.Path) -> None:
+    names = ["__main__.py", "ansible_collections/__init__.py", "ansible_collections/sample.py"]
+    for name, text in zip(names, ("value = 1", "", "value = 2\n")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    boot._pack(str(tmp_path), str(tmp_path), names)
+    finder = boot.Packed(str(tmp_path), boot.LOWER)
+    assert finder.find_spec("json") is None and finder.find_spec("ansible_collections.none") is None
+    package, spec = finder.find_spec("ansible_collections"), finder.find_spec("ansible_collections.sample")
+    module = types.ModuleType("ansible_collections.sample")
+    finder.exec_module(module)
+    assert package.submodule_search_locations == [str(tmp_path / "ansible_collections")] and spec.submodule_search_locations is None
+    assert (module.value, module.__file__) == (2, str(tmp_path / "ansible_collections/sample.py"))
 
 
 def test_the_version_is_that_of_the_collection() -> None:
