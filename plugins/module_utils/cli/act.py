@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""start, stop, restart, kill, pause, unpause, wait, rm: on containers that exist.
+"""start, stop, restart, kill, pause, unpause, wait, rename, rm: on containers that exist.
 
 Each name is printed when it is done; one failure does not hide the others.
 
@@ -81,6 +81,18 @@ def _wait(context: Context, said: argparse.Namespace) -> int:
     return code
 
 
+def _shape_rename(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="NAME")
+    parser.add_argument("new", metavar="NEW_NAME")
+
+
+def _rename(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import renaming
+
+    new = names.object_name(said.new, "NEW_NAME")
+    return each(context, [names.object_name(said.old, "NAME")], lambda old: renaming.rename(context.acting(), old, new))
+
+
 def _shape_rm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="also those that run, or do not exist")
     _shape_names(parser)
@@ -108,5 +120,6 @@ COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Cal
     "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED))),
     "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
     "wait": (_shape_names, _wait),
+    "rename": (_shape_rename, _rename),
     "rm": (_shape_rm, _remove),
 }

@@ -131,6 +131,7 @@ COMMANDS: t.Dict[str, Command] = {
     "pause": Command(CONTAINERS, "Freeze all processes of containers", _act),
     "unpause": Command(CONTAINERS, "Let them go on", _act),
     "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act),
+    "rename": Command(CONTAINERS, "Give a container that does not run another name", _act),
     "rm": Command(CONTAINERS, "Remove containers", _act),
     "exec": Command(CONTAINERS, "Run a command in a container: -it for a terminal", _session, foreign=True),
     "attach": Command(CONTAINERS, "Follow a container, or log in where it is like a small machine", _attach, foreign=True),

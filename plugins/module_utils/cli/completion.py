@@ -36,8 +36,8 @@ WORDS = "words"
 
 # Commands whose words are names of containers, and of images.
 _CONTAINERS = frozenset((
-    "start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "exec", "attach", "logs", "inspect", "top", "stats", "diff",
-    "port", "commit", "update",
+    "start", "stop", "restart", "kill", "pause", "unpause", "wait", "rename", "rm", "exec", "attach", "logs", "inspect", "top", "stats",
+    "diff", "port", "commit", "update",
 ))
 _IMAGES = frozenset(("create", "run", "tag", "rmi", "push", "export", "inspect"))
 

@@ -32,6 +32,7 @@ EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
     "restart": (("cocker restart web",), _NAMES),
     "kill": (("cocker kill web", "cocker kill -s HUP web"), _NAMES),
     "wait": (("cocker wait job",), "Prints the exit code of each."),
+    "rename": (("cocker rename web web-old",), "Its files, its addresses and its volumes stay. Stop it first."),
     "rm": (("cocker rm web", "cocker rm -f web"), "Volumes stay: data goes only by name. " + _NAMES),
     "exec": ((
         "cocker exec -it web sh", "cocker exec -u www-data -w /srv web ls -l", "cat dump.sql | cocker exec -i db psql",

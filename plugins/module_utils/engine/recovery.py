@@ -8,7 +8,7 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_layers, endpoints, networks, observe, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import container_layers, endpoints, networks, observe, renaming, teardown
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
@@ -70,6 +70,9 @@ def foreseen(host: Host, intent: intents.Intent) -> ContainerState:
 def _container(host: Host, intent: intents.Intent) -> None:
     """A removal is finished; a container that runs was the aim, and stays; all else is as before, or gone if it was not there."""
     name, found = intent.name, teardown.running(host, intent.name)
+    if intent.facts.get("action") == renaming.RENAME:
+        renaming.roll_on(host, name, intent.facts)
+        return
     if intent.facts.get("action") in container_layers.ROLL_BACK:
         container_layers.ROLL_BACK[intent.facts["action"]](host, name, intent.facts)
         return
