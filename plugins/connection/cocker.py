@@ -18,7 +18,7 @@ description:
   - The image needs nothing at all. Where it has no Python or no shell, those of the host are lent to the command, and nobody else in the
     container sees them. They are never part of its image or its layers.
   - A container that does not run is worked on all the same, in namespaces of its own and with the network of the host. Nothing of
-    its own is started, and it cannot be started meanwhile.
+    its own is started, and it cannot be started meanwhile. An image can be looked into in the same way.
 notes:
   - On the host the plugin acts as root. Where the host's own connection is no root's, C(ansible_become) of the host is used.
   - The become password of the container's own programs is not asked for; C(become) in a container has to work without.
@@ -34,6 +34,18 @@ options:
     vars:
       - name: inventory_hostname
       - name: ansible_cocker_container
+  image:
+    description:
+      - The name of an image, V(NAME) or V(NAME:VERSION), without a version the largest, whose root is looked into instead of a
+        container's; O(container) is of no meaning then.
+      - Nothing of the image is started, and nothing can be written there, as containers are made of it. What a task leaves in C(/tmp) goes
+        with its command. To change an image, make a container of it with O(cocker.engine.cocker_container#module:state=present), run
+        tasks in that, and make an image of it by O(cocker.engine.cocker_image#module:source=container).
+      - Modules travel by pipelining, whatever is configured. Those that bring files along, such as M(ansible.builtin.copy) and
+        M(ansible.builtin.script), fail.
+    type: str
+    vars:
+      - name: ansible_cocker_image
   via:
     description:
       - The host of the inventory that the container is on.
@@ -106,6 +118,19 @@ EXAMPLES = r"""
         line: made by a playbook
         create: true
         mode: "0644"
+
+- name: What is in an image
+  hosts: dockyard.example
+  tasks:
+    - name: Packages of the largest version
+      ansible.builtin.package_facts:
+      delegate_to: web-image
+      delegate_facts: true
+      vars:
+        ansible_connection: cocker.engine.cocker
+        ansible_cocker_image: web
+        ansible_cocker_via: dockyard.example
+        ansible_python_interpreter: auto_silent
 """
 
 import os
@@ -133,6 +158,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         super().__init__(play_context, *args, **kwargs)
         self._host_variables: gateway.Variables = {}
         self._gateway: t.Optional[gateway.Gateway] = None
+
+    def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().set_options(*args, **kwargs)
+        if self.get_option("image"):
+            self.set_option("pipelining", True)     # a file of one command is not there for the next
 
     def _resolve_option_variables(self, variables: gateway.Variables, templar: t.Any) -> t.Dict[str, t.Any]:
         """Beside our own options, the variables of the host that is gone through."""
@@ -201,11 +231,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     def _reached(self) -> gateway.Gateway:
         if self._gateway is None:
-            via, container = self.get_option("via"), self.get_option("container")
+            via, container = self.get_option("via"), self.get_option("image") or self.get_option("container")
             self._gateway = gateway.Gateway(
                 via, self._host_variables, home=self.get_option("cocker_home"), play_context=self._play_context,
                 python=self.get_option("host_python") or "")
-            display.vvv("ESTABLISH CONNECTION TO CONTAINER %s VIA %s (%s)" % (container, via, self._gateway.kind), host=via)
+            display.vvv("ESTABLISH CONNECTION TO %s VIA %s (%s)" % (container, via, self._gateway.kind), host=via)
             self._gateway.open()
         return self._gateway
 
@@ -214,7 +244,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]
             "verb": verb, "container": self.get_option("container"),
             "user": self.get_option("remote_user") or "", "cwd": self.get_option("working_dir") or "",
             "env": {str(key): str(value) for key, value in (self.get_option("extra_env") or {}).items()},
-            "tools": self.get_option("tools"), **more,
+            "tools": self.get_option("tools"), "image": self.get_option("image") or "", **more,
         }
 
 

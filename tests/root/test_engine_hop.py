@@ -10,6 +10,8 @@ import types
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import imageroot
+from ansible_collections.cocker.engine.plugins.module_utils.storage import gc
 from ansible_collections.cocker.engine.plugins.plugin_utils import gateway, sources
 from ansible_collections.cocker.engine.tests.root import enginelab
 
@@ -95,3 +97,47 @@ def test_where_nothing_runs(web):
     assert ask(engine, copies.whole, "/bin/echo", "done", container="idle")[:2] == (0, b"done\n")
     code, _output, errors = ask(engine, copies.whole, "/bin/echo", "done", container="none")
     assert code == 255 and b"cocker: container none: it does not exist" in errors
+
+
+class TestImage:
+    @pytest.fixture()
+    def look(self, web):
+        engine, copies = web
+
+        def look(script, image="box", **said):
+            return ask(engine, copies.whole, "/bin/sh", "-c", script, image=image, container="", **said)
+        return look
+
+    def test_a_command(self, look):
+        assert look("cat /www/index.html; echo $FROM; cat", content=b"in\n") == (0, b"hello\nimage\nin\n", b"")
+
+    def test_nothing_is_written_but_to_memory(self, web, look):
+        engine, _copies = web
+        before = enginelab.tree(engine.layout.layers)
+        script = "for i in /new /etc/passwd /www/index.html /tmp/new; do echo x >> $i || echo no $i; done 2>/dev/null; rm -rf /www 2>/dev/null; cat /www/*"
+        assert look(script)[1] == b"no /new\nno /etc/passwd\nno /www/index.html\nhello\n"
+        assert enginelab.tree(engine.layout.layers) == before
+        assert not [name for name in os.listdir(engine.layout.containers) if name.startswith(".")]
+
+    def test_tools_are_lent(self, look):
+        assert look("test -d /dev/.cocker && echo lent", tools="always")[:2] == (0, b"lent\n")
+
+    def test_files_come_but_do_not_go(self, web):
+        engine, copies = web
+        request = {"home": engine.home, "container": "", "image": "box:1", "user": "", "path": "/www/index.html", "offset": 0, "size": 3}
+        assert run(engine, gateway._HOP % (copies.whole, ascii({**request, "verb": "get", "stdin": False})))[:2] == (0, b"hel")
+        code, _output, errors = run(engine, gateway._HOP % (copies.whole, ascii({**request, "verb": "put", "stdin": True})), content=b"x")
+        assert code == 255 and b"cocker: write to image box:1: containers are made of it" in errors
+
+    @pytest.mark.parametrize(("image", "reason"), [("none", b"none"), ("a b", b"a b"), ("box:9", b"box:9")])
+    def test_one_that_is_not_there(self, look, image, reason):
+        code, _output, errors = look("true", image=image)
+        assert code == 255 and errors.startswith(b"cocker: ") and reason in errors
+
+    def test_its_layers_stay_meanwhile(self, web):
+        def is_free(host):
+            with imageroot.opened(host, "box"):
+                return gc.is_free(host.layout.layer("base"))
+
+        engine, _copies = web
+        assert not engine.run(is_free)

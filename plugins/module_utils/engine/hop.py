@@ -50,7 +50,7 @@ def _running(layout: Layout, name: str) -> t.Optional[state.State]:
 
 def _exec(request: Request, stdin: bytes) -> int:
     layout, name = _layout(request), request["container"]
-    found = _running(layout, name)
+    found = _running(layout, name) if not request.get("image") else None
     if found is None:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import maintenance
 

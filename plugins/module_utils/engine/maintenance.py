@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Commands in a container that does not run, and files of one that may: in namespaces of their own, with its root mounted for the time.
+"""Commands in a container that does not run or an image, and files of any: in namespaces of their own, with its root mounted for the time.
 
-Nothing of the container's own is started. Not here: a container that runs (hop.py, exec.py).
+Nothing of the container's own is started. Not here: a container that runs (hop.py, exec.py), an image as a container (imageroot.py).
 """
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import compile, hostnames, lending, observe, processes, rootview
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    compile,
+    hostnames,
+    imageroot,
+    lending,
+    observe,
+    processes,
+    rootview,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import (
@@ -27,7 +35,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import (
     seccomp as filters,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, lent, oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerRecord
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
@@ -45,19 +53,28 @@ _FILE = os.O_NONBLOCK | os.O_NOCTTY
 
 
 def run(request: lending.Request, stdin: bytes) -> int:
-    """Its exit code; what it writes goes to our own standard streams. Under the container's lock, so that nobody starts it meanwhile."""
-    host = open_host(request["home"], dry_run=False)
-    name = request["container"]
-    with host.locked("container", name):
-        found = observe.container(host, name)
+    """Its exit code; what it writes goes to our own standard streams."""
+    with _held(request) as (host, found):
         if found.record is None:
-            raise NotFound("container", name, "it does not exist")
+            raise NotFound("container", found.name, "it does not exist")
         if found.is_running:
-            raise Conflict("maintain container", name, "it has just been started", hint="run the task again")
+            raise Conflict("maintain container", found.name, "it has just been started", hint="run the task again")
         with rootview.opened(host, found) as root:
             args, tools = lending.prepared(root.fd, request, host.layout)
         plan = _plan(host, found.record, request, args, tools)
         return _run(plan, _input(stdin))
+
+
+@contextlib.contextmanager
+def _held(request: lending.Request) -> t.Iterator[t.Tuple[Host, ContainerState]]:
+    """The container under its lock, so that nobody starts it meanwhile; or the image as one."""
+    host = open_host(request["home"], dry_run=False)
+    if request.get("image"):
+        with imageroot.opened(host, request["image"]) as found:
+            yield found
+    else:
+        with host.locked("container", request["container"]):
+            yield host, observe.container(host, request["container"])
 
 
 def _plan(host: Host, record: ContainerRecord, request: lending.Request, args: t.Sequence[str], tools: str) -> child.Plan:
@@ -117,13 +134,13 @@ def _run(plan: child.Plan, stdin: int) -> int:
 @contextlib.contextmanager
 def rooted(request: lending.Request, *, writable: bool) -> t.Iterator[t.Tuple[int, users.User]]:
     """The root and the user of the connection. What does not run is locked."""
+    if request.get("image") and writable:
+        raise Conflict("write to image", request["image"], "containers are made of it", hint="make a container of it, and change that")
     host = open_host(request["home"], dry_run=False)
-    name = request["container"]
     with contextlib.ExitStack() as stack:
-        found = observe.container(host, name)
-        if not found.is_running:
-            stack.enter_context(host.locked("container", name))
-            found = observe.container(host, name)
+        found = observe.container(host, request["container"]) if not request.get("image") else None
+        if found is None or not found.is_running:
+            host, found = stack.enter_context(_held(request))
         view = stack.enter_context(rootview.opened(host, found, writable=writable))
         root = view.fd
         record = t.cast(ContainerRecord, found.record)

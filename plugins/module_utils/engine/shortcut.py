@@ -62,7 +62,7 @@ def _asked(request: Request, content: bytes) -> t.Optional[int]:
     """The command's code; None where nothing was done, since something is not as usual."""
     name, python = request["container"], os.path.realpath(sys.executable)
     engine, containers, runs, key, likeness = installed()
-    if "/" in name or likeness != exchange.likeness(engine, python):
+    if request.get("image") or "/" in name or likeness != exchange.likeness(engine, python):
         return None
     engines = os.path.dirname(engine)
     lent = tools(engines, python)
