@@ -19,6 +19,12 @@ options:
     type: list
     elements: dict
     required: true
+  containers:
+    description:
+      - The containers of the host, as RV(cocker.engine.cocker_container_info#module:containers) lists them.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -31,7 +37,8 @@ RETURN = r"""
 _raw:
   description:
     - One dictionary. C(todo) are the steps that have to be run, each with C(name), C(key), C(checkpoint), C(sets) and C(facts);
-      C(is_current) tells whether the image is what the build would make.
+      C(is_current) tells whether the image is what the build would make. C(left) are containers of builds that were killed,
+      C(obsolete) checkpoints that nothing goes on from any more. With C(image_build_state=absent) there are only these two.
   type: list
   elements: dict
 """
@@ -47,10 +54,10 @@ from ansible.utils.display import Display
 from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_config
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.plugin_utils import buildnames, buildplan, buildsteps
+from ansible_collections.cocker.engine.plugins.plugin_utils import buildlife, buildnames, buildplan, buildsteps
 
 display = Display()
-OPTIONS = ("name", "version", "from", "layers", "config", "force")
+OPTIONS = ("from", "layers", "config", "force")
 
 Shown = t.Mapping[str, t.Any]
 
@@ -60,26 +67,43 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         self.set_options(var_options=variables, direct=kwargs)
         context = buildsteps.Context(variables or {}, self._templar, self._loader)
         try:
-            return [planned(context, self.get_option("images"))]
+            images = self.get_option("images")
+            found = remains(context, images, self.get_option("containers"))
+            return [found if context.variables["image_build_state"] == "absent" else {**found, **planned(context, images)}]
         except Invalid as error:
             raise AnsibleError(str(error)) from error
+
+
+def remains(context: buildsteps.Context, images: t.Sequence[Shown], containers: t.Sequence[Shown]) -> t.Dict[str, t.Any]:
+    """What is there of this image, once it is removed, and of any build that was killed. Raises Invalid."""
+    name, version = named(context)
+    return {
+        "left": buildplan.left(containers, buildlife.has_died),
+        "obsolete": buildplan.obsolete(images, name, version, (), buildlife.has_died),
+    }
+
+
+def named(context: buildsteps.Context) -> t.Tuple[str, str]:
+    """The image, and its version. Raises Invalid."""
+    name, version = (context.rendered(context.variables["image_build_" + option]) for option in ("name", "version"))
+    names.image_name(buildplan.CHECKPOINTS + name, "image_build_name")
+    return names.image_name(name, "image_build_name"), names.image_version(str(version or versions.NONE), "image_build_version")
 
 
 def planned(context: buildsteps.Context, images: t.Sequence[Shown]) -> t.Dict[str, t.Any]:
     """Raises AnsibleError, Invalid."""
     option = {name: context.rendered(context.variables["image_build_" + name]) for name in OPTIONS}
-    name = names.image_name(option["name"], "image_build_name")
-    version = names.image_version(str(option["version"] or versions.NONE), "image_build_version")
-    names.image_name(buildplan.CHECKPOINTS + name, "image_build_name")
+    name, version = named(context)
     check_config(option["config"])
     steps = buildsteps.given(context)
     found = [(text, resolved(str(text), images)) for text in option["from"]]
     missing = [str(text) for text, image in found if image is None]
     base = [image for _text, image in found if image is not None]
     parts = [buildsteps.made_of(context, step) for step in steps]
-    have = resolved("%s:%s" % (name, version), images)
     keys = buildplan.step_keys(buildplan.base_key(base), content(context, steps, parts))
-    plan = buildplan.plan(name=name, keys=keys, layers=option["layers"], have=have, images=images, force=bool(option["force"]))
+    plan = buildplan.plan(
+        name=name, version=version, keys=keys, layers=option["layers"], images=images, force=bool(option["force"]),
+        has_died=buildlife.has_died)
     warn(part.names.unseen for part in parts)
     container = buildplan.container(name, secrets.token_hex(4))
     said = [{"index": index, "name": step["name"], "key": key, "checkpoint": "%s%s:%s" % (buildplan.CHECKPOINTS, name, key),
@@ -88,9 +112,8 @@ def planned(context: buildsteps.Context, images: t.Sequence[Shown]) -> t.Dict[st
             for index, (step, part, key) in enumerate(zip(steps, parts, keys), 1)]
     return {
         **plan, "name": name, "version": version, "missing": missing, "base": [buildplan.reference(image) for image in base],
-        "config": buildplan.config(base, option["config"], plan["key"]),
-        "container": container, "steps": said, "todo": said[plan["resume"]:],
-        "exists": have is not None,
+        "config": buildplan.config(base, option["config"], plan["key"], keys),
+        "container": container, "by": buildlife.own(), "steps": said, "todo": said[plan["resume"]:],
     }
 
 

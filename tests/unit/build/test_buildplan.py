@@ -22,8 +22,13 @@ def checkpoint(key: str, saved: t.Any = None) -> t.Dict[str, t.Any]:
     return image("checkpoint/web", key, Labels={buildplan.SAVED: json.dumps(saved or {})})
 
 
+def died(mark: str) -> bool:
+    return mark == "dead"
+
+
 def plan(images: t.Sequence[t.Any] = (), have: t.Any = None, force: bool = False, layers: str = "chain") -> t.Dict[str, t.Any]:
-    return buildplan.plan(name="web", keys=KEYS, layers=layers, have=have, images=images, force=force)
+    there = [*images, *([have] if have else [])]
+    return buildplan.plan(name="web", version="1", keys=KEYS, layers=layers, images=there, force=force, has_died=died)
 
 
 def final(layers: str = "chain") -> t.Dict[str, t.Any]:
@@ -54,7 +59,26 @@ def test_force_takes_no_checkpoint() -> None:
 
 
 def test_checkpoints_of_other_inputs_go() -> None:
-    assert plan([checkpoint("k1"), checkpoint("old"), image("checkpoint/app", "x")])["obsolete"] == ["checkpoint/web:old"]
+    former = image("web", "1", Labels={buildplan.STEPS: "k1 old"})
+    assert plan([checkpoint("k1"), checkpoint("old"), image("checkpoint/app", "x"), former])["obsolete"] == ["checkpoint/web:old"]
+
+
+def test_checkpoints_of_another_version_stay() -> None:
+    other = image("web", "2", Labels={buildplan.STEPS: "k1 other"})
+    images = [checkpoint("k1"), checkpoint("other"), checkpoint("old"), other]
+    assert plan(images)["obsolete"] == ["checkpoint/web:old"]
+    assert buildplan.obsolete(images, "web", "1", (), died) == ["checkpoint/web:old"]
+    assert len(buildplan.obsolete(images, "web", "2", (), died)) == 3
+
+
+def test_a_copy_goes_with_the_run_that_made_it() -> None:
+    copies = [image("checkpoint/web", "build-web-%s" % by, Labels={buildplan.BY: by} if by else {}) for by in ("dead", "alive", "")]
+    assert plan(copies)["obsolete"] == ["checkpoint/web:build-web-dead"]
+
+
+def test_containers_of_killed_builds_are_left_unless_they_are_kept() -> None:
+    said = {"one": {buildplan.BY: "dead"}, "two": {buildplan.BY: "alive"}, "three": {buildplan.BY: "dead", buildplan.KEPT: ""}, "four": None}
+    assert buildplan.left([{"Name": "/" + name, "Config": {"Labels": labels}} for name, labels in said.items()], died) == ["one"]
 
 
 def test_a_key_depends_on_all_that_is_before_it() -> None:
@@ -66,13 +90,13 @@ def test_a_key_depends_on_all_that_is_before_it() -> None:
 
 def test_the_image_runs_as_its_base_says_and_not_as_it_was_built() -> None:
     base = [image("os", "1", Cmd=["sh"], User="web"), image("app", "1", Cmd=["app"], WorkingDir="/srv")]
-    said = buildplan.config(base, {"labels": {"of": "test"}, "command": ["other"]}, "K")
+    said = buildplan.config(base, {"labels": {"of": "test"}, "command": ["other"]}, "K", KEYS)
     assert (said["cmd"], said["user"], said["working_dir"], said["entrypoint"]) == (["other"], "web", "/srv", [])
-    assert said["labels"] == {"of": "test", buildplan.KEY: "K", buildplan.SAVED: None, buildplan.NAME: None}
+    assert said["labels"] == {"of": "test", buildplan.KEY: "K", buildplan.STEPS: "k1 k2 k3", **dict.fromkeys((buildplan.SAVED, buildplan.NAME, buildplan.BY))}
 
 
 def test_an_entry_point_does_not_go_with_the_command_of_the_base() -> None:
-    assert buildplan.config([image("os", "1", Cmd=["sh"])], {"entrypoint": ["run"]}, "K")["cmd"] == []
+    assert buildplan.config([image("os", "1", Cmd=["sh"])], {"entrypoint": ["run"]}, "K", KEYS)["cmd"] == []
 
 
 @pytest.mark.parametrize("name", ["calvin=yum", "registry.example:5000/team/app", "a" * 150])
