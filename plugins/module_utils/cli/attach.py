@@ -65,14 +65,15 @@ def seat(context: Context, name: str, *, detach: bytes, once: bool = False) -> i
 
 def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -> int:
     """All that it wrote `since` then, until the container ends: its exit code. A terminal that is gone leaves the container alone."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import signals, waiting
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import following, signals, waiting
 
     person = terminal.Person(interactive=False, terminal=False)
     interrupts = 0
-    with person.seated():
+    with person.seated(), following.news(context.looking(), name) as news:
         tail = follow.Tail(context.looking(), name, since=since)
         while tail.step():
-            for number in person.signals(follow.INTERVAL):
+            news.wait(person.wakeup)
+            for number in person.signals():
                 interrupts += number in (signal.SIGINT, signal.SIGTERM)
                 if number == signal.SIGHUP or interrupts >= _INSISTED or not proxy:
                     return _KILLED + number

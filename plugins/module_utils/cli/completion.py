@@ -17,18 +17,25 @@ Loader = t.Callable[[str], t.Tuple[Shape, Run]]
 
 _BASH = r"""# cocker completion bash >/etc/bash_completion.d/cocker
 _cocker() {
+    local line="${COMP_LINE:0:COMP_POINT}" words last
+    read -ra words <<<"$line"
+    [[ $line == *[[:blank:]] ]] && words+=("")
+    last="${words[${#words[@]}-1]}"
     local IFS=$'\n'
-    COMPREPLY=($(cocker completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    COMPREPLY=($(cocker completion words -- "${words[@]:1}" 2>/dev/null))
+    # Only what is behind a colon is put in.
+    [[ $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("${COMPREPLY[@]#"${last%"${last##*:}"}"}")
 }
 complete -o default -F _cocker cocker"""
 _ZSH = r"""#compdef cocker
 # cocker completion zsh >/usr/local/share/zsh/site-functions/_cocker
 _cocker() {
     local -a found
-    found=("${(@f)$(cocker completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    compadd -a found
+    found=(${(f)"$(cocker completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    if (( ${#found} )); then compadd -a found; else _files; fi
 }
-compdef _cocker cocker"""
+# As a function that was looked for, this file is called; as a line of a startup file it is only read.
+if [[ ${funcstack[1]} == _cocker ]]; then _cocker; else compdef _cocker cocker; fi"""
 _FISH = r"""# cocker completion fish >/etc/fish/completions/cocker.fish
 complete -c cocker -f -a '(cocker completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'"""
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
-from ansible_collections.cocker.engine.plugins.module_utils.engine import logs, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import following, logs, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
-INTERVAL = 0.1  # seconds between two looks
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -26,10 +26,11 @@ def _shape(parser: argparse.ArgumentParser) -> None:
 
 def _logs(context: Context, said: argparse.Namespace) -> int:
     host = context.looking()
-    begun = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
-    tail = Tail(host, said.name, begun, timestamps=said.timestamps)
-    while said.follow and tail.step():
-        time.sleep(INTERVAL)
+    with following.news(host, said.name) if said.follow else contextlib.nullcontext() as news:
+        begun = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
+        tail = Tail(host, said.name, begun, timestamps=said.timestamps)
+        while news is not None and tail.step():
+            news.wait()
     return OK
 
 
@@ -46,9 +47,14 @@ class Tail:
     def step(self) -> bool:
         """False when there will be no more."""
         lives = observe.container(self._host, self._name).running is not None
+        while self._show() and not lives:
+            continue
+        return lives
+
+    def _show(self) -> bool:
         found = self._seen.new(logs.read(self._host, self._name, since=self._seen.time or None))
         _write(found, self._timestamps)
-        return lives or bool(found)
+        return bool(found)
 
 
 def since(text: t.Optional[str], now: float) -> t.Optional[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import termios
@@ -56,11 +55,12 @@ class Person:
             raise Gone(number)
         return number in _PASSED_ON
 
-    def signals(self, timeout: float) -> t.List[int]:
-        """Those that have come, or come within `timeout` seconds, for the container."""
-        if not select.select([self.wakeup], [], [], timeout)[0]:
+    def signals(self) -> t.List[int]:
+        """Those that have come for the container."""
+        try:
+            return [number for number in os.read(self.wakeup, _MANY) if number in _PASSED_ON]
+        except BlockingIOError:
             return []
-        return [number for number in os.read(self.wakeup, _MANY) if number in _PASSED_ON]
 
     @contextlib.contextmanager
     def seated(self) -> t.Iterator[None]:

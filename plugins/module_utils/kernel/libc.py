@@ -23,6 +23,8 @@ _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "capget": (_POINTER, _POINTER),
     "capset": (_POINTER, _POINTER),
     "fstatfs": (_INT, _POINTER),
+    "inotify_add_watch": (_INT, _TEXT, _UINT),
+    "inotify_init1": (_INT,),
     "mount": (_TEXT, _TEXT, _TEXT, _ULONG, _TEXT),
     "pivot_root": (_TEXT, _TEXT),
     "prctl": (_INT, _ULONG, _ULONG, _ULONG, _ULONG),
