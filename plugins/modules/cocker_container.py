@@ -63,6 +63,61 @@ options:
       - Several images in place of O(image), which are laid upon each other, the first at the bottom.
     type: list
     elements: str
+  pull:
+    description:
+      - Whether to fetch the images from their registries before anything else is done. Without this option no registry is asked.
+      - V(missing) fetches an image that is not in the store, V(never) fails there.
+      - V(always) asks the registry each time. If it has another content by then, it is fetched, and the container is made anew from it, as
+        with O(repin=true). V(newer) does the same, but is content with what is in the store where the registry does not answer.
+      - The registry is the first part of O(image), as in V(registry.example.com/shop/web:1.5); there is none that a short name would mean.
+        Without a version it is asked for C(latest), and the image is kept without one.
+      - In check mode the registry is asked, too, and nothing is fetched. An image that was fetched stays if the task fails afterwards.
+      - More ways to fetch an image, such as under another name, has M(cocker.engine.cocker_image).
+    type: str
+    choices: [always, missing, never, newer]
+  platform:
+    description:
+      - The platform of the image that O(pull) fetches, as OS/ARCHITECTURE[/VARIANT]. Without it that is the one of the host.
+      - An image that is in the store is not asked for its platform.
+    type: str
+  registry:
+    description:
+      - How the registries that O(pull) asks are reached.
+    type: dict
+    suboptions:
+      config_path:
+        description:
+          - A file with the credentials of registries, in the form that docker and podman share.
+          - If the option is not set, M(cocker.engine.cocker_login) writes C(auth.json) in O(cocker_home). Whoever needs credentials looks
+            there first, then into podman's files (C($REGISTRY_AUTH_FILE), C($XDG_RUNTIME_DIR/containers/auth.json) or
+            C(/run/containers/UID/auth.json), C(~/.config/containers/auth.json)) and docker's (C($DOCKER_CONFIG/config.json) or
+            C(~/.docker/config.json)). The first that knows the registry decides.
+          - Programs that keep credentials (C(credsStore), C(credHelpers)) are not asked. Where only such a program knows the registry, the
+            task fails and says so.
+        type: path
+        aliases: [dockercfg_path, authfile]
+      ca_path:
+        description:
+          - A file with the certificates of authorities, in PEM form, that are trusted instead of those of the host.
+        type: path
+        aliases: [cacert_path]
+      validate_certs:
+        description:
+          - Whether the registry has to prove by its certificate who it is. With V(false) anybody on the way can read the password.
+        type: bool
+        default: true
+        aliases: [tlsverify]
+      plain_http:
+        description:
+          - Whether the registry is spoken to without TLS, as is usual for one on the host itself.
+        type: bool
+        default: false
+      registry_timeout:
+        description:
+          - For how many seconds a registry may be silent, or next to it, until an attempt has failed. Attempts are repeated up to five
+            times, with growing pauses between them, and transfers that were cut off go on where they were.
+        type: int
+        default: 60
   restart:
     description:
       - Whether to restart the container if it is running already. It keeps what it wrote.
@@ -307,6 +362,12 @@ EXAMPLES = r"""
     image: application:1.5
     command: [application, report]
     auto_remove: true
+
+- name: Whatever the registry calls stable now
+  cocker.engine.cocker_container:
+    name: shop
+    image: registry.example.com/shop/web:stable
+    pull: always
 
 - name: The largest version that there is now
   cocker.engine.cocker_container:

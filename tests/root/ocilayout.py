@@ -24,7 +24,7 @@ def layer_tar(files: Files) -> bytes:
             if content is None:
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
             else:
-                member.size, member.mode = len(content), 0o644
+                member.size, member.mode = len(content), 0o755 if name.startswith("bin/") else 0o644
             archive.addfile(member, io.BytesIO(content or b""))
     return out.getvalue()
 

@@ -71,7 +71,7 @@ def _reading(name: str, option: Option) -> t.Dict[str, t.Any]:
     if kind == "list":
         return {"action": "append", "metavar": _shown(option)}
     if kind == "dict":
-        return {"action": "append", "metavar": "KEY=VALUE"}
+        return {"action": "append", "metavar": "KEY=VALUE[,KEY=VALUE...]" if "options" in option else "KEY=VALUE"}
     if kind in _NUMBERS:
         return {"type": _NUMBERS[kind], "metavar": "N"}
     choices = option.get("choices")
@@ -112,6 +112,8 @@ def _tell_modes_from_networks(found: t.Dict[str, t.Any]) -> None:
 
 
 def _value(name: str, option: Option, given: t.Any) -> t.Any:
+    if option["type"] == "dict" and "options" in option:
+        return _suboptions(name, option["options"], ",".join(given))
     if option["type"] == "dict":
         return dict(_pair(name, text) for text in given)
     if option["type"] == "list" and "options" in option:
@@ -157,6 +159,10 @@ def _typed(flag: str, kind: str, former: t.Any, text: str) -> t.Any:
         if text not in _BOOLEANS:
             raise Invalid(flag, "%r is neither true nor false" % text)
         return _BOOLEANS[text]
+    if kind == "int":
+        if not text.lstrip("-").isdecimal():
+            raise Invalid(flag, "%r is no whole number" % text)
+        return int(text)
     return text
 
 

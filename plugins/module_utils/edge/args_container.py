@@ -5,6 +5,7 @@ No option that is compared has a default: what is not said is not managed.
 """
 from __future__ import annotations
 
+from ansible_collections.cocker.engine.plugins.module_utils.edge.args_registry import ACCESS
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option, Options, Spec
 from ansible_collections.cocker.engine.plugins.module_utils.model.logdriver import DRIVERS
 
@@ -15,6 +16,9 @@ LIFECYCLE: Options = {
     "state": {"type": "str", "choices": list(STATES), "default": "started"},
     "image": {"type": "str"},
     "images": {"type": "list", "elements": "str"},
+    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"]},
+    "platform": {"type": "str"},
+    "registry": {"type": "dict", "options": ACCESS},
     "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
     "recreate": {"type": "bool", "default": False},
     "from_image": {"type": "str"},

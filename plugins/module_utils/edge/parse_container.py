@@ -27,6 +27,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PAUSED, PRESENT, STARTED, ContainerWish
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import ImagePull
+
 
 def wish(params: Params) -> ContainerWish:
     """Raises Invalid."""
@@ -48,7 +51,21 @@ def wish(params: Params) -> ContainerWish:
         comparisons=parse_comparisons.comparisons(params["comparisons"], SPEC.options),
         image_name_mismatch=params["image_name_mismatch"],
         image_labels=params["image_label_mismatch"],
+        pull=_pull(params),
     )
+
+
+def _pull(params: Params) -> t.Optional[ImagePull]:
+    if params["pull"] is None:
+        for option in ("platform", "registry"):
+            if params[option] is not None:
+                raise Invalid(option, "it is for an image that is fetched, and goes with pull")
+        return None
+    if params["image"] is None and not params["images"]:
+        raise Invalid("pull", "it needs image or images")
+    from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_image_pull  # few tasks ask a registry
+
+    return parse_image_pull.pull(params)
 
 
 def _warnings(params: Params) -> t.Iterator[str]:

@@ -45,7 +45,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     bundle = layout.container(spec.name)
     return runtime.RuntimeWish(
         name=host.kernel_name(spec.name),
-        lower=lower(layout, record),
+        lower=() if host.kept.foreseen else lower(layout, record),      # in check mode layers may be still to be fetched
         upper=os.path.join(bundle, "upper"),
         work=os.path.join(bundle, "work"),
         args=said.args or None,

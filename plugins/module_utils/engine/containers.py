@@ -34,6 +34,10 @@ CONTAINER = "container"
 
 def ensure(host: Host, wish: ContainerWish) -> Outcome:
     """Raises NotFound, Conflict, Invalid before the first effect; StartFailed when everything is undone again."""
+    if wish.pull is not None and wish.state != ABSENT:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import image_pull  # registries: few tasks ask them
+
+        return image_pull.run(host, wish, wish.pull, ensure)
     if wish.detach or wish.state != STARTED:
         done = _ensured(host, wish)
         if wish.state == STOPPED and done.plan["action"] == REMOVE and not host.dry_run:

@@ -16,16 +16,19 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import locks
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import DEFAULT_HOME, NETNS, Layout
 
 if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord
     from ansible_collections.cocker.engine.plugins.module_utils.runtime.launcher import Launcher
 
 LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on the same object
 
 
 class Kept:
-    """What a task makes once, and keeps until it ends."""
+    """What a task makes once, and keeps until it ends. `foreseen`: in check mode, images that would be fetched, by name and version."""
 
-    launcher: t.Optional[Launcher] = None
-    has_store: bool = False
+    def __init__(self) -> None:
+        self.launcher: t.Optional[Launcher] = None
+        self.has_store = False
+        self.foreseen: t.Dict[t.Tuple[str, str], ImageRecord] = {}
 
 
 @dataclasses.dataclass(frozen=True)

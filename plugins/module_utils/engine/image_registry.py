@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import registries, workers
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.image_made import Made
-from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, oci_image
+from ansible_collections.cocker.engine.plugins.module_utils.model import distribution, oci_image, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import Descriptor, Index, Manifest
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
     Damaged,
@@ -21,7 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     Unreachable,
     Unsupported,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform, Provenance
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Platform, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import MISSING, NEVER, NEWER, Pull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.registry import blobs
@@ -107,6 +107,19 @@ def fill(host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
         found, document.config, digest=digest, created=document.created, platform=document.platform, author=document.author,
         history=document.history, told={"layers_fetched": len(missing), "bytes_fetched": total},
     )
+
+
+def foreseen(host: Host, wish: ImageWish, origin: Provenance) -> ImageRecord:
+    """What `fill` would make of it: the layers that the store lacks have their digests for names. Nothing is kept."""
+    pull = _pull(wish)
+    with registries.opened(host, pull.remote, pull.access) as client:
+        _top, _digest, manifest, _size = _resolve(client, pull)
+        document = oci_image.parse(blobs.document(client, manifest.config, _LARGEST_CONFIG), str(pull.remote))
+        _check(document, manifest, pull)
+    known = layers.by_diff_id(host.layout)
+    found = tuple(known[diff_id][0].id if diff_id in known else diff_id for diff_id in document.diff_ids)
+    version = wish.version or versions.NONE
+    return ImageRecord(wish.name, version, found, document.config, document.created, origin, platform=document.platform)
 
 
 def _pull(wish: ImageWish) -> Pull:

@@ -26,7 +26,7 @@ def observe(host: Host, wish: ImageWish, former: t.Optional[Provenance]) -> Prov
     return _SOURCES[wish.source or ""][0](host, wish, former)
 
 
-def fill(host: Host, batch: Batch, wish: ImageWish, *, created: str) -> Made:
+def fill(host: Host, batch: Batch, wish: ImageWish, created: str) -> Made:
     """Layers come from `batch`: new ones are staged in it, those of the store reused. Raises Damaged, Invalid, NotFound, Unsupported."""
     return _SOURCES[wish.source or ""][1](host, batch, wish, created)
 

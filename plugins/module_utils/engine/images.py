@@ -9,8 +9,8 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import image_config, image_use, inspect, stacks
-from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
+from ansible_collections.cocker.engine.plugins.module_utils.engine import image_bring, image_config, image_use, inspect, stacks
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.image import I
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
 
-IMPORT, REPLACE, REMOVE = "import", "replace", "remove"
+REMOVE = "remove"
 
 
 def ensure(host: Host, wish: ImageWish) -> Outcome:
@@ -56,7 +56,7 @@ def _ensure_present(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) 
         return outcome(plan, {"image": inspect.image(have) if have else None, "needed": True})
     told: t.Dict[str, t.Any] = {"digest": origin.registry_digest} if origin.registry_digest else {}
     if plan.actions or have is None:
-        execute(plan, lambda action: Step(lambda: told.update(_import(host, wish, origin))), dry_run=host.dry_run)
+        execute(plan, lambda action: Step(lambda: told.update(_brought(host, wish, origin))), dry_run=host.dry_run)
     else:
         is_asked_for = wish.source is not None and not (origin == have.provenance and origin.source != wish.source)
         wanted = image_config.applied(have, wish.config) if wish.config or is_asked_for else have   # else another task's image is there
@@ -82,7 +82,13 @@ def _compared(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> t.T
         from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources  # not for a task that only removes
 
         origin = image_sources.observe(host, wish, have.provenance if have else None)
-    return origin, _plan_present(wish, have, origin)
+    return origin, image_bring.plan(wish, have, origin)
+
+
+def _brought(host: Host, wish: ImageWish, origin: Provenance) -> t.Mapping[str, t.Any]:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources
+
+    return image_bring.bring(host, wish, origin, image_sources.fill)
 
 
 def _ensure_version(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> Outcome:
@@ -110,21 +116,6 @@ def _ensure_copy(host: Host, wish: ImageWish, have: t.Optional[ImageRecord]) -> 
     return outcome(plan, {"image": inspect.image(shown) if shown else None})
 
 
-def _plan_present(wish: ImageWish, have: t.Optional[ImageRecord], origin: Provenance) -> Plan:
-    """Pure. The content decides, not the place that it came from."""
-    details = {"source": origin.source, **({"path": origin.path} if origin.path else {})}
-    after = {"exists": True, "source": origin.source, "digest": origin.digest}
-    if have is None:
-        action = Action(IMPORT, str(_ref(wish)), details)
-        return Plan(IMPORT, ("the image is not in the store",), (action,), {"exists": False}, after)
-    same = have.provenance.brings_the_same(origin)
-    if same and not wish.force:
-        return Plan()
-    reason = "force was asked for" if same else "the content of the source is another one"
-    before = {"exists": True, "source": have.provenance.source, "digest": have.provenance.digest}
-    return Plan(REPLACE, (reason,), (Action(REPLACE, str(_ref(wish)), details),), before, after)
-
-
 def _plan_absent(wish: ImageWish, have: t.Optional[ImageRecord], used_by: t.Sequence[str]) -> Plan:
     if have is None:
         return Plan()
@@ -134,25 +125,6 @@ def _plan_absent(wish: ImageWish, have: t.Optional[ImageRecord], used_by: t.Sequ
 
 def _ref(wish: ImageWish) -> names.ImageRef:
     return names.ImageRef(wish.name, wish.version)
-
-
-def _import(host: Host, wish: ImageWish, origin: Provenance) -> t.Mapping[str, t.Any]:
-    """All or nothing; what the source tells. The layer of a former content goes when no container has it any more."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import image_sources
-    from ansible_collections.cocker.engine.plugins.module_utils.storage import layers
-
-    created = now()
-    with layers.batch(host.layout, reuse=not wish.force) as batch:
-        made = image_sources.fill(host, batch, wish, created=created)
-        record = ImageRecord(
-            name=wish.name, version=wish.version or versions.NONE, layers=tuple(layer.id for layer in made.layers), config=made.config,
-            created=made.created or created,
-            provenance=dataclasses.replace(origin, digest=made.digest or origin.digest, content=made.content or origin.content),
-            size=sum(layer.size for layer in made.layers), platform=made.platform, author=made.author, history=made.history,
-        )
-        images.save(host.layout, image_config.applied(record, wish.config))
-    image_use.collect(host)
-    return made.told
 
 
 def _remove(host: Host, wish: ImageWish) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
-from ansible_collections.cocker.engine.plugins.module_utils.model import names
+from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Pin
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
@@ -21,7 +21,15 @@ def reference(text: str) -> names.ImageRef:
 
 def resolved(host: Host, wanted: t.Iterable[str]) -> t.List[ImageRecord]:
     """Bottom first; without a version the largest. Raises NotFound, which names the option."""
-    return [images.resolve(host.layout, reference(text)) for text in wanted]
+    return [_resolved(host, reference(text)) for text in wanted]
+
+
+def _resolved(host: Host, ref: names.ImageRef) -> ImageRecord:
+    foreseen = {version: image for (name, version), image in host.kept.foreseen.items() if name == ref.name}
+    if not foreseen:
+        return images.resolve(host.layout, ref)
+    version = ref.version or versions.largest([*host.layout.image_versions(ref.name), *foreseen])
+    return foreseen[version] if version in foreseen else images.resolve(host.layout, ref)
 
 
 def pinned(host: Host, wanted: t.Iterable[str]) -> t.Tuple[t.Tuple[Pin, ...], ImageConfig]:

@@ -49,6 +49,15 @@ class PushWish:
 
 
 @dataclasses.dataclass(frozen=True)
+class ImagePull:
+    """How the images of a container are fetched, each from the registry that its name begins with."""
+
+    policy: str
+    platform: t.Optional[Platform] = None
+    access: Access = Access()
+
+
+@dataclasses.dataclass(frozen=True)
 class Pull:
     """`platform` None is the host's. `policy` says when the registry is asked: never, where the image is missing, or each time, where
     with `newer` the store's image is good enough if the registry does not answer.

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:  # a task on a volume loads nothing of containers
     from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
     from ansible_collections.cocker.engine.plugins.module_utils.model.filetree import Entry
     from ansible_collections.cocker.engine.plugins.module_utils.model.network import NetworkSpec
-    from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Pull
+    from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import ImagePull, Pull
     from ansible_collections.cocker.engine.plugins.module_utils.model.repository_wishes import Fetch
     from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 
@@ -29,7 +29,7 @@ class ContainerWish:
     `detach` false: whoever starts it stays until it has ended, and with `cleanup` removes it then.
     `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py). `image_name_mismatch`: what is done about
     another name of the same content, None notes it, `ignore` nothing, `recreate` drops what was written. `image_labels`: `fail` where the
-    image has labels that the task does not say.
+    image has labels that the task does not say. `pull` None: no registry is asked.
     """
 
     spec: ContainerSpec
@@ -52,6 +52,7 @@ class ContainerWish:
     comparisons: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     image_name_mismatch: t.Optional[str] = None
     image_labels: str = "ignore"
+    pull: t.Optional[ImagePull] = None
 
 
 @dataclasses.dataclass(frozen=True)

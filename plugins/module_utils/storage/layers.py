@@ -113,7 +113,7 @@ class Batch:
         if not self._reuses:
             return None
         if self._known is None:
-            self._known = _by_diff_id(self.layout)
+            self._known = by_diff_id(self.layout)
         for layer in self._known.get(diff_id, ()):
             if layer.id not in self._reused and self._hold(layer.id):
                 self._reused.add(layer.id)
@@ -131,7 +131,7 @@ class Batch:
         return fs.flock_now(fd, fcntl.LOCK_SH) and fs.is_at(fd, path)
 
 
-def _by_diff_id(layout: Layout) -> t.Dict[str, t.List[Layer]]:
+def by_diff_id(layout: Layout) -> t.Dict[str, t.List[Layer]]:
     found: t.Dict[str, t.List[Layer]] = {}
     for layer in all_layers(layout).values:
         ours = layer.written.get(PLAIN_FORM)

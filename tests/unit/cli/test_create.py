@@ -44,11 +44,14 @@ def test_networks_and_mounts_have_options_of_their_own() -> None:
     mount = said("--mount", "type=bind,src=/a,dst=/b,readonly")["mounts"][0]
     assert (mount["type"], mount["source"], mount["target"], mount["read_only"]) == ("bind", "/a", "/b", True)
     parse_container.wish(said("--mount", "type=volume,source=v,target=/b,labels=a=b"))
+    access = said("--pull", "missing", "--registry", "plain_http,registry_timeout=5", "--registry", "ca_path=")["registry"]
+    assert access == {"plain_http": True, "registry_timeout": 5, "validate_certs": True, "ca_path": "", "config_path": None}
 
 
 @pytest.mark.parametrize("words", [
     ["-e", "A"], ["--network", "host", "--network", "net0"], ["--network", "net0,colour=red"], ["--mount", "colour=red"],
     ["--device-read-bps", "/dev/sda"], ["--device-read-iops", "/dev/sda:1M"], ["--mount", "target=/a,read_only=maybe"],
+    ["--pull", "missing", "--registry", "registry_timeout=soon"],
 ], ids=str)
 def test_what_is_not_understood_is_said(words: t.List[str]) -> None:
     with pytest.raises(Invalid):

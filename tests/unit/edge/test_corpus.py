@@ -32,7 +32,7 @@ sysctl security_opt device ipc publish_all ip network_aliases cgroupns
 """.split()
 # Each is about something that is not here; what to do instead is said in docs/PORTING.md.
 LEFT_OUT = """
-pull platform device_requests gpus cgroup_parent storage_opts kernel_memory volume_driver cpu_rt_period pod generate_systemd quadlet_dir rootfs timezone
+device_requests gpus cgroup_parent storage_opts kernel_memory volume_driver cpu_rt_period pod generate_systemd quadlet_dir rootfs timezone
 """.split()
 
 CORPUS: t.List[t.Dict[str, t.Any]] = yaml.safe_load(r"""

@@ -10,8 +10,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import args_con
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import Platform
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
+from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Access, ImagePull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
 
 Parse = t.Callable[..., ContainerSpec]
@@ -50,6 +52,29 @@ def test_a_name_and_a_wish_to_restart_compare_nothing(wish: t.Callable[..., Cont
 def test_what_is_done_is_kept_apart_from_what_is_compared(wish: t.Callable[..., ContainerWish]) -> None:
     made = wish(state="stopped", recreate=True, on_change="live_only")
     assert (made.state, made.recreate, made.restart, made.on_change) == ("stopped", True, False, "live_only")
+
+
+def test_a_registry_is_asked_only_where_that_is_said(wish: t.Callable[..., ContainerWish]) -> None:
+    assert wish(image="registry.test/app:1").pull is None
+    made = wish(image="registry.test/app:1", pull="always", platform="linux/arm64").pull
+    assert made == ImagePull("always", Platform("linux", "arm64", ""))
+    access = {"plain_http": True, "registry_timeout": 5, "validate_certs": True, "ca_path": None, "config_path": None}
+    assert wish(images=["base", "registry.test/app"], pull="missing", registry=access).pull == ImagePull(
+        "missing", access=Access(plain_http=True, timeout=5))
+
+
+@pytest.mark.parametrize("said, option", [
+    ({"image": "a", "platform": "linux/arm64"}, "platform"),
+    ({"image": "a", "registry": {"plain_http": True}}, "registry"),
+    ({"pull": "missing"}, "pull"),
+    ({"from_image": "a", "pull": "missing"}, "pull"),
+    ({"image": "a", "pull": "missing", "platform": "arm64"}, "platform"),
+    ({"image": "a", "pull": "missing", "registry": {
+        "plain_http": False, "registry_timeout": 0, "ca_path": None, "validate_certs": True, "config_path": None}}, "registry.registry_timeout"),
+])
+def test_what_does_not_go_with_a_fetched_image(wish: t.Callable[..., ContainerWish], said: t.Dict[str, t.Any], option: str) -> None:
+    with pytest.raises(Invalid, match="option %s: " % option):
+        wish(**said)
 
 
 OPTIONS: t.List[t.Tuple[t.Dict[str, t.Any], str, t.Any]] = [
