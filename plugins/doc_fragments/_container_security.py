@@ -55,6 +55,14 @@ options:
       - V(private), which is also V(shareable), means its own, V(host) those of the host, V(container:NAME) those of a container that runs.
     type: str
     aliases: [ipc]
+  pid_mode:
+    description:
+      - Whose processes the container sees, and may signal, as far as its users and O(capabilities) allow.
+      - V(private) means its own, V(host) all of the host, V(container:NAME) those of a container that runs, with which they end.
+      - With V(host) and V(container:NAME) it has no PID 1 of its own, so that it needs a command and no O(init), and no users of its own.
+        What it leaves behind ends with its command nevertheless, and whoever stops it reaches its own processes only.
+    type: str
+    aliases: [pid]
   uts:
     description:
       - V(host) gives the container the host's name in place of one of its own.

@@ -152,6 +152,7 @@ OPTIONS = [
      "0\n0\n0", False, "1\n2\n1", "restart", "1\n2\n1"),
     ("device_cgroup_rules", ("c 42:* rw",), allowed("c 42:* rw"), True, ("b 8:1 r",), False, "update", False),
     ("ipc_mode", "host", lambda engine: same_space(engine, "ipc"), True, "private", False, "restart", False),
+    ("pid_mode", "host", lambda engine: same_space(engine, "pid"), True, "private", False, "restart", False),
     ("uts", "host", lambda engine: same_space(engine, "uts"), True, "private", False, "restart", False),
     ("cgroupns_mode", "host", lambda engine: same_space(engine, "cgroup"), True, "private", False, "restart", False),
     ("labels", {"a": "b"}, lambda engine: engine.find("web")["Config"]["Labels"], {"a": "b", "of": "image"}, {"of": "mine"},

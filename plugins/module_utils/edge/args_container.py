@@ -158,6 +158,7 @@ SECURITY: Options = {
     "device_cgroup_rules": {"type": "list", "elements": "str", "aliases": ["device_cgroup_rule"]},
     "privileged": {"type": "bool"},
     "ipc_mode": {"type": "str", "aliases": ["ipc"]},
+    "pid_mode": {"type": "str", "aliases": ["pid"]},
     "uts": {"type": "str", "choices": ["host", "private"], "aliases": ["uts_mode"]},
     "cgroupns_mode": {"type": "str", "choices": ["host", "private"], "aliases": ["cgroupns"]},
     "userns_mode": {"type": "str", "aliases": ["userns"]},

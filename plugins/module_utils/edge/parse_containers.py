@@ -82,7 +82,7 @@ def _under(own: Said, defaults: Said) -> Said:
 def _needs(params: Params) -> t.Dict[str, bool]:
     """Those that are named, and those whose namespaces are shared, with whether they have to be healthy."""
     found = dict(_need(given) for given in params[DEPENDS_ON] or ())
-    modes = [*parse_container_network.words(params["network_mode"]), str(params["ipc_mode"] or "")]
+    modes = [*parse_container_network.words(params["network_mode"]), str(params["ipc_mode"] or ""), str(params["pid_mode"] or "")]
     shared = {mode[len(CONTAINER):] for mode in modes if mode.startswith(CONTAINER)}
     return {name: found.get(name, False) for name in sorted({*found, *shared})}
 

@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 ALL = "ALL"
-PRIVATE = "private"
+PRIVATE, SHAREABLE = "private", "shareable"
 LARGEST_PROFILE = 1 << 20
 CAPABILITIES = frozenset((  # capabilities(7)
     "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",
@@ -54,7 +54,8 @@ def security(params: Params) -> t.Dict[str, t.Any]:
         "devices": _devices(params["devices"]),
         "device_cgroup_rules": _device_rules(params["device_cgroup_rules"]),
         "privileged": params["privileged"],
-        "ipc_mode": _ipc_mode(params["ipc_mode"]),
+        "ipc_mode": _shared_mode(PRIVATE if params["ipc_mode"] == SHAREABLE else params["ipc_mode"], "ipc_mode", also=SHAREABLE + ", "),
+        "pid_mode": _shared_mode(params["pid_mode"], "pid_mode"),
         "uts": params["uts"],
         "cgroupns_mode": params["cgroupns_mode"],
         **_user_namespace(params),
@@ -122,13 +123,13 @@ def _device_rule(value: str) -> str:
     return "%s %s %s" % (kind, numbers, "".join(letter for letter in "rwm" if letter in access))
 
 
-def _ipc_mode(value: t.Optional[str]) -> t.Optional[str]:
-    if value is None or value in ("", PRIVATE, "shareable", HOST):
-        return PRIVATE if value in ("", "shareable") else value
+def _shared_mode(value: t.Optional[str], option: str, *, also: str = "") -> t.Optional[str]:
+    if value is None or value in ("", PRIVATE, HOST):
+        return PRIVATE if value == "" else value
     kind, colon, name = value.partition(":")
     if kind + colon != CONTAINER:
-        raise Invalid("ipc_mode", "%r is not one of private, shareable, host, container:NAME" % value)
-    return CONTAINER + names.object_name(name, "ipc_mode")
+        raise Invalid(option, "%r is not one of private, %shost, container:NAME" % (value, also))
+    return CONTAINER + names.object_name(name, option)
 
 
 def _user_namespace(params: Params) -> t.Dict[str, t.Any]:

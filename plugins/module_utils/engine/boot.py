@@ -69,7 +69,7 @@ def _left(host: Host) -> t.List[str]:
 
 
 def _wanted(host: Host) -> t.List[str]:
-    """Those whose network another one has come after it."""
+    """Those that use the network, the shared memory or the processes of another one come after it."""
     found: t.List[ContainerRecord] = []
     for each in observe.containers(host):
         if each.record is None or each.is_running or each.status == CREATED:
@@ -77,7 +77,11 @@ def _wanted(host: Host) -> t.List[str]:
         policy = each.record.spec.restart_policy or restarts.NO
         if is_wanted(policy, state.find_exit(host.layout.container(each.name))):
             found.append(each.record)
-    return [record.spec.name for record in sorted(found, key=lambda record: (":" in (record.spec.network_mode or ""), record.spec.name))]
+    return [record.spec.name for record in sorted(found, key=lambda record: (_shares(record.spec), record.spec.name))]
+
+
+def _shares(spec: ContainerSpec) -> bool:
+    return any(":" in (mode or "") for mode in (spec.network_mode, spec.ipc_mode, spec.pid_mode))
 
 
 def stop(host: Host, told: t.Callable[[str], None]) -> Failures:

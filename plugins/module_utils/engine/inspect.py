@@ -171,6 +171,7 @@ def _host_config(spec: ContainerSpec, process: Process) -> Shown:
         "Privileged": bool(spec.privileged),
         "GroupAdd": list(spec.groups or ()),
         "IpcMode": spec.ipc_mode or "private",
+        "PidMode": "" if spec.pid_mode in (None, "private") else spec.pid_mode,
         "UTSMode": spec.uts or "",
         "UsernsMode": spec.userns_mode or "",
         "CgroupnsMode": spec.cgroupns_mode or "private",

@@ -59,7 +59,7 @@ def network(host: Host, spec: ContainerSpec) -> t.Optional[str]:
 
 def namespaces(host: Host, spec: ContainerSpec) -> t.Dict[str, str]:
     """Those besides the network that are not the container's own: HOST, or the path of another container's."""
-    modes = {"ipc": spec.ipc_mode, "uts": spec.uts, "cgroup": spec.cgroupns_mode}
+    modes = {"ipc": spec.ipc_mode, "pid": spec.pid_mode, "uts": spec.uts, "cgroup": spec.cgroupns_mode}
     return {kind: _shared(host, spec, kind, mode) for kind, mode in modes.items() if mode not in (None, "", *_OWN)}
 
 
@@ -83,10 +83,10 @@ def _shared(host: Host, spec: ContainerSpec, kind: str, mode: t.Optional[str]) -
 
 def require_running(host: Host, spec: ContainerSpec) -> None:
     """For a container that is to start. Raises Conflict."""
-    if spec.ipc_mode and spec.ipc_mode.startswith(CONTAINER):
-        other = observe.container(host, spec.ipc_mode[len(CONTAINER):])
-        if other.record is not None and not other.is_running:
-            reason = "container %s, whose System V IPC it shares, is not running" % other.name
+    for mode, what in ((spec.ipc_mode, "System V IPC"), (spec.pid_mode, "processes")):
+        other = observe.container(host, mode[len(CONTAINER):]) if mode and mode.startswith(CONTAINER) else None
+        if other is not None and other.record is not None and not other.is_running:
+            reason = "container %s, whose %s it shares, is not running" % (other.name, what)
             raise Conflict("start container", spec.name, reason, hint="start that one first")
     found = _owner(host, spec)
     if found is not None and not found.is_running:

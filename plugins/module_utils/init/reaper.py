@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import confine, process, seccomp, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, credentials, relay, streams, sync
 
 FORWARDED = ("TERM", "INT", "HUP", "USR1", "USR2", "QUIT", "WINCH", "CONT", "PWR")
@@ -79,6 +79,8 @@ def run(plan: child.Plan, limits: Confinement, links: child.Links) -> t.NoReturn
     The command gives up its privileges by itself, but only after PID 1 has given up its own.
     """
     try:
+        if os.getpid() != 1:        # of others it knows nothing, and yet it signals all that there are
+            raise CockerError("start", "init", "it is not the first process of a namespace of its own")
         confine.block(limits.blocked)
         streams.set_name(_NAME)
         null = os.dup(0)        # before the command's own is there

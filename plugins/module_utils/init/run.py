@@ -81,7 +81,7 @@ def open_links(order: Order) -> child.Links:
     user, networks = child.open_user(order.bundle)
     return child.Links(
         joins=_open_joins(order.cgroup), spaces=[*child.open_spaces(order.bundle), *networks],
-        unified=-1 if unified is None else unified, user=user)
+        unified=-1 if unified is None else unified, user=user, pids=child.open_pids(order.bundle))
 
 
 def _open_joins(cgroup: Cgroup) -> t.List[int]:
@@ -123,8 +123,11 @@ def _ends(bundle: oci.Bundle) -> _Ends:
 
 
 def _fork(order: Order, links: child.Links, *, home: int, foreign: t.Sequence[int]) -> int:
-    """The child is the first process of a new pid namespace; we stay in ours."""
-    call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
+    """The child is the first process of a new pid namespace, or one more of another container's or of ours; we stay in ours."""
+    if links.pids >= 0:
+        call(libc.setns, links.pids, consts.CLONE_NEWPID, op="join pid namespace")
+    elif order.bundle.namespace("pid") is not None:
+        call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
     pid = fork_member(links.unified)
     if pid == 0:
         signal.set_wakeup_fd(-1)

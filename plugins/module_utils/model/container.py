@@ -125,6 +125,7 @@ class ContainerSpec:
     device_cgroup_rules: t.Optional[Words] = None
     privileged: t.Optional[bool] = None
     ipc_mode: t.Optional[str] = None
+    pid_mode: t.Optional[str] = None
     uts: t.Optional[str] = None
     cgroupns_mode: t.Optional[str] = None
     userns_mode: t.Optional[str] = None

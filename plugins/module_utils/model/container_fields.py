@@ -100,6 +100,7 @@ FIELDS = (
     Field("device_cgroup_rules", LIVE, tuple),
     Field("privileged", RESTART, bool),
     Field("ipc_mode", RESTART, str),
+    Field("pid_mode", RESTART, str),
     Field("uts", RESTART, str),
     Field("cgroupns_mode", RESTART, str),
     Field("userns_mode", RESTART, str),

@@ -301,12 +301,11 @@ def _namespaces(linux: _Object) -> t.Tuple[Namespace, ...]:
             raise Unsupported("config.json", item.of("type"), "%r is not one of %s" % (kind, ", ".join(NAMESPACES)))
         if kind in found:
             raise Invalid(item.of("type"), "%s is there twice" % kind)
-        if path and (kind in ("pid", "mount") or not path.startswith("/")):
+        if path and (kind == "mount" or not path.startswith("/")):
             raise Unsupported("config.json", item.of("path"), "joining the %s namespace %s is not supported" % (kind, path))
         found[kind] = Namespace(kind, path)
-    for kind in ("pid", "mount"):
-        if kind not in found:
-            raise Unsupported("config.json", "linux.namespaces", "a container without a %s namespace is not supported" % kind)
+    if "mount" not in found:
+        raise Unsupported("config.json", "linux.namespaces", "a container without a mount namespace is not supported")
     return tuple(found.values())
 
 

@@ -41,7 +41,8 @@ class Plan(t.NamedTuple):
 class Links(t.NamedTuple):
     """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report.
 
-    `user` is the user namespace that is entered in the end; `console` a socket for the ends of a terminal, where the command has one.
+    `user` is the user namespace that is entered in the end; `console` a socket for the ends of a terminal, where the command has one;
+    `pids` the pid namespace of another container, in which the command is born.
     """
 
     joins: t.Sequence[int]
@@ -51,10 +52,11 @@ class Links(t.NamedTuple):
     stdio: t.Tuple[int, int, int] = (0, 1, 2)
     report: int = -1
     console: int = -1
+    pids: int = -1
 
     def held(self) -> t.List[int]:
         """Those that nobody needs any more when the child has them."""
-        return [*self.joins, *[fd for fd, _flag in self.spaces], *[fd for fd in (self.unified, self.user) if fd >= 0]]
+        return [*self.joins, *[fd for fd, _flag in self.spaces], *[fd for fd in (self.unified, self.user, self.pids) if fd >= 0]]
 
 
 def run(plan: Plan, links: Links) -> t.NoReturn:
@@ -85,9 +87,15 @@ def open_spaces(bundle: oci.Bundle) -> t.List[t.Tuple[int, int]]:
     """The namespaces that are joined, with their flags. NotFound for one that is not there."""
     found = []
     for namespace in bundle.namespaces:
-        if namespace.path and namespace.kind != "user":
+        if namespace.path and namespace.kind not in ("user", "pid"):
             found.append((_opened(namespace), namespaces.KINDS[namespace.kind].flag))
     return found
+
+
+def open_pids(bundle: oci.Bundle) -> int:
+    """The pid namespace that is joined, which is done before the fork; -1 for none. Raises NotFound."""
+    space = bundle.namespace("pid")
+    return _opened(space) if space is not None and space.path else -1
 
 
 def _opened(namespace: oci.Namespace) -> int:

@@ -152,7 +152,8 @@ def _begin(
     """Returns when the command is exec'd, or with the outcome of one that cannot be. `heeded` are signals. Raises StartFailed."""
     heard, report = os.pipe()
     wakeup = _wake_on((signal.SIGCHLD, *heeded))
-    namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
+    if "pid" in target.spaces:      # else it has the host's
+        namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target)
     if pid == 0:
         _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held)

@@ -140,6 +140,8 @@ def compile_config(wish: RuntimeWish) -> Json:
     shared = {**wish.shared, **({"network": wish.network} if wish.network else {})}
     kinds = [kind for kind in ("pid", "mount", "ipc", "uts", "cgroup", "network") if shared.get(kind) != HOST]
     sysctls.check(wish.sysctls, private=kinds)
+    if wish.shared.get("pid"):
+        _check_shared_pids(wish)
     config: Json = {
         "ociVersion": OCI_VERSION,
         "root": {"path": "merged", "readonly": wish.read_only},
@@ -154,6 +156,14 @@ def compile_config(wish: RuntimeWish) -> Json:
         raise Invalid("domainname", "it would be set on the host, whose name the container has (uts: host)")
     oci.parse(config)
     return config
+
+
+def _check_shared_pids(wish: RuntimeWish) -> None:
+    """Our PID 1 signals all processes of its namespace, and a user namespace may only mount /proc of one that it has made."""
+    if wish.init:
+        raise Invalid("pid_mode", "with the processes of others there is no init of the container's own", hint="give it a command alone")
+    if wish.maps is not None:
+        raise Invalid("pid_mode", "it does not go with users of the container's own (userns_mode, uidmap, gidmap)")
 
 
 def _process(wish: RuntimeWish, names: t.Sequence[str]) -> Json:

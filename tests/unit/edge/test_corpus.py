@@ -22,7 +22,7 @@ network_mode networks published_ports publish_all_ports exposed_ports default_ho
 dns_servers dns_opts dns_search_domains etc_hosts
 memory memory_swap memory_reservation memory_swappiness cpus cpu_shares cpu_period cpu_quota cpuset_cpus cpuset_mems pids_limit
 blkio_weight ulimits shm_size oom_killer oom_score_adj
-healthcheck userns_mode privileged capabilities cap_drop security_opts read_only devices device_cgroup_rules sysctls ipc_mode uts
+healthcheck userns_mode privileged capabilities cap_drop security_opts read_only devices device_cgroup_rules sysctls ipc_mode pid_mode uts
 volumes mounts tmpfs volumes_from restart_policy restart_retries log_driver log_options labels
 comparisons image_comparison image_name_mismatch image_label_mismatch networks_cli_compatible
 """.split()

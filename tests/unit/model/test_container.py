@@ -37,6 +37,7 @@ VALUES: t.Dict[str, t.Any] = {
     "device_cgroup_rules": ("c 42:* rwm",),
     "privileged": False,
     "ipc_mode": "container:other",
+    "pid_mode": "host",
     "uts": "host",
     "cgroupns_mode": "private",
     "userns_mode": "auto",

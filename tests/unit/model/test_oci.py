@@ -64,8 +64,9 @@ def test_everything_is_read() -> None:
     ("unknownField", 1, "unknownField"),
     ("ociVersion", "2.0.0", "ociVersion"),
     ("linux/namespaces", [{"type": "pid"}, {"type": "mount"}, {"type": "time"}], "linux.namespaces[2].type"),
-    ("linux/namespaces", [{"type": "mount"}], "linux.namespaces"),
-    ("linux/namespaces", [{"type": "pid", "path": "/proc/1/ns/pid"}, {"type": "mount"}], "linux.namespaces[0].path"),
+    ("linux/namespaces", [{"type": "pid"}], "linux.namespaces"),
+    ("linux/namespaces", [{"type": "pid"}, {"type": "mount", "path": "/proc/1/ns/mnt"}], "linux.namespaces[1].path"),
+    ("linux/namespaces", [{"type": "pid", "path": "ns/pid"}, {"type": "mount"}], "linux.namespaces[0].path"),
     ("annotations", {"cocker.hook": "x"}, "annotations[cocker.hook]"),
     ("annotations", {"cocker.init": "true", "cocker.log.driver": "syslog"}, "annotations[cocker.log.driver]"),
 ])
