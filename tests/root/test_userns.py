@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import copy, images, maintenance
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import mounts as kernel_mounts, poll, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck import SECOND, Check
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import CopyWish, ImageWish
@@ -115,6 +116,25 @@ def test_a_change_to_and_from_it_keeps_what_was_written(engine):
     engine.read("web", "echo more >> /kept")
     assert engine.start().plan["action"] == "restart"
     assert engine.read("web", "cat /kept; stat -c %u /kept; touch /root-again; stat -c %u /root-again") == "kept\nmore\n1000\n0"
+
+
+def test_check_mode_foresees_it_without_a_process_or_a_mount(engine, tmp_path):
+    def forbid():
+        def forbidden(*_args, **_named):
+            raise AssertionError("in check mode")
+        for module, name in ((userns, "make"), (userns, "show_mapped"), (kernel_mounts, "open_tree"), (os, "fork")):
+            setattr(module, name, forbidden)
+
+    said = {"userns_mode": "auto", "mounts": (Mount("bind", str(tmp_path), "/host", flags=("idmap",)),)}
+    foreseen, done = engine.start(**said, check=True, before=forbid), engine.start(**said)
+    assert (foreseen.plan, foreseen.actions, foreseen.diff) == (done.plan, done.actions, done.diff)
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("path", ["/sys/fs", "/dev/pts"])
+def test_a_file_system_that_cannot_show_other_owners(engine, check, path):
+    with pytest.raises(Unsupported, match="the file system of %s cannot show other owners" % path):
+        engine.start(userns_mode="auto", mounts=(Mount("bind", path, "/host", flags=("idmap",)),), check=check)
 
 
 def test_a_map_of_ones_own(engine):

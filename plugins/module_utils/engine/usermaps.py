@@ -16,6 +16,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import idran
 
 OPTION = "userns_mode"
 OLDEST = (5, 19)        # overlayfs on layers whose owners are mapped
+# File systems with FS_ALLOW_IDMAP, and the Linux since which they have it: in it, or older than OLDEST.
+MAPPABLE: t.Mapping[str, t.Tuple[int, int]] = {
+    **dict.fromkeys(("btrfs", "erofs", "ext4", "f2fs", "ntfs3", "vfat", "xfs", "zfs"), OLDEST),
+    "squashfs": (6, 2), "tmpfs": (6, 3), "ceph": (6, 7),
+}
+_NEVER = (1 << 16, 0)
 
 
 def of(host: Host, spec: ContainerSpec) -> t.Optional[idmap.Maps]:
@@ -41,8 +47,6 @@ def take(host: Host, spec: ContainerSpec) -> None:
 
 def check(host: Host, spec: ContainerSpec) -> None:
     """Before the first effect. Raises Invalid, Conflict, Unsupported."""
-    from ansible_collections.cocker.engine.plugins.module_utils.kernel import userns  # not for a no-op
-
     maps = of(host, spec)
     if maps is None:
         mapped = [mount.target for mount in spec.mounts or () if wanted.MAPPED in (mount.flags or ())]
@@ -54,23 +58,49 @@ def check(host: Host, spec: ContainerSpec) -> None:
     if not is_possible():
         raise Unsupported("option", OPTION, "it needs Linux %d.%d, this is %s" % (*OLDEST, os.uname().release))
     mapped_places = [host.layout.home, *_sources(spec)]
-    # Tried out in no tree and by a process that ends at once: no more of it is seen in check mode than afterwards.
-    user, _network = userns.make(idmap.text(maps.uids), idmap.text(maps.gids))
-    try:
-        for path in filter(os.path.exists, mapped_places):      # what is missing is said elsewhere, or made later
-            _try(path, user)
-    finally:
-        os.close(user)
+    there = list(filter(os.path.exists, mapped_places))      # what is missing is said elsewhere, or made later
+    if host.dry_run:
+        _foresee(there)
+    else:
+        _try_all(there, maps)
 
 
 def is_possible() -> bool:
     """Whether this kernel has what a container with users of its own needs."""
-    kernel = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split("-")[0].split(".")[:2])
-    return kernel >= OLDEST and os.path.exists("/proc/self/ns/user")
+    return _kernel() >= OLDEST and os.path.exists("/proc/self/ns/user")
+
+
+def _kernel() -> t.Tuple[int, ...]:
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 def _sources(spec: ContainerSpec) -> t.List[str]:
     return [mount.source for mount in spec.mounts or () if mount.kind == wanted.BIND and wanted.MAPPED in (mount.flags or ())]
+
+
+def _foresee(paths: t.Sequence[str]) -> None:
+    """In check mode nothing is forked and no mount is made, be it in no tree: the kind of a file system says what it can."""
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import mountinfo
+
+    for path in paths:
+        if _kernel() < MAPPABLE.get(mountinfo.holding(path).fstype, _NEVER):
+            raise _unmappable(path)
+
+
+def _unmappable(path: str) -> Unsupported:
+    return Unsupported("option", OPTION, "the file system of %s cannot show other owners" % path)
+
+
+def _try_all(paths: t.Sequence[str], maps: idmap.Maps) -> None:
+    """In no tree, and by a process that ends at once."""
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import userns
+
+    user, _network = userns.make(idmap.text(maps.uids), idmap.text(maps.gids))
+    try:
+        for path in paths:
+            _try(path, user)
+    finally:
+        os.close(user)
 
 
 def _try(path: str, user: int) -> None:
@@ -80,6 +110,6 @@ def _try(path: str, user: int) -> None:
     try:
         userns.show_mapped(tree, user)
     except KernelError as error:
-        raise Unsupported("option", OPTION, "the file system of %s cannot show other owners" % path) from error
+        raise _unmappable(path) from error
     finally:
         os.close(tree)

@@ -66,6 +66,13 @@ def is_mountpoint(path: str) -> bool:
     return any(entry.mount_point == wanted for entry in entries())
 
 
+def holding(path: str) -> Entry:
+    """The mount that the path is on. The kernel always has one for the root."""
+    wanted = os.path.realpath(path).rstrip("/") + "/"
+    found = [entry for entry in entries() if wanted.startswith(entry.mount_point.rstrip("/") + "/")]
+    return max(reversed(found), key=lambda entry: len(entry.mount_point))
+
+
 def below(path: str) -> t.List[Entry]:
     """Mounts at and below the path, deepest and latest first: the order in which they can be unmounted."""
     top = os.path.realpath(path).rstrip("/")
