@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import networks
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostinfo, networks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import modules
 from ansible_collections.cocker.engine.plugins.module_utils.model import vxlan
@@ -190,6 +190,25 @@ def test_without_icc_a_container_reaches_nobody(engines):
     ensure(engines[1], 1)
     ensure(engines[2], 2)
     assert ping(engines[1], "10.66.50.128")
+
+
+@on_two
+def test_another_firewall_that_stops_the_other_hosts_is_said_and_how_to_let_them_in(engines):
+    start(engines)
+    rules = "type filter hook input priority 0; policy drop; ct state established accept; iifname span accept; udp dport 53 accept;"
+    engines[1].lab.call("nft", "table ip others { chain input { %s }; }" % rules)
+
+    def found():
+        checks = engines[1].lab.run(lambda: hostinfo.collect(open_host(engines[1].home, dry_run=True)))["host_info"]["Checks"]
+        return checks["firewall of others, network span"]
+    try:
+        assert not ping(engines[2], "10.66.50.64") and not found()["ok"]
+        assert found()["detail"].startswith("ip others input: its policy is drop. To let it pass: nft 'insert rule ip others input ip saddr")
+        engines[1].lab.call("sh", "-c", found()["detail"].split("To let it pass: ")[1])
+        assert found()["ok"] and ping(engines[2], "10.66.50.64")
+    finally:
+        engines[1].lab.call("nft", "delete table ip others")
+    assert found() == {"ok": True, "detail": "none stops UDP port 4789 of the other hosts"}
 
 
 @on_one

@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import leased
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc, modules, netlink, nft
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, TABLE
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, TABLE, VXLAN, Network
 from ansible_collections.cocker.engine.plugins.module_utils.network import foreign
 
 _ROLE = "the role cocker.engine.host brings it"
@@ -150,14 +150,31 @@ def _text(path: str) -> str:
 
 def _firewall_checks(host: Host) -> t.Iterator[Check]:
     """What others drop stays dropped, whatever our own rules say."""
-    bridges = [network.link for network in leased.listed(host) if network.has_bridge] or [DEFAULT_NETWORK]
+    networks = leased.listed(host)
+    bridges = [network.link for network in networks if network.has_bridge] or [DEFAULT_NETWORK]
     try:
-        found = foreign.findings(nft.list_ruleset(), bridges=bridges, own=TABLE)
+        ruleset = nft.list_ruleset()
     except CockerError as error:
         yield Check("firewall of others", True, "it cannot be read: %s" % error, "")
         return
-    detail = "; ".join("%s: %s. To let it pass: %s" % (each.where, each.why, each.allow) for each in found)
+    found = foreign.findings(ruleset, bridges=bridges, own=TABLE)
+    detail = _findings(found)
     if found and os.path.exists(_BRIDGED) and _text(_BRIDGED) == "1":
         detail += ". net.bridge.bridge-nf-call-iptables is 1, so that it stops containers of one network, too"
     what = "published ports from other hosts, and the way out of containers: another firewall stops what is forwarded"
     yield Check("firewall of others", not found, detail or "none stops what containers send or are sent", what)
+    for network in networks:
+        if network.driver == VXLAN:
+            yield _tunnel_check(ruleset, network)
+
+
+def _tunnel_check(ruleset: t.Sequence[foreign.Command], network: Network) -> Check:
+    peers = [peer.address for peer in network.peers]
+    found = foreign.tunnel_findings(ruleset, port=network.port or 0, peers=peers, parent=network.parent, own=TABLE)
+    what = "what containers on other hosts send to this one by the network %s: another firewall stops its packets" % network.name
+    detail = _findings(found) or "none stops UDP port %s of the other hosts" % network.port
+    return Check("firewall of others, network %s" % network.name, not found, detail, what)
+
+
+def _findings(found: t.Sequence[foreign.Finding]) -> str:
+    return "; ".join("%s: %s. To let it pass: %s" % (each.where, each.why, each.allow) for each in found)
