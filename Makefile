@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck docker-registry skopeo openssl openssh-server runc podman conmon apt-utils sshpass zsh fish
+HOST_PACKAGES := git iproute2 nftables libnftables1 libseccomp2 strace busybox-static python3-pyroute2 zstd xz-utils kmod procps util-linux shellcheck docker-registry skopeo openssl openssh-server runc podman conmon apt-utils sshpass zsh fish btrfs-progs xfsprogs
 # A program that makes hosts to test on (tests/hosts/run.py); without one that tier is left out.
 export FLEET ?= $(abspath ../shared/fleet/fleet)
 HOST_PACKAGES += $(if $(wildcard $(FLEET)),qemu-system-x86 mmdebstrap e2fsprogs)

@@ -49,6 +49,19 @@ options:
     description:
       - The mode of the top directory in octal digits. Left out, it is V("0755"), or what the image says, and is not managed.
     type: raw
+  size:
+    description:
+      - How much the volume takes, such as V(10G), at least V(1M). What a container writes beyond that fails as if the disk were full
+        (C(EDQUOT)). V(0) is no limit. Left out, the size is not managed.
+      - The file system of O(cocker_home) has to have quotas of directories, btrfs those of subvolumes (C(btrfs quota enable)), ext4 and XFS
+        those of projects (the mount option C(prjquota)). M(cocker.engine.cocker_host_info) says whether it has. Elsewhere the task fails
+        before anything is made.
+      - It can be raised and lowered while containers run, and never touches data. Less than what is in the volume is refused.
+      - It is for a volume that was made with a size. One that was made without can get none, as nothing of its data is touched. Write
+        an archive of it with M(cocker.engine.cocker_volume_archive), remove it, make it anew and restore the archive.
+      - It is a fence, and no wall, on ext4 and XFS. Whoever owns a file may take it out of its project, unless the container has users of
+        its own (O(cocker.engine.cocker_container#module:userns_mode)), and on ext4 who has the capability C(SYS_RESOURCE) is not limited.
+    type: str
 author:
   - The cocker.engine contributors (!UNKNOWN)
 seealso:
@@ -75,6 +88,11 @@ EXAMPLES = r"""
     owner: "999"
     group: "999"
     mode: "0700"
+
+- name: A volume for what comes from outside, of which nobody knows how much it will be
+  cocker.engine.cocker_volume:
+    name: uploads
+    size: 20G
 
 - name: Other labels; the data stays
   cocker.engine.cocker_volume:

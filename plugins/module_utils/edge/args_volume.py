@@ -11,4 +11,5 @@ SPEC = Spec({
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "mode": {"type": "raw"},
+    "size": {"type": "str"},
 })

@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, mounts, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import VOLUME, Mount
-from ansible_collections.cocker.engine.plugins.module_utils.storage import treecopy, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import quotas, treecopy, volumes
 
 _STAGING = "_filling"
 
@@ -46,14 +46,16 @@ def _fill(host: Host, mount: Mount, root: int) -> None:
         staging = os.path.join(host.layout.volume(mount.source), _STAGING)
         try:
             fs.remove_tree(staging)     # of a task that was killed
-            os.mkdir(staging, 0o700)
+            quotas.make(staging, volumes.get(host.layout, mount.source).size)
             if not os.listdir(data):
                 treecopy.copy_tree(mounts.path_of(source) + "/.", staging)
                 volumes.describe(staging, volumes.get(host.layout, mount.source))
-                os.rename(staging, data)
+                fs.exchange(staging, data)
         finally:
             os.close(source)
+            forget = quotas.forgetter(staging)
             fs.remove_tree(staging)
+            forget()
     volumes.save(host.layout, dataclasses.replace(volumes.get(host.layout, mount.source), fresh=False))
 
 

@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, TABLE, VXLAN, Network
 from ansible_collections.cocker.engine.plugins.module_utils.network import foreign
+from ansible_collections.cocker.engine.plugins.module_utils.storage import quotas
 
 _ROLE = "the role cocker.engine.host brings it"
 _BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
@@ -41,7 +42,7 @@ class Check:
 
 
 def collect(host: Host) -> t.Dict[str, t.Any]:
-    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks(), *_firewall_checks(host)]
+    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks(), *_firewall_checks(host), _size_check(host)]
     return {
         "can_run_containers": all(check.ok for check in checks if check.required),
         "missing": [
@@ -174,6 +175,12 @@ def _tunnel_check(ruleset: t.Sequence[foreign.Command], network: Network) -> Che
     what = "what containers on other hosts send to this one by the network %s: another firewall stops its packets" % network.name
     detail = _findings(found) or "none stops UDP port %s of the other hosts" % network.port
     return Check("firewall of others, network %s" % network.name, not found, detail, what)
+
+
+def _size_check(host: Host) -> Check:
+    reason, mend = quotas.lacking(host.layout.volumes)
+    detail = "%s%s" % (reason, mend and ": " + mend) if reason else "the file system has them"
+    return Check("quotas of directories", not reason, detail, "volumes of a size: size of cocker_volume")
 
 
 def _findings(found: t.Sequence[foreign.Finding]) -> str:

@@ -330,7 +330,8 @@ def _spanning(found: Network, users: t.Sequence[Lease]) -> Shown:
 
 
 def volume(found: Volume, data: str) -> Shown:
-    said = {"owner": found.owner, "group": found.group, "mode": None if found.mode is None else "%04o" % found.mode}
+    mode = None if found.mode is None else "%04o" % found.mode
+    said = {"owner": found.owner, "group": found.group, "mode": mode, "size": found.size or None}
     return {
         "Name": found.name, "Driver": "local", "Mountpoint": data, "CreatedAt": found.created, "Labels": dict(found.labels),
         "Options": {key: str(value) for key, value in said.items() if value is not None}, "Scope": "local",

@@ -10,10 +10,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import inspec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, VolumeWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import quotas, volumes
 
 CREATE, UPDATE, REMOVE = "create", "update", "remove"
 CREATE_VOLUME, REMOVE_VOLUME, CREATE_DIRECTORY = "create_volume", "remove_volume", "create_directory"    # for a container
@@ -23,7 +23,10 @@ def ensure(host: Host, wish: VolumeWish) -> Outcome:
     name = wish.spec.name
     with host.locked("volume", name):
         have = volumes.find(host.layout, name)
-        plan = _plan_absent(name, have, users(host, name)) if wish.state == ABSENT else _plan_present(wish.spec, have, _top(host, name))
+        if wish.state == ABSENT:
+            plan = _plan_absent(name, have, users(host, name))
+        else:
+            plan = _plan_present(wish.spec, have, _found(host, wish.spec))
         execute(plan, lambda action: _step(host, action, wish.spec), dry_run=host.dry_run)
         shown = None
         if wish.state != ABSENT:
@@ -74,13 +77,31 @@ def _plan_absent(name: str, have: t.Optional[volumes.Volume], used_by: t.Sequenc
     return Plan(REMOVE, ("state absent is wanted",), (Action(REMOVE, name),), {"exists": True}, {"exists": False})
 
 
-def _top(host: Host, name: str) -> t.Dict[str, t.Any]:
-    """What the top directory is, in the words of the options. Empty where there is none."""
+def _found(host: Host, want: VolumeSpec) -> t.Dict[str, t.Any]:
+    """What the top directory is, in the words of the options. Empty where there is none. Raises Unsupported, Conflict."""
+    data = host.layout.volume_data(want.name)
     try:
-        facts = os.stat(host.layout.volume_data(name), follow_symlinks=False)
+        facts = os.stat(data, follow_symlinks=False)
     except FileNotFoundError:
+        if want.size:
+            quotas.check(host.layout.volumes)
         return {}
-    return {"owner": facts.st_uid, "group": facts.st_gid, "mode": _mode(stat.S_IMODE(facts.st_mode))}
+    return {**_size(host, want, data), "owner": facts.st_uid, "group": facts.st_gid, "mode": _mode(stat.S_IMODE(facts.st_mode))}
+
+
+def _size(host: Host, want: VolumeSpec, data: str) -> t.Dict[str, t.Any]:
+    """What is wanted, where it is what the kernel has: it counts in blocks."""
+    if want.size is None:
+        return {}
+    have = quotas.find(data, synced=bool(want.size))
+    if want.size:
+        quotas.check(data)
+        if have is None:
+            raise Conflict("limit volume", want.name, "it was made without size, and cannot get one",
+                           hint="make it anew with size, its data from an archive: cocker_volume_archive")
+        if have.used > want.size and not quotas.is_met(want.size, have.limit):
+            raise Invalid("size", "%d is less than the volume %s holds, %d bytes" % (want.size, want.name, have.used))
+    return {"size": want.size if have is None or quotas.is_met(want.size, have.limit) else have.limit}
 
 
 def _mode(mode: int) -> str:
@@ -88,7 +109,7 @@ def _mode(mode: int) -> str:
 
 
 def _plan_present(want: VolumeSpec, have: t.Optional[volumes.Volume], top: t.Mapping[str, t.Any]) -> Plan:
-    said = {"owner": want.owner, "group": want.group, "mode": None if want.mode is None else _mode(want.mode)}
+    said = {"owner": want.owner, "group": want.group, "mode": None if want.mode is None else _mode(want.mode), "size": want.size}
     after = {"labels": dict(want.labels or {}), **{key: value for key, value in said.items() if value is not None}}
     if have is None:
         action = Action(CREATE, want.name)
@@ -117,4 +138,4 @@ def _ensure(host: Host, want: VolumeSpec) -> None:
 
 
 def _new(want: VolumeSpec) -> volumes.Volume:
-    return volumes.Volume(want.name, now(), dict(want.labels or {}), True, want.owner, want.group, want.mode)
+    return volumes.Volume(want.name, now(), dict(want.labels or {}), True, want.owner, want.group, want.mode, want.size)

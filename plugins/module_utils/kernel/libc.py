@@ -28,6 +28,7 @@ _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "mount": (_TEXT, _TEXT, _TEXT, _ULONG, _TEXT),
     "pivot_root": (_TEXT, _TEXT),
     "prctl": (_INT, _ULONG, _ULONG, _ULONG, _ULONG),
+    "quotactl": (_INT, _TEXT, _INT, _POINTER),
     "setdomainname": (_TEXT, _SIZE),
     "setfsgid": (_INT,),
     "setfsuid": (_INT,),
@@ -42,7 +43,7 @@ _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
 _SHARED = {
     "pidfd_send_signal": 424, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
     "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436, "openat2": 437, "pidfd_getfd": 438,
-    "faccessat2": 439, "mount_setattr": 442, "fchmodat2": 452, "statmount": 457, "listmount": 458,
+    "faccessat2": 439, "mount_setattr": 442, "quotactl_fd": 443, "fchmodat2": 452, "statmount": 457, "listmount": 458,
 }
 _OLDER = ("add_key", "bpf", "execveat", "keyctl", "memfd_create", "seccomp", "rt_sigaction", "renameat2")
 _GENERIC = (217, 280, 281, 219, 279, 277, 134, 276)
@@ -70,6 +71,7 @@ _PROBES: t.Dict[str, t.Tuple[t.Optional[int], ...]] = {
     "open_tree": (-1, None, 0xFFFFFFFF),
     "openat2": (-1, None, None, 0),
     "pidfd_open": (-1, 0),
+    "quotactl_fd": (-1, 0, 0, None),
     "pidfd_send_signal": (-1, 0, None, 0xFFFFFFFF),
 }
 

@@ -21,6 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import (
     layertar,
     layertree,
     pipeline,
+    quotas,
     volumes,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layers import Blob
@@ -66,7 +67,7 @@ def replace(layout: Layout, volume: Volume, path: str, *, digest: str) -> Volume
     data, staging = layout.volume_data(volume.name), os.path.join(layout.volume(volume.name), _STAGING)
     fs.refuse_mounts(data)
     fs.remove_tree(staging)         # of a task that was killed
-    os.mkdir(staging, 0o700)
+    quotas.make(staging, volume.size)
     try:
         os.chmod(staging, 0o755)    # what a tree without an entry for its top has
         _unpack(path, staging)
@@ -81,7 +82,9 @@ def replace(layout: Layout, volume: Volume, path: str, *, digest: str) -> Volume
             raise
         return new
     finally:
+        forget = quotas.forgetter(staging)
         fs.remove_tree(staging)
+        forget()
 
 
 def _unpack(path: str, directory: str) -> None:

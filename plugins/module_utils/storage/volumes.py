@@ -9,8 +9,10 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, quotas, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
+
+_NUMBERS = ("owner", "group", "mode", "size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Volume:
     """volumes/<name>/volume.json. `created` is RFC 3339. `fresh`: no container has had it yet.
 
     `owner`, `group` and `mode` are those of the top directory where somebody has asked for them, also after it was filled anew.
+    `size` is how many bytes it takes, and nothing more; a volume that was made without can have none later.
     `archive` is the digest of the file that it was restored from last, `tree` what it was like then (importdir.digest).
     """
 
@@ -28,15 +31,16 @@ class Volume:
     owner: t.Optional[int] = None
     group: t.Optional[int] = None
     mode: t.Optional[int] = None
+    size: t.Optional[int] = None
     archive: str = ""
     tree: str = ""
 
 
 def _from_json(value: records.Json) -> Volume:
     labels = {str(key): str(each) for key, each in value["labels"].items()}
-    owner, group, mode = (None if value.get(key) is None else int(value[key]) for key in ("owner", "group", "mode"))
-    archive, tree = (str(value.get(key, "")) for key in ("archive", "tree"))
-    return Volume(str(value["name"]), str(value["created"]), labels, bool(value.get("fresh", False)), owner, group, mode, archive, tree)
+    numbers: t.Dict[str, t.Any] = {key: None if value.get(key) is None else int(value[key]) for key in _NUMBERS}
+    texts: t.Dict[str, t.Any] = {key: str(value.get(key, "")) for key in ("archive", "tree")}
+    return Volume(str(value["name"]), str(value["created"]), labels, bool(value.get("fresh", False)), **numbers, **texts)
 
 
 def find(layout: Layout, name: str) -> t.Optional[Volume]:
@@ -59,24 +63,31 @@ def all_volumes(layout: Layout) -> records.Listing[Volume]:
 
 
 def ensure(layout: Layout, volume: Volume) -> None:
-    """There with these labels and top when it returns; its data is never touched. Whole or not at all. The caller holds its lock."""
+    """There with these labels, top and size when it returns; its data is never touched. Whole or not at all. The caller holds its lock."""
     have = find(layout, volume.name)
     if have is not None:
-        said = {key: value for key, value in dataclasses.asdict(volume).items() if key in ("owner", "group", "mode") and value is not None}
+        said = {key: value for key, value in dataclasses.asdict(volume).items() if key in _NUMBERS and value is not None}
         new = dataclasses.replace(have, labels=volume.labels, **said)
         describe(layout.volume_data(volume.name), new)
+        _limit(layout.volume_data(volume.name), volume.size)
         if new != have:
             save(layout, new)
         return
     if os.path.lexists(layout.volume(volume.name)):
         raise Conflict("make", "volume %s" % volume.name, "%s is in the way, without a record" % layout.volume(volume.name))
     with layers.aside(layout.volumes) as path:
-        os.mkdir(os.path.join(path, "_data"), 0o755)
+        quotas.make(os.path.join(path, "_data"), volume.size)
         os.chmod(os.path.join(path, "_data"), 0o755)
         describe(os.path.join(path, "_data"), volume)
         records.write(os.path.join(path, "volume.json"), dataclasses.asdict(volume))
         os.rename(path, layout.volume(volume.name))
     fs.fsync_dir(layout.volumes)
+
+
+def _limit(data: str, size: t.Optional[int]) -> None:
+    have = quotas.find(data) if size is not None else None
+    if size is not None and have is not None and not quotas.is_met(size, have.limit):
+        quotas.limit(data, size)
 
 
 def describe(directory: str, volume: Volume) -> None:
@@ -111,4 +122,6 @@ def save(layout: Layout, volume: Volume) -> None:
 
 def remove(layout: Layout, name: str) -> None:
     """With its data. Idempotent. Conflict, with nothing lost, while something is mounted in it."""
+    forget = quotas.forgetter(layout.volume_data(name))
     layers.remove_directory(layout.volume(name))
+    forget()
