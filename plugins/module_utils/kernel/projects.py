@@ -117,7 +117,7 @@ def _usage(path: str, project: int) -> Usage:
 
 def _limit(path: str, project: int, size: int) -> None:
     blocks = -(-size // _BLOCK)
-    said = _QUOTA.pack(_VERSION, _OF_PROJECT, _LIMITS, project, blocks, blocks, *[0] * 15, b"")
+    said = _QUOTA.pack(_VERSION, _OF_PROJECT, _LIMITS, project, blocks, blocks, *[0] * 18, b"")
     _quotactl(path, _SET, project, ctypes.create_string_buffer(said, _QUOTA.size))
 
 
