@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, 
 from ansible_collections.cocker.engine.plugins.module_utils.model.contentfile import Content
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
-from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount, parse_volumes
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images, treecopy
 from ansible_collections.cocker.engine.tests.root import enginelab
@@ -268,3 +268,35 @@ def test_files_of_a_stopped_container_are_those_of_the_part(engine, pages):
             finally:
                 os.close(fd)
     assert engine.run(listed) == ["own"]
+
+
+@pytest.fixture
+def tree(engine, tmp_path):
+    """A directory of the host, a mount of its own that is shared, with another one in it."""
+    top = str(tmp_path / "tree")
+    os.mkdir(top)
+    for command in (["mount", "-t", "tmpfs", "top", top], ["mount", "--make-shared", top], ["mkdir", top + "/in", top + "/late"],
+                    ["mount", "-t", "tmpfs", "in", top + "/in"], ["touch", top + "/in/below"]):
+        engine.lab.call(*command)
+    yield top
+    engine.lab.call("umount", "-R", top)
+
+
+@pytest.mark.parametrize("words, late, below", [
+    ("rprivate", False, True), ("rslave", True, True), ("bind", False, False), ("ro,rshared", True, True),
+])
+def test_what_is_mounted_below_a_directory_of_the_host(engine, tree, words, late, below):
+    start(engine, mounts=parse_volumes(["%s:/tree:%s" % (tree, words)]))
+    engine.lab.call("mount", "-t", "tmpfs", "late", tree + "/late")
+    assert (engine.read("web", "ls /tree/in") == "below") is below
+    assert ("/tree/late" in engine.read("web", "cut -d' ' -f5 /proc/self/mountinfo")) is late
+    written = engine.read("web", "for each in /tree /tree/in; do touch $each/file 2>/dev/null && echo $each; done; true").split()
+    assert written == ([] if words[:2] == "ro" else ["/tree", "/tree/in"])
+
+
+def test_what_a_container_mounts_in_a_shared_directory_is_the_hosts_too(engine, tree):
+    start(engine, mounts=parse_volumes(["%s:/tree:rshared" % tree]), privileged=True)
+    engine.read("web", "mount -t tmpfs mine /tree/late")
+    assert tree + "/late" in engine.lab.call("cat", "/proc/self/mountinfo")
+    engine.read("web", "umount /tree/late")
+    assert tree + "/late" not in engine.lab.call("cat", "/proc/self/mountinfo")
