@@ -51,8 +51,8 @@ options:
     type: raw
   size:
     description:
-      - How much the volume takes, such as V(10G), at least V(1M). What a container writes beyond that fails as if the disk were full
-        (C(EDQUOT)). V(0) is no limit. Left out, the size is not managed.
+      - How much the volume takes, such as V(10G), at least V(1M). What a container writes beyond that fails, as if the disk
+        were full. V(0) is no limit. Left out, the size is not managed.
       - The file system of O(cocker_home) has to have quotas of directories, btrfs those of subvolumes (C(btrfs quota enable)), ext4 and XFS
         those of projects (the mount option C(prjquota)). M(cocker.engine.cocker_host_info) says whether it has. Elsewhere the task fails
         before anything is made.

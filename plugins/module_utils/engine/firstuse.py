@@ -46,10 +46,12 @@ def _fill(host: Host, mount: Mount, root: int) -> None:
         staging = os.path.join(host.layout.volume(mount.source), _STAGING)
         try:
             fs.remove_tree(staging)     # of a task that was killed
-            quotas.make(staging, volumes.get(host.layout, mount.source).size)
+            wanted = volumes.get(host.layout, mount.source)
+            quotas.make(staging, wanted.size)
             if not os.listdir(data):
                 treecopy.copy_tree(mounts.path_of(source) + "/.", staging)
-                volumes.describe(staging, volumes.get(host.layout, mount.source))
+                quotas.refuse_fuller(staging, wanted.size, "volume %s" % wanted.name)
+                volumes.describe(staging, wanted)
                 fs.exchange(staging, data)
         finally:
             os.close(source)

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fs, libc, projects, subvolumes
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.subvolumes import Usage
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Unsupported
 
 OPTION = "size"
 SMALLEST = 1 << 20
@@ -65,6 +65,13 @@ def find(path: str, *, synced: bool = False) -> t.Optional[Usage]:
     if synced:
         fs.sync_filesystem(path)
     return t.cast(t.Optional[Usage], kind[0].find(path))
+
+
+def refuse_fuller(path: str, size: t.Optional[int], subject: str) -> None:
+    """What the engine itself has put there, which ext4 does not limit: the capability SYS_RESOURCE is above its quotas. Raises Conflict."""
+    have = find(path, synced=True) if size else None
+    if size and have is not None and have.used > size + _GRAIN:
+        raise Conflict("fill", subject, "%d bytes do not fit into its size of %d" % (have.used, size))
 
 
 def is_met(size: int, limit: int) -> bool:

@@ -73,6 +73,7 @@ def replace(layout: Layout, volume: Volume, path: str, *, digest: str) -> Volume
         _unpack(path, staging)
         volumes.describe(staging, volume)
         fs.sync_filesystem(staging)
+        quotas.refuse_fuller(staging, volume.size, "volume %s" % volume.name)
         new = dataclasses.replace(volume, fresh=False, archive=digest, tree=importdir.digest(staging))
         fs.exchange(data, staging)
         try:
