@@ -86,7 +86,8 @@ def _held(item: Placed) -> Placed:
         # Not through automounts or links below: the administrator named the path, so links in it are followed.
         fd = _opened(source, item.options.below)
     except OSError as error:
-        raise NotFound("mount source", os.path.join(source, item.options.below), os.strerror(error.errno or errno.EIO)) from error
+        place = os.path.join(source, item.options.below) if item.options.below else source
+        raise NotFound("mount source", place, os.strerror(error.errno or errno.EIO)) from error
     is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
     if not libc.is_missing("open_tree") and not libc.is_missing("mount_setattr"):
         tree = mounts.open_tree(fd, clone=True, recursive=item.options.recursive)
