@@ -34,10 +34,14 @@ def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) 
 
 def _ensured(wish: Wishes) -> t.Callable[[Context, argparse.Namespace], int]:
     def run(context: Context, said: argparse.Namespace) -> int:
-        from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
-        checked = [names.object_name(name, "NAME") for name in said.names]
-        return each(context, checked, lambda name: t.cast("None", containers.ensure(context.acting(), wish(name, said))))
+        def ensure(name: str) -> None:
+            if observe.container(context.acting(), name).status is None:
+                raise NotFound("container", name, "it does not exist")
+            containers.ensure(context.acting(), wish(name, said))
+
+        return each(context, [names.object_name(name, "NAME") for name in said.names], ensure)
     return run
 
 

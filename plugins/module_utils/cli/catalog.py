@@ -106,6 +106,7 @@ def _complete(name: str) -> t.Tuple[Shape, Run]:
     return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
 
 
+_WRONG = 2              # a command line that nobody can follow
 NOT_ITS_OWN = 125       # a command's exit code would be 0 to 255: docker's for "not even tried"
 LOOK, CONTAINERS, IMAGES, HOST = "Look", "Containers", "Images", "Host"
 
@@ -174,8 +175,13 @@ def run(name: str, arguments: t.Sequence[str], home: str) -> int:
 def _parser(name: str) -> argparse.ArgumentParser:
     import argparse
 
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> t.NoReturn:
+            """Without the usage, which for some commands hides the message."""
+            self.exit(_WRONG, "%s: %s; see %s --help\n" % (self.prog, message, self.prog))
+
     summary, layout = COMMANDS[name].summary + ".", argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False)
+    return Parser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False)
 
 
 def overview() -> int:

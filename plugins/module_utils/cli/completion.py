@@ -50,7 +50,7 @@ _IMAGES = frozenset(("create", "run", "tag", "rmi", "push", "export", "inspect")
 
 
 def _shape(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=[*SCRIPTS, WORDS])
+    parser.add_argument("shell", choices=[*SCRIPTS, WORDS], metavar="{%s}" % ",".join(SCRIPTS))
     parser.add_argument("line", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 

@@ -36,6 +36,8 @@ def _copy(context: Context, said: argparse.Namespace) -> int:
     (source, inside), (target, into) = place(said.source), place(said.target)
     if bool(source) == bool(target):
         raise Invalid("SOURCE and TARGET", "one of them is in a container, NAME:PATH, the other on the host")
+    if "-" in (said.source, said.target):
+        raise Invalid("SOURCE and TARGET", "'-' would be a stream, which is not offered", hint="./- is a file")
     outside, inside = (said.target, inside) if source else (said.source, into)
     copy(context, source or target, inside, outside, out=bool(source), follow=said.follow_link)
     return OK
