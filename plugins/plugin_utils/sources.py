@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import tempfile
 import typing as t
 import zipfile
 
@@ -18,17 +19,19 @@ MODULE_UTILS = os.path.join(PLUGINS, "module_utils")
 
 
 def engine_digest() -> str:
-    """Of all sources that a module may bring along. Read once in a run of Ansible, as Ansible itself does it: tasks are processes."""
+    """Of all sources that a module may bring along. Read once in a run of Ansible, as Ansible itself does it: tasks are processes.
+
+    The hosts of an inventory are threads: each has a temporary file of its own.
+    """
     known = os.path.join(constants.DEFAULT_LOCAL_TMP, "cocker-engine-sources")
     try:
         with open(known, encoding="ascii") as stream:
             return stream.read()
     except OSError:
         found = digest([basic.__file__, *below(MODULE_UTILS)])
-        temporary = "%s-%d" % (known, os.getpid())
-        with open(temporary, "w", encoding="ascii") as stream:
+        with tempfile.NamedTemporaryFile("w", encoding="ascii", prefix=known + "-", delete=False) as stream:
             stream.write(found)
-        os.rename(temporary, known)
+        os.rename(stream.name, known)
         return found
 
 
