@@ -35,7 +35,7 @@ WAYS = ("between two containers", "from outside to a published port")
 _PIECE = 1 << 20
 _INNER, _OUTER = 9000, 19000            # the receiver's port in a container, and the one that is published for it
 _FROM = 20000                           # the first of many ports
-_ROUNDS, _CONNECTIONS = 5, 300
+_ROUNDS, _CONNECTIONS = 10, 300
 _PATIENCE = 10.0
 
 # Takes all of a connection, then says so with a byte; one connection after the other.
@@ -148,8 +148,8 @@ def _through(stage: Stage, engines: t.Mapping[str, _Containers]) -> t.Dict[str, 
     found: t.Dict[str, t.Dict[str, t.List[float]]] = {name: {what: [] for what in WAYS} for name in engines}
     with contextlib.ExitStack() as stack:
         ways = {name: _opened(stage, stack, containers) for name, containers in engines.items()}
-        for _round in range(_ROUNDS):
-            for name, places in ways.items():
+        for turn in range(_ROUNDS):
+            for name, places in list(ways.items())[::-1 if turn % 2 else 1]:        # nobody is always the one after the same other one
                 for what, (where, address, port) in zip(WAYS, places):
                     found[name][what].append(stage.lab.run(_send, address, port, where=where))
     return {name: {what: min(times) for what, times in all_.items()} for name, all_ in found.items()}

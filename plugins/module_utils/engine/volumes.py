@@ -93,15 +93,21 @@ def _size(host: Host, want: VolumeSpec, data: str) -> t.Dict[str, t.Any]:
     """What is wanted, where it is what the kernel has: it counts in blocks."""
     if want.size is None:
         return {}
-    have = quotas.find(data, synced=bool(want.size))
+    have = quotas.find(data)
+    if quotas.is_met(want.size, have.limit if have is not None else 0):
+        return {"size": want.size}
+    quotas.check(data)
+    if have is None:
+        raise Conflict("limit volume", want.name, "it was made without size, and cannot get one",
+                       hint="make it anew with size, its data from an archive: cocker_volume_archive")
     if want.size:
-        quotas.check(data)
-        if have is None:
-            raise Conflict("limit volume", want.name, "it was made without size, and cannot get one",
-                           hint="make it anew with size, its data from an archive: cocker_volume_archive")
-        if have.used > want.size and not quotas.is_met(want.size, have.limit):
-            raise Invalid("size", "%d is less than the volume %s holds, %d bytes" % (want.size, want.name, have.used))
-    return {"size": want.size if have is None or quotas.is_met(want.size, have.limit) else have.limit}
+        _refuse_less(want, quotas.used(data))
+    return {"size": have.limit}
+
+
+def _refuse_less(want: VolumeSpec, used: int) -> None:
+    if want.size is not None and used > want.size:
+        raise Invalid("size", "%d is less than the volume %s holds, %d bytes" % (want.size, want.name, used))
 
 
 def _mode(mode: int) -> str:

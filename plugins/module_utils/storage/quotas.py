@@ -57,21 +57,24 @@ def make(path: str, size: t.Optional[int]) -> None:
         kind[0].limit(path, size)
 
 
-def find(path: str, *, synced: bool = False) -> t.Optional[Usage]:
-    """None for a directory that was made without a size. `synced`: with all that was written until now."""
+def find(path: str) -> t.Optional[Usage]:
+    """None for a directory that was made without a size. What was just written may not be counted yet."""
     kind = _kind(path)
-    if kind is None:
-        return None
-    if synced:
-        fs.sync_filesystem(path)
-    return t.cast(t.Optional[Usage], kind[0].find(path))
+    return t.cast(t.Optional[Usage], kind[0].find(path)) if kind is not None else None
+
+
+def used(path: str) -> int:
+    """Bytes, with all that was written until now. 0 for a directory that was made without a size."""
+    fs.sync_filesystem(path)
+    have = find(path)
+    return have.used if have is not None else 0
 
 
 def refuse_fuller(path: str, size: t.Optional[int], subject: str) -> None:
     """What the engine itself has put there, which ext4 does not limit: the capability SYS_RESOURCE is above its quotas. Raises Conflict."""
-    have = find(path, synced=True) if size else None
-    if size and have is not None and have.used > size + _GRAIN:
-        raise Conflict("fill", subject, "%d bytes do not fit into its size of %d" % (have.used, size))
+    held = used(path) if size else 0
+    if size and held > size + _GRAIN:
+        raise Conflict("fill", subject, "%d bytes do not fit into its size of %d" % (held, size))
 
 
 def is_met(size: int, limit: int) -> bool:
