@@ -25,8 +25,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLEET = pathlib.Path(os.environ.get("FLEET") or ROOT.parent / "shared" / "fleet" / "fleet")
 BIN = pathlib.Path(sys.executable).parent
 PLAYBOOKS = pathlib.Path(__file__).parent / "playbooks"
-RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+RECAP = re.compile(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 BOOT_SECONDS = 300
+REGISTRY = "10.99.255.1"    # in the network that the hosts share
 
 
 class Fleet:
@@ -55,12 +56,28 @@ class Fleet:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.said = done.stdout
         hosts = RECAP.findall(done.stdout)
-        bad = done.returncode or not hosts or any(unreachable != "0" or failed != "0" for _host, _changed, unreachable, failed in hosts)
-        print(done.stdout if bad else "    %.0f s; changed: %s" % (time.monotonic() - started, {host[0]: int(host[1]) for host in hosts}),
-              flush=True)
+        lasted, tasks = time.monotonic() - started, sum(int(host[1]) for host in hosts)
+        bad = done.returncode or not hosts or any(unreachable != "0" or failed != "0" for _host, _ok, _changed, unreachable, failed in hosts)
+        print(done.stdout if bad else "    %.0f s; %d tasks, %.1f a second; changed: %s" % (
+            lasted, tasks, tasks / lasted, {host[0]: int(host[2]) for host in hosts}), flush=True)
         if bad:
             raise AssertionError("%s failed" % playbook)
-        return {host: int(changed) for host, changed, _unreachable, _failed in hosts}
+        return {host: int(changed) for host, _ok, changed, _unreachable, _failed in hosts}
+
+    @contextlib.contextmanager
+    def playing(self, playbook: str) -> t.Iterator[t.Callable[[], bool]]:
+        """Beside it something happens, and then it is ended; what it said is printed where that went wrong. Gives: is it over?"""
+        with tempfile.TemporaryFile("w+") as said:
+            with subprocess.Popen([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook], env=self._environ, cwd=ROOT,
+                                  stdout=said, stderr=subprocess.STDOUT, text=True) as process:
+                try:
+                    yield lambda: process.poll() is not None
+                except BaseException:
+                    said.seek(0)
+                    print(said.read(), flush=True)
+                    raise
+                finally:
+                    process.terminate()
 
     def unchanged(self, playbook: str, *more: str) -> None:
         changed = self.play(playbook, *more)
@@ -70,6 +87,21 @@ class Fleet:
 
     def ssh(self, host: str, command: str) -> str:
         return self.command("ssh", host, command)
+
+    @contextlib.contextmanager
+    def registry(self) -> t.Iterator[str]:
+        """A registry without TLS in the network of the hosts: its address."""
+        lan = self.command("status").split()[3]
+        subprocess.run(["ip", "-n", lan, "address", "add", REGISTRY + "/16", "dev", "br0"], check=True)
+        config = {"version": "0.1", "log": {"level": "error"}, "http": {"addr": REGISTRY + ":5000", "secret": "x"},
+                  "storage": {"filesystem": {"rootdirectory": self.state + "-registry"}}}
+        path = pathlib.Path(self.state + "-registry.yml")
+        path.write_text(json.dumps(config), encoding="utf-8")
+        with subprocess.Popen(["ip", "netns", "exec", lan, "docker-registry", "serve", str(path)]) as process:
+            try:
+                yield REGISTRY + ":5000"
+            finally:
+                process.terminate()
 
     def boot_id(self, host: str) -> str:
         try:
@@ -103,6 +135,8 @@ class Fleet:
                     stream.write(json.dumps({"execute": verb}) + "\n")
                     stream.flush()
                     next(answer for answer in map(json.loads, stream) if "return" in answer)
+            for kept in pathlib.Path(self.state, "cp").glob("*"):        # nobody tells a connection that its other end is gone
+                subprocess.run(["ssh", "-S", str(kept), "-O", "exit", "-"], stderr=subprocess.DEVNULL, check=False)
             self.came_back(host, before)
 
         return cut
@@ -131,12 +165,10 @@ def host(fleet: Fleet) -> None:
     fleet.reboot("vm1")
     fleet.play(str(PLAYBOOKS / "returned.yml"))
     cut = fleet.cut_power("vm1")
-    play = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", fleet.inventory, str(PLAYBOOKS / "many.yml")], env=fleet._environ, cwd=ROOT,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while "many-" not in fleet.ssh("vm1", "ls /var/cocker/containers"):
-        assert play.poll() is None, "it ended before its power was cut"
-    cut()
-    play.wait()
+    with fleet.playing(str(PLAYBOOKS / "many.yml")) as is_over:
+        while "many-" not in fleet.ssh("vm1", "ls /var/cocker/containers"):
+            assert not is_over(), "it ended before its power was cut"
+        cut()
     fleet.play(str(PLAYBOOKS / "returned.yml"))
     fleet.play(str(PLAYBOOKS / "many.yml"))
     fleet.unchanged(str(PLAYBOOKS / "many.yml"))
@@ -162,6 +194,11 @@ def light(fleet: Fleet) -> None:
     fleet.unchanged(*play, *release, "-e", "cocker_fleet_strategy=free")
     fleet.play(*play)                                                    # back to the former one
     fleet.unchanged(*play, "--limit", "ns2,ns3")
+    fleet.play(str(PLAYBOOKS / "background.yml"), "--forks", "10")
+    with fleet.registry() as registry:
+        pulled = ("-e", "cocker_fleet_release=2.0.0", "-e", "cocker_fleet_plain_http=true", "-e", "cocker_fleet_registry=%s/team/fleet" % registry)
+        fleet.play(*play, *pulled)
+        fleet.unchanged(*play, *pulled)
 
 
 SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host, "light": light}
