@@ -9,6 +9,8 @@ import sys
 import types
 import zipfile
 
+import pytest
+
 from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, catalog
 from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
 
@@ -79,3 +81,18 @@ def test_the_version_is_that_of_the_collection() -> None:
 def test_every_command_can_be_loaded() -> None:
     for name, command in catalog.COMMANDS.items():
         assert len(command.load(name)) == 2
+
+
+def test_a_copy_has_its_name_only_when_it_is_on_the_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut right after the first call would leave empty files under it, and with them nothing starts at boot."""
+    target, seen, real = tmp_path / "copy", [], boot._sync
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.writestr("__main__.py", "pass\n")
+
+    def looked(folder: str) -> None:
+        seen.append((sorted(os.listdir(folder)), target.exists()))
+        real(folder)
+
+    monkeypatch.setattr(boot, "_sync", looked)
+    boot._install(str(tmp_path / "archive"), str(target))
+    assert seen == [(["__main__.py", boot.FIRST, boot.LOWER, boot.UPPER], False)] and target.exists()
