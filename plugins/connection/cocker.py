@@ -23,6 +23,9 @@ notes:
   - On the host the plugin acts as root. Where the host's own connection is no root's, C(ansible_become) of the host is used.
   - The become password of the container's own programs is not asked for; C(become) in a container has to work without.
   - Commands of different tasks in a container that does not run share its files, but no processes.
+  - M(ansible.builtin.service) and M(ansible.builtin.sysvinit) work where the image has scripts in C(/etc/init.d), as packages of Debian
+    bring them, in a container with O(cocker.engine.cocker_container#module:init=true), which looks after what services leave behind.
+    C(enabled) writes links that nothing reads when the container starts. Units of systemd are not started.
 extends_documentation_fragment:
   - connection_pipelining
 options:
@@ -123,9 +126,11 @@ EXAMPLES = r"""
   hosts: dockyard.example
   tasks:
     - name: Packages of the largest version
-      ansible.builtin.package_facts:
+      ansible.builtin.command:
+        argv: [dpkg-query, --show]
+      changed_when: false
+      register: packages
       delegate_to: web-image
-      delegate_facts: true
       vars:
         ansible_connection: cocker.engine.cocker
         ansible_cocker_image: web
