@@ -72,7 +72,7 @@ options:
           - Links in the volume are followed within the volume, an absolute one from its top; none leads out.
           - A volume that is mounted so gets nothing of the image.
         type: str
-        aliases: [volume-subpath]
+        aliases: [volume_subpath]
       labels:
         description:
           - For type V(volume), the labels of a volume that is made for this mount.

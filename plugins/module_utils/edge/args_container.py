@@ -103,7 +103,7 @@ MOUNTS: Options = {
             "non_recursive": {"type": "bool"},
             "create_mountpoint": {"type": "bool"},
             "no_copy": {"type": "bool"},
-            "subpath": {"type": "str", "aliases": ["volume-subpath"]},
+            "subpath": {"type": "str", "aliases": ["volume_subpath"]},
             "labels": {"type": "dict"},
             "tmpfs_size": {"type": "str"},
             "tmpfs_mode": {"type": "str"},
