@@ -159,8 +159,8 @@ def compile_config(wish: RuntimeWish) -> Json:
 
 
 def _check_shared_pids(wish: RuntimeWish) -> None:
-    """Our PID 1 signals all processes of its namespace, and a user namespace may only mount /proc of one that it has made."""
-    if wish.init:
+    """An init signals all processes of its namespace, and a user namespace may only mount /proc of one that it has made."""
+    if wish.init or wish.own_cgroup:
         raise Invalid("pid_mode", "with the processes of others there is no init of the container's own", hint="give it a command alone")
     if wish.maps is not None:
         raise Invalid("pid_mode", "it does not go with users of the container's own (userns_mode, uidmap, gidmap)")

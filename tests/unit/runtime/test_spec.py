@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, mount_options, spec
 
@@ -39,6 +39,15 @@ def test_environment_has_defaults_that_yield() -> None:
 def test_networks(network: t.Optional[str], space: t.Optional[t.Dict[str, str]]) -> None:
     found = [item for item in config(network=network)["linux"]["namespaces"] if item["type"] == "network"]
     assert found == ([space] if space else [])
+
+
+@pytest.mark.parametrize(("pids", "space"), [("/proc/9/ns/pid", {"type": "pid", "path": "/proc/9/ns/pid"}), (spec.HOST, None)])
+def test_processes_of_others(pids: str, space: t.Optional[t.Dict[str, str]]) -> None:
+    found = [item for item in config(shared={"pid": pids})["linux"]["namespaces"] if item["type"] == "pid"]
+    assert found == ([space] if space else [])
+    for said in ({"init": True}, {"init": True, "args": None}, {"own_cgroup": True}, {"maps": idmap.whole(100000)}):
+        with pytest.raises(Invalid, match="option pid_mode: "):
+            config(shared={"pid": pids}, **said)
 
 
 def test_mounts_come_outer_before_inner_and_replace_the_standard_ones() -> None:
