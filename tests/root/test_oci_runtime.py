@@ -60,6 +60,7 @@ def test_the_life_of_a_container_from_create_to_delete(runtime, tmp_path):
     assert pathlib.Path("/proc/%d/cmdline" % made["pid"]).read_bytes() == b"sleep\x001000\0"
     assert runtime.state("web")["status"] == "running"
     assert runtime("delete", "web").code == 1
+    assert runtime("kill", "web", "0") == (0, "", "") and runtime("kill", "web", "65").code == 1
     assert runtime("kill", "web", "KILL") == (0, "", "")
     until(lambda: runtime.state("web")["status"] == "stopped")
     assert runtime.state("web")["pid"] == 0

@@ -167,7 +167,7 @@ def _pack(staging: str, target: str, names: t.Sequence[str]) -> None:
     for name in sorted(names):
         with open(os.path.join(staging, name), "rb") as source:
             text = source.read()
-        code = marshal.dumps(compile(text, os.path.join(target, name), "exec", dont_inherit=True)) if text else b""
+        code = marshal.dumps(compile(text, os.path.join(target, name), "exec", dont_inherit=True, optimize=2)) if text else b""
         module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
         layer, _dot, short = module[len(PACKAGE):].partition(".")
         if name == "__main__.py":

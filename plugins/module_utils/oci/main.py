@@ -136,7 +136,8 @@ def _start(call: Call) -> None:
 def _kill(call: Call) -> None:
     from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
     from ansible_collections.cocker.engine.plugins.module_utils.oci import verbs
-    signum = process.signal_number(call.words[1] if len(call.words) > 1 else "TERM")
+    word = call.words[1] if len(call.words) > 1 else "TERM"
+    signum = 0 if word == "0" else process.signal_number(word)      # 0 asks whether it can be done
     verbs.kill(call.root, call.id, signum, everybody=call.options["all"])
 
 
