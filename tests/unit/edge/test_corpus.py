@@ -24,7 +24,7 @@ memory memory_swap memory_reservation memory_swappiness cpus cpu_shares cpu_peri
 blkio_weight ulimits shm_size oom_killer oom_score_adj
 healthcheck userns_mode privileged capabilities cap_drop security_opts read_only devices device_cgroup_rules sysctls ipc_mode pid_mode uts
 volumes mounts tmpfs volumes_from restart_policy restart_retries log_driver log_options labels
-comparisons image_comparison image_name_mismatch image_label_mismatch networks_cli_compatible
+pull comparisons image_comparison image_name_mismatch image_label_mismatch networks_cli_compatible
 """.split()
 PODMANS = """
 expose exposed ports publish log_opt label volume mount network dns dns_option dns_search add_hosts workdir group_add env_files cap_add ulimit uidmap gidmap
