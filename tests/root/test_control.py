@@ -60,7 +60,7 @@ class TestForkedLauncher:
         for name in ("cgroup", "oom_score_adj", "limits"):
             assert pathlib.Path("/proc/%d/%s" % (second, name)).read_bytes() == pathlib.Path("/proc/self/%s" % name).read_bytes()
         mine, others = ({os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)} for pid in (second, first))
-        assert mine & others == {"/dev/null"} and len(mine) == 5       # pipes: two of the log, one of signals, both ends
+        assert mine & others == {"/dev/null"} and len(mine) == 6       # pipes: two of the log, one of signals, both ends; config.json
         assert not any(os.path.exists("/proc/self/fd/%s" % name) and os.readlink("/proc/self/fd/%s" % name) in mine - {"/dev/null"}
                        for name in os.listdir("/proc/self/fd"))
 

@@ -13,7 +13,7 @@ import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order
+from ansible_collections.cocker.engine.plugins.module_utils.init.orders import Order
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model import healthcheck
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, StartFailed
@@ -63,10 +63,9 @@ class Monitor:
         self._reader, self._said, self._asked = -1, b"", 0.0
         self.due: t.Optional[float] = None
 
-    def begin(self, order: Order) -> None:
-        """With a run that begins now."""
-        self._begun, self._check = time.monotonic(), None
-        self.change(order)
+    def begin(self, at: float) -> None:
+        """With a run; `change` says what its check is, if it has one."""
+        self._begun, self._check = at, None
 
     def change(self, order: Order) -> None:
         """Another check begins as at a start; the same one goes on."""

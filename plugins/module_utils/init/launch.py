@@ -6,6 +6,7 @@ supervisor does (supervisor.py).
 """
 from __future__ import annotations
 
+import _socket
 import errno
 import gc
 import json
@@ -14,39 +15,31 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, reaper, run, supervisor
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, libc, mounts, namespaces, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
-    cgroup_mount,
-    child,
-    command,
-    control as desk,
-    credentials,
-    enter,
-    rootfs,
-    state,
-    streams,
-    sync,
-    sysctls,
-    visit,
-)
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, orders, prepare, reaper, run, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, confine, fds, libc, mounts, poll, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, enter, state, streams, sync, visit
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
 ANSWERS, REQUESTS = 3, 4
+REPORT, ACKNOWLEDGED = 3, 4     # of a supervisor, which has nothing of the launcher's
 GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each brings along what the ones before wrote to their memory
 _SURVIVED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
-Filters = t.Dict[str, t.Optional[seccomp.Prepared]]
+_LAST_BREATH = 10.0         # seconds
+_PIECE = 1 << 16
+_STAYING = (            # what is run by processes that stay
+    supervisor.supervise, supervisor._sleep, supervisor._waits, run.begin, run._bear, fds.recv_fds, libc.call, reaper.run, reaper._unpacked,
+    reaper._confine, reaper._watch, confine.apply, child.enter, streams.set_name, seccomp.prepare, seccomp.load, sync.is_parent_gone,
+)
 
 
 class Pending(t.NamedTuple):
-    """A supervisor that has not answered yet."""
+    """A supervisor that has not answered yet: where it reports, and where it hears that this is on record."""
 
-    order: run.Order
-    pid: int
+    ticket: orders.Ticket
+    heard: int
     acknowledge: int
+    pid: int = 0
 
 
 class Lineage(t.NamedTuple):
@@ -54,6 +47,10 @@ class Lineage(t.NamedTuple):
 
     key: str
     generation: int = 0
+
+    def published(self) -> str:
+        """Under what its supervisors are to be found by whoever wants a launcher; empty for the last ones."""
+        return self.key if self.generation < GENERATIONS else ""
 
     def verbs(self) -> control.Verbs:
         """What its supervisors fork processes for."""
@@ -66,33 +63,40 @@ class Lineage(t.NamedTuple):
 
 
 def main(lineage: Lineage) -> None:
-    streams.close_all(keep=(0, 1, 2, ANSWERS))
-    fds.close_range_cloexec(3)
-    process.set_dumpable(dumpable=False)
+    """What a supervisor forks is as the launcher was that it comes from, but for the streams."""
+    if lineage.generation == 0:
+        streams.close_all(keep=(0, 1, 2, ANSWERS))
+        fds.close_range_cloexec(3)
+        process.set_dumpable(dumpable=False)
+        _settle()
+        _ask_kernel()
+        command.forget_host()
+        _rehearse()
+        gc.collect()
+        gc.disable()
+        gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
+    os.set_inheritable(ANSWERS, False)
     os.dup2(0, REQUESTS, inheritable=False)
-    _settle()
-    layout = cgroupfs.layout()
-    filters: Filters = {}
-    _ask_kernel()
-    with open(REQUESTS, "rb", closefd=False) as lines:
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    streams.take((null, null))
+    os.close(null)
+    verbs, rest = lineage.verbs(), b""
+    while True:
+        piece = os.read(REQUESTS, _PIECE)
+        if not piece:
+            return
+        *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            orders = _orders(json.loads(line), layout, filters)
-            command.forget_host()
-            gc.collect()
-            gc.disable()
-            gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
-            _collect(_start_all(orders, lineage))
+            _collect(_start_all(_seated(_tickets(line)), lineage, verbs))
             _bury()
 
 
-def _orders(message: t.Mapping[str, t.Any], layout: cgroupfs.Layout, filters: Filters) -> t.List[run.Order]:
-    orders: t.List[run.Order] = []
-    for request in message["containers"]:
-        try:
-            orders.append(_order(request, layout, cache=message["seccomp_cache"], filters=filters))
-        except (CockerError, OSError, ValueError) as error:
-            _answer(request["name"], failure=sync.describe("config", error))
-    return orders
+def _tickets(line: bytes) -> t.List[orders.Ticket]:
+    message, layout = json.loads(line), cgroupfs.remembered()
+    return [
+        orders.Ticket(each["name"], each["bundle"], each["state_dir"], each["reap"], message["seccomp_cache"], layout)
+        for each in message["containers"]
+    ]
 
 
 def _bury() -> None:
@@ -102,11 +106,23 @@ def _bury() -> None:
             pass
 
 
+def _seated(tickets: t.Sequence[orders.Ticket]) -> t.List[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]]:
+    """Where systemd runs the host a supervisor is born in the container's scope. Those for which there is none are answered."""
+    found: t.List[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]] = []
+    for ticket in tickets:
+        try:
+            anchor = None
+            if scope.is_used(ticket.layout):
+                orders.refuse_running(ticket)
+                anchor = scope.begin(ticket.name, ticket.layout)
+            found.append((ticket, anchor))
+        except (CockerError, OSError) as error:
+            _answer(ticket.name, failure=sync.describe("config", error))
+    return found
+
+
 def _settle() -> None:
-    """What a supervisor needs and a fork inherits: no stream of the task's but the one that tells of a crash, no signal of a terminal."""
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    streams.take((null, null))
-    os.close(null)
+    """What a supervisor needs and a fork inherits: no signal of a terminal."""
     os.chdir("/")
     os.umask(0o022)
     for signum in _SURVIVED:
@@ -117,171 +133,125 @@ def _settle() -> None:
 
 def _ask_kernel() -> None:
     """What this kernel has is remembered, so that it is asked once and not in every child."""
+    cgroupfs.remembered()
     mounts.takes_single_layers()
     for name in ("close_range", "mount_setattr", "open_tree", "openat2"):
         libc.is_missing(name)
     seccomp.preload()
 
 
+def _rehearse() -> None:
+    """A name that is looked up for the first time is written into a table of the interpreter: memory that would not be shared any more."""
+    channel, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    things: t.Tuple[t.Any, ...] = (
+        os, channel, select.poll(), orders.Ticket, run.Run, prepare.Ends, child.Links, reaper.Confinement, confine.Prepared,
+        seccomp.Prepared, type(libc.libc), b"", "", (), [],
+    )
+    for name in {name for each in _STAYING for name in each.__code__.co_names}:
+        for thing in things:
+            getattr(thing, name, None)
+    channel.close()
+    other.close()
+
+
 def _noted(_signum: int, _frame: t.Any) -> None:
     """A supervisor reads the number from its wakeup pipe."""
 
 
-def _order(request: t.Mapping[str, t.Any], layout: cgroupfs.Layout, *, cache: str, filters: Filters) -> run.Order:
-    """Everything that can be wrong without a process is found here. The cgroup comes last."""
-    name, folder, state_dir = request["name"], request["bundle"], request["state_dir"]
-    with open(os.path.join(folder, "config.json"), "rb") as stream:
-        bundle = oci.parse(json.load(stream))
-    private = {namespace.kind for namespace in bundle.namespaces}
-    sysctls.check(bundle.sysctl, private=private)
-    process.signal_number(bundle.settings.stop_signal)
-    found = state.find(state_dir)
-    if found is not None and found.is_running():
-        raise Conflict("start", name, "it runs already")
-    mounts, syscalls = rootfs.prepare(bundle), _filter(bundle.seccomp, cache, filters)
-    os.makedirs(state_dir, mode=0o700, exist_ok=True)
-    cgroup, anchor = _make_cgroup(name, bundle, layout)
-    plan = child.Plan(
-        bundle=bundle, folder=folder, mounts=mounts, view=cgroup_mount.View(layout, cgroup.paths(), "cgroup" in private),
-        new_spaces=child.new_spaces(bundle), syscalls=syscalls,
-    )
-    return run.Order(
-        name=name, folder=folder, state_dir=state_dir, reap=request["reap"], bundle=bundle, cgroup=cgroup, plan=plan,
-        init=reaper.confinement(bundle, syscalls) if bundle.settings.init else None, anchor=anchor,
-    )
-
-
-def _filter(profile: t.Optional[oci.Object], cache: str, filters: Filters) -> t.Optional[seccomp.Prepared]:
-    """Containers of one batch mostly share a profile."""
-    if profile is None:
-        return None
-    credentials.check_filter(profile)
-    key = json.dumps(profile, sort_keys=True)
-    if key not in filters:
-        os.makedirs(cache, mode=0o700, exist_ok=True)
-        filters[key] = seccomp.prepare(seccomp.cached(profile, cache), flags=seccomp.flags(profile))
-    return filters[key]
-
-
-def _make_cgroup(name: str, bundle: oci.Bundle, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, t.Optional[scope.Anchor]]:
-    anchor = scope.begin(name, layout) if scope.is_used(layout) else None
-    cgroup = factory.open_cgroup(name, layout=layout)
-    try:
-        cgroup.create()
-        if bundle.resources:
-            cgroup.apply(bundle.resources)
-    except BaseException:
-        cgroup.remove()
-        if anchor is not None:
-            scope.end(anchor)
-        raise
-    return cgroup, anchor
-
-
-def _open_desk(order: run.Order, lineage: Lineage) -> control.Desk:
-    found = control.Desk(desk.listen(order.state_dir), lineage.key, lineage.verbs())
-    if lineage.key and lineage.generation < GENERATIONS:
-        desk.publish(order.state_dir, lineage.key)
+def _start_all(
+    seated: t.Sequence[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]], lineage: Lineage, verbs: control.Verbs
+) -> t.List[Pending]:
+    """One fork after the other, with next to nothing in between that would make one's memory another than the next one's."""
+    found: t.List[Pending] = []
+    for ticket, anchor in seated:
+        heard, report = os.pipe()
+        acknowledged, acknowledge = os.pipe()
+        streams.set_name(b"cocker:" + os.fsencode(ticket.name))     # that of the supervisor
+        pid = _fork_supervisor(anchor)
+        if pid == 0:
+            beyond = max(report, acknowledge) + 2       # numbers are given out from below, and one may be the scope's
+            os.dup2(report, REPORT, inheritable=False)
+            os.dup2(acknowledged, ACKNOWLEDGED, inheritable=False)
+            os.closerange(ACKNOWLEDGED + 1, beyond)
+            _supervise(ticket, lineage, verbs)
+        os.close(report)
+        os.close(acknowledged)
+        found.append(Pending(ticket, heard, acknowledge, pid))
     return found
 
 
-def _start_all(orders: t.Sequence[run.Order], lineage: Lineage) -> t.Dict[int, Pending]:
-    """By the descriptor on which the supervisor reports."""
-    running: t.Dict[int, Pending] = {}
-    home = namespaces.open_of("self", "pid")
-    for order in orders:
-        try:
-            links = run.open_links(order)
-            asked = _open_desk(order, lineage)
-        except (CockerError, OSError) as error:
-            supervisor.undo(order)
-            _answer(order.name, failure=sync.describe("config", error))
-            continue
-        heard, report = os.pipe()
-        acknowledged, acknowledge = os.pipe()
-        foreign = [heard, acknowledge, ANSWERS, REQUESTS] + [fd for other in running for fd in (other, running[other].acknowledge)]
-        pid = _fork_supervisor(order)
-        order = order._replace(anchor=None)     # it has done its part, and its number may soon be another's
-        if pid == 0:
-            for fd in foreign:
-                os.close(fd)
-            _supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
-        for fd in (report, acknowledged, *links.held()):
-            os.close(fd)
-        asked.listener.close()
-        running[heard] = Pending(order, pid, acknowledge)
-    return running
-
-
-def _fork_supervisor(order: run.Order) -> int:
+def _fork_supervisor(anchor: t.Optional[scope.Anchor]) -> int:
     """Beside the container in its scope, and so outside of its limits; elsewhere it stays where the task is."""
-    if order.anchor is None:
+    if anchor is None:
         return os.fork()
-    seat = os.open(order.anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    pid = run.fork_member(seat)
-    os.close(seat)
+    seat = os.open(anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    pid = prepare.fork_member(seat)
     if pid:
-        scope.end(order.anchor)
+        os.close(seat)
+        scope.end(anchor)
     return pid
 
 
-def _supervise(
-    order: run.Order, links: child.Links, asked: control.Desk, *, home: int, report: int, acknowledged: int
-) -> t.NoReturn:
+def _supervise(ticket: orders.Ticket, lineage: Lineage, verbs: control.Verbs) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
     try:
-        supervisor.supervise(order, links, asked, home=home, report=report, acknowledged=acknowledged)
+        supervisor.supervise(
+            ticket, verbs, key=lineage.key, published=lineage.published(), report=REPORT, acknowledged=ACKNOWLEDGED)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         with tolerate(errno.EBADF):     # reported long ago
-            sync.send(report, sync.describe("start", error), prefix=sync.MESSAGE)
+            sync.send(REPORT, sync.describe("start", error), prefix=sync.MESSAGE)
         os._exit(1)
     os._exit(0)
 
 
-def _collect(running: t.Dict[int, Pending]) -> None:
+def _collect(pending: t.Sequence[Pending]) -> None:
     """In the order in which they report. One that dies without a word is a failure, too."""
+    running = {each.heard: each for each in pending}
     poller = select.poll()
     for fd in running:
         poller.register(fd, select.POLLIN)
     while running:
         for fd, _events in poller.poll():
-            pending, said = running.pop(fd), os.read(fd, select.PIPE_BUF)
+            found, said = running.pop(fd), os.read(fd, select.PIPE_BUF)
             poller.unregister(fd)
-            os.close(fd)
             try:
-                _settled(pending, said)
+                _settled(found, said)
             except (CockerError, OSError) as error:
-                _failed(pending, sync.describe("start", error))
-            os.close(pending.acknowledge)
+                _failed(found, sync.describe("start", error))
+            os.close(fd)
+            os.close(found.acknowledge)
 
 
 def _settled(pending: Pending, said: bytes) -> None:
     """On record first, then acknowledged, then answered."""
-    order = pending.order
+    ticket = pending.ticket
     if said[:1] != sync.PID:
-        message = said[1:] if said[:1] == sync.MESSAGE else b""
-        _failed(pending, sync.parse(message) if message else sync.Failure("start", "start %s: the supervisor died" % order.name))
+        failure = sync.parse(said[1:]) if said else sync.Failure("start", "start %s: the supervisor died" % ticket.name)
+        _failed(pending, failure, undo=said[:1] != prepare.REFUSED)
         return
     init = process.Identity(int(said[1:]), run.start_time(int(said[1:])))
-    state.remove_exit(order.folder)
-    state.write(order.state_dir, state.State(
-        name=order.name, init=init, supervisor=process.Identity(pending.pid, run.start_time(pending.pid)), started_at=state.now(),
-        bundle=order.folder, cgroups=order.cgroup.paths(), boot_id=process.boot_id(),
+    state.remove_exit(ticket.folder)
+    state.write(ticket.state_dir, state.State(
+        name=ticket.name, init=init, supervisor=process.Identity(pending.pid, run.start_time(pending.pid)), started_at=state.now(),
+        bundle=ticket.folder, cgroups=ticket.cgroup().paths(), boot_id=process.boot_id(),
     ))
     os.write(pending.acknowledge, b"1")
-    _answer(order.name, init=init)
+    _answer(ticket.name, init=init)
 
 
-def _failed(pending: Pending, failure: sync.Failure) -> None:
+def _failed(pending: Pending, failure: sync.Failure, *, undo: bool = True) -> None:
     """Nothing of the attempt stays; what does, is said."""
     with tolerate(errno.ESRCH):
         os.kill(pending.pid, signal.SIGKILL)        # it has nothing more to do, and our undoing is not to meet its
     os.waitpid(pending.pid, 0)
     try:
-        supervisor.undo(pending.order)
+        if undo:
+            poll.wait_closed(pending.heard, _LAST_BREATH)       # what prepared the run dies with its supervisor
+            orders.refuse_running(pending.ticket)
+            orders.undo(pending.ticket)
     except CockerError as error:
         failure = failure._replace(reason="%s (and cleaning up: %s)" % (failure.reason, error))
-    _answer(pending.order.name, failure=failure)
+    _answer(pending.ticket.name, failure=failure)
 
 
 def _answer(name: str, *, init: t.Optional[process.Identity] = None, failure: t.Optional[sync.Failure] = None) -> None:

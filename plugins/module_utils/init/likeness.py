@@ -41,6 +41,13 @@ def require(pid: int) -> None:
     other = sorted(name for name in ours if ours[name] != theirs.get(name))
     if other:
         raise Unsupported("fork launcher", "for process %d" % pid, "it differs from the supervisor in: %s" % ", ".join(other))
+    if cgroupfs.layout() != cgroupfs.remembered():
+        raise Unsupported("fork launcher", "for process %d" % pid, "the host has other cgroup hierarchies now")
+
+
+def is_elsewhere(pid: int) -> bool:
+    """Whether it is in other cgroups than this process."""
+    return _read("self", "cgroup") != _read(pid, "cgroup")
 
 
 def join_cgroups(pid: int) -> None:

@@ -171,9 +171,9 @@ def _drop_beyond(folder: str, files: int) -> None:
 
 
 class Log:
-    """Streams cut into lines, on their way into one sink, which may change under them."""
+    """Streams cut into lines, on their way into one sink, which may change under them. `settings` are asked for when it opens."""
 
-    def __init__(self, folder: str, settings: settings_.Settings) -> None:
+    def __init__(self, folder: str, settings: t.Callable[[], settings_.Settings]) -> None:
         self._folder, self._settings = folder, settings
         self._sink: t.Optional[Sink] = None         # opened by the first line: many containers say nothing
         self._pending: t.Dict[str, bytes] = {}
@@ -190,13 +190,12 @@ class Log:
         if rest:
             self._pending[stream] = rest
         if lines:
-            self._sink = self._sink or open_sink(self._folder, self._settings)
+            self._sink = self._sink or open_sink(self._folder, self._settings())
             self._sink.append(stream, lines)
 
-    def change(self, settings: settings_.Settings) -> None:
-        """From the next line on; what is begun of a line stays."""
+    def change(self) -> None:
+        """Other settings from the next line on; what is begun of a line stays."""
         self._drop_sink()
-        self._settings = settings
 
     def close(self) -> None:
         """What is begun of a line is written. The next line opens it again."""
@@ -212,4 +211,4 @@ class Log:
 
 def open_own(folder: str) -> Log:
     """Of a command beside the container's own process: in files, whatever the container's log is."""
-    return Log(folder, settings_.Settings())
+    return Log(folder, settings_.Settings)

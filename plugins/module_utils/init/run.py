@@ -1,50 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One run of a container: its PID 1, forked into cgroups and namespaces, and our ends of its streams.
+"""One run of a container, as its supervisor sees it: the process that prepares it is asked, PID 1 and our ends of its streams come of it.
 
-Not here: the child's own way (runtime/child.py, reaper.py) and what is done about its end (supervisor.py).
+Not here: the preparation (prepare.py) and what is done about the end (supervisor.py).
 """
 from __future__ import annotations
 
 import _socket
-import errno
 import os
-import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import reaper
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts
+from ansible_collections.cocker.engine.plugins.module_utils.init import orders, prepare, reaper
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fds
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, relay
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import sync
 
-START_TIMEOUT = 50.0        # below that of the module process, which should hear the reason
-
-
-class Order(t.NamedTuple):
-    """One container to start, read and checked, its cgroup made. `reap` runs when it has ended by itself.
-
-    `anchor` holds the scope open until the supervisor is in it, where systemd runs the host.
-    """
-
-    name: str
-    folder: str
-    state_dir: str
-    reap: t.Sequence[str]
-    bundle: oci.Bundle
-    cgroup: Cgroup
-    plan: child.Plan
-    init: t.Optional[reaper.Confinement]
-    anchor: t.Optional[scope.Anchor] = None
+_LARGEST, _MOST_FDS = 1 << 16, 64
+_DIED = b'["start","start: the process that prepares it died",0]'
 
 
 class Run(t.NamedTuple):
-    """PID 1, and where it is read (`err` is -1 for a terminal); `failure` is what it had to say instead of becoming the command.
+    """PID 1, and where it is read (`err` is -1 for a terminal); `failure` is what prepare.py says instead: REFUSED or FAILED, and why.
 
-    `held` keeps its standard input open.
+    `held` keeps its standard input open. A first run also has config.json and the control socket, open. `awake`: there is something to do
+    from the start, for there is a health check, or the container's orphans are not in a namespace of its own.
     """
 
     pid: int
@@ -52,6 +32,9 @@ class Run(t.NamedTuple):
     err: int
     failure: bytes = b""
     held: t.Tuple[int, ...] = ()
+    awake: bool = False
+    config: int = -1
+    listener: int = -1
 
     def entrance(self) -> int:
         """Where is typed: its terminal, or the pipe of its standard input; -1 for neither."""
@@ -61,107 +44,61 @@ class Run(t.NamedTuple):
         return [fd for fd in (self.out, self.err) if fd >= 0]
 
 
-class _Ends(t.NamedTuple):
-    """Of its standard streams; -1 where there is none."""
+def begin(ticket: orders.Ticket, *, foreign: t.Sequence[int], first: bool, published: str = "", report: int = -1) -> Run:
+    """Returns when the command is exec'd, or has failed. `foreign` is not for the child; `published` and `report` as in prepare.py.
 
-    theirs: t.Tuple[int, int, int]
-    console: int
-    ours: t.Tuple[int, int, int]
-    channel: int
-
-    def given(self) -> t.List[int]:
-        return [fd for fd in (*self.theirs, self.console) if fd > 0]
-
-    def kept(self) -> t.List[int]:
-        return [fd for fd in (*self.ours, self.channel) if fd >= 0]
-
-
-def open_links(order: Order) -> child.Links:
-    unified = order.cgroup.open_unified()
-    user, networks = child.open_user(order.bundle)
-    return child.Links(
-        joins=_open_joins(order.cgroup), spaces=[*child.open_spaces(order.bundle), *networks],
-        unified=-1 if unified is None else unified, user=user, pids=child.open_pids(order.bundle))
-
-
-def _open_joins(cgroup: Cgroup) -> t.List[int]:
-    """A process of one thread that writes 0 into `tasks` is spared the lock that moving another process takes (v1)."""
-    paths = sorted({path for controller, path in cgroup.paths().items() if controller != UNIFIED})
-    return [os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in paths]
-
-
-def begin(order: Order, links: child.Links, *, home: int, foreign: t.Sequence[int]) -> Run:
-    """Returns when the command is exec'd, or has failed and is buried. `home` and the links are closed; `foreign` is not for the child."""
-    heard, told = os.pipe()
-    ends = _ends(order.bundle)
-    links = links._replace(stdio=ends.theirs, console=ends.console, report=told)
-    pid = _fork(order, links, home=home, foreign=(heard, *ends.kept(), *foreign))
-    for fd in (told, home, *ends.given(), *links.held()):
-        os.close(fd)
-    failure = _listen(heard, START_TIMEOUT)
-    os.close(heard)
-    if failure:
-        os.kill(pid, signal.SIGKILL)        # our child, not waited for: the number is still its
-        os.waitpid(pid, 0)
-        for fd in ends.kept():
-            os.close(fd)
-        return Run(pid, -1, -1, failure)
-    if ends.channel >= 0:
-        master, slave = relay.received_terminal(ends.channel)
-        return Run(pid, master, -1, held=(slave,))      # else a terminal that the container has closed for a moment would be gone
-    writer, out, err = ends.ours
-    return Run(pid, out, err, held=(writer,) if writer >= 0 else ())
-
-
-def _ends(bundle: oci.Bundle) -> _Ends:
-    if bundle.process.terminal:
-        channel, console = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
-        return _Ends((0, 0, 0), console.detach(), (-1, -1, -1), channel.detach())
-    read, writer = os.pipe() if bundle.settings.stdin_open else (0, -1)
-    out, err = os.pipe(), os.pipe()
-    return _Ends((read, out[1], err[1]), -1, (writer, out[0], err[0]), -1)
-
-
-def _fork(order: Order, links: child.Links, *, home: int, foreign: t.Sequence[int]) -> int:
-    """The child is the first process of a new pid namespace, or one more of another container's or of ours; we stay in ours."""
-    if links.pids >= 0:
-        call(libc.setns, links.pids, consts.CLONE_NEWPID, op="join pid namespace")
-    elif order.bundle.namespace("pid") is not None:
-        call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
-    pid = fork_member(links.unified)
-    if pid == 0:
+    Little happens here: what this process touches it no longer shares with the other supervisors.
+    """
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+    watched, alive = os.pipe()
+    parent, asked = os.getpid(), ours.fileno()
+    if os.fork() == 0:
         signal.set_wakeup_fd(-1)
-        for fd in foreign:
+        for fd in (*foreign, asked, watched):
             os.close(fd)
-        if order.init is not None:
-            reaper.run(order.plan, order.init, links)
-        child.run(order.plan, links)
-    call(libc.setns, home, consts.CLONE_NEWPID, op="return to pid namespace")
-    return pid
+        prepare.main(ticket, prepare.Ends(theirs, alive, parent, report), first=first, published=published)
+    theirs.close()
+    os.close(alive)
+    said, got = fds.recv_fds(ours, _LARGEST, _MOST_FDS)
+    init = 0
+    if said[:1] == prepare.BEAR:
+        init = _bear(ticket, said, got, foreign=(*foreign, asked, watched, *((report,) if report >= 0 else ())))
+        said, got = fds.recv_fds(ours, _LARGEST, _MOST_FDS)
+    ours.close()
+    os.close(watched)
+    if said[:1] != prepare.BEGUN:
+        if init:
+            os.kill(init, signal.SIGKILL)       # our child, not waited for: the number is still its
+            os.waitpid(init, 0)
+        return Run(-1, -1, -1, said or prepare.FAILED + _DIED)
+    config, listener = (got.pop(0), got.pop(0)) if first else (-1, -1)
+    pid, terminal, awake = said[1:].split()
+    out, *more = got
+    err, held = (-1, more) if terminal == b"1" else (more[0], more[1:])
+    return Run(init or int(pid), out, err, b"", tuple(held), awake == b"1", config, listener)
 
 
-def fork_member(unified: int) -> int:
-    """fork(2), into the v2 cgroup: moving there later waits 5 to 10 ms for a lock. Before Linux 5.7 that is how it is."""
-    if unified < 0:
-        return os.fork()
+def _bear(ticket: orders.Ticket, said: bytes, got: t.List[int], *, foreign: t.Sequence[int]) -> int:
+    """PID 1, where it is ours: the first process of a new pid namespace; we stay in ours. 0 where it cannot be, which is told, then."""
+    told, unified = got[0], got[1] if said[1:2] == prepare.UNIFIED else -1
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pid = 0
     try:
-        return cgroupfs.fork_into(unified)
-    except Unsupported:
-        pid = os.fork()
-    if pid == 0:
-        fd = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=unified)
-        os.write(fd, b"0")
+        call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
+        try:
+            pid = prepare.fork_member(unified)
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                for fd in (*foreign, home):
+                    os.close(fd)
+                reaper.run(said[2:], got, ticket)
+        finally:
+            call(libc.setns, home, consts.CLONE_NEWPID, op="return to pid namespace")
+    except (CockerError, OSError) as error:
+        sync.send(told, sync.describe("start", error))
+    for fd in (*got, home):
         os.close(fd)
     return pid
-
-
-def _listen(fd: int, timeout: float) -> bytes:
-    """Empty when the pipe is closed without a word: exec'd. The whole message comes in one piece."""
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    if not poller.poll(timeout * 1000):
-        return b'["start","start: nothing was heard of the process for %d s",%d]' % (timeout, errno.ETIMEDOUT)
-    return os.read(fd, select.PIPE_BUF)
 
 
 def start_time(pid: int) -> int:

@@ -7,75 +7,97 @@ Not here: what comes before (launch.py), one run (run.py), whether there is anot
 """
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import gc
-import json
 import os
 import select
 import signal
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import audience, control, health, logs, restart, run
-from ansible_collections.cocker.engine.plugins.module_utils.init.run import Order, Run
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, namespaces, process
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
+from ansible_collections.cocker.engine.plugins.module_utils.init import audience, control, health, logs, orders, prepare, restart, run
+from ansible_collections.cocker.engine.plugins.module_utils.init.orders import Order, Ticket
+from ansible_collections.cocker.engine.plugins.module_utils.init.run import Run
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model import settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, state, streams, sync
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import MESSAGE, PID
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import state, sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import PID
 
 _PIECE = 1 << 16
+_ENDED = bytes((signal.SIGCHLD,))
 _NOT_FOUND, _NOT_RUNNABLE, _NOT_STARTED = 127, 126, 128     # what a shell says, and docker
 
 
-def supervise(order: Order, links: child.Links, desk: control.Desk, *, home: int, report: int, acknowledged: int) -> None:
+def supervise(ticket: Ticket, verbs: control.Verbs, *, key: str, published: str, report: int, acknowledged: int) -> None:
     """Says PID 1's pid or why there is none, waits until that is on record, and stays with the container to its end.
 
-    Whoever hears nothing, or a failure, removes the cgroup; from the acknowledgement on it is ours.
+    Whoever hears nothing, or a failure, removes what there is; from the acknowledgement on it is ours.
     """
     os.setsid()
     os.dup2(0, 2)
-    call(libc.prctl, consts.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, op="become subreaper")
-    streams.set_name(b"cocker:" + os.fsencode(order.name))
     wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    first = run.begin(order, links, home=home, foreign=(wakeup, writer, report, acknowledged, desk.listener.fileno()))
+    first = run.begin(ticket, foreign=(wakeup, writer, acknowledged), first=True, published=published, report=report)
     if first.failure:
-        os.write(report, MESSAGE + first.failure)
+        os.write(report, first.failure)
         return
     os.write(report, PID + b"%d" % first.pid)
     os.close(report)
     if not os.read(acknowledged, 1):        # whoever asked is gone, and nobody will know of this container
         os.kill(first.pid, signal.SIGKILL)
         os.waitpid(first.pid, 0)
-        undo(order)
+        orders.undo(ticket)
         return
     os.close(acknowledged)
-    Supervisor(order, desk, wakeup, writer).live(first)
+    begun = time.monotonic()
+    heard = b"" if first.awake else _sleep(first, wakeup)
+    desk = control.Desk(_socket.socket(fileno=first.listener), key, verbs)
+    Supervisor(ticket._replace(config=first.config), desk, wakeup, writer).live(first, heard, begun)
 
 
-def undo(order: Order) -> None:
-    """After a failed start, when no process is left but perhaps in the cgroup. Idempotent."""
-    with tolerate(errno.ENOENT, errno.ENODEV):
-        order.cgroup.kill()
-    order.cgroup.remove()
-    if order.anchor is not None:
-        scope.end(order.anchor)
-    state.remove(order.state_dir)
-    with tolerate(errno.ENOENT, errno.ENOTEMPTY):
-        os.rmdir(order.state_dir)
+def _sleep(first: Run, wakeup: int) -> bytes:
+    """Until there is something to do for the first time: what the signals were, if it is that. That a helper has ended is nothing.
+
+    A container that is idle from its start on costs no more memory than this.
+    """
+    poller = select.poll()
+    for fd in (wakeup, first.listener, first.out, first.err):
+        if fd >= 0:
+            poller.register(fd, select.POLLIN)
+    while True:
+        for fd, events in poller.poll():
+            if fd == wakeup:
+                heard = os.read(wakeup, 4096)
+                if heard.strip(_ENDED) or _waits(first.pid):
+                    return heard
+            elif events & select.POLLIN:
+                return b""
+            else:                   # the end of a stream to which nothing was written
+                poller.unregister(fd)
+
+
+def _waits(init: int) -> bool:
+    """Whether PID 1 has ended, which is for `live` to hear; the others are buried."""
+    while True:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None or found.si_pid == init:
+            return found is not None
+        os.waitpid(found.si_pid, 0)
 
 
 class Supervisor:
     """One container from its first run to its last."""
 
-    def __init__(self, order: Order, desk: control.Desk, wakeup: int, writer: int) -> None:
-        self._order, self._wakeup = order, wakeup
+    def __init__(self, ticket: Ticket, desk: control.Desk, wakeup: int, writer: int) -> None:
+        process.set_subreaper()     # what a health check leaves is ours, and a container without a pid namespace of its own
+        self._ticket, self._wakeup = ticket, wakeup
         self._foreign = (wakeup, writer, desk.listener.fileno())
-        self._log = logs.Log(os.path.join(order.folder, "logs"), order.bundle.settings)
+        self._known: t.Optional[settings.Settings] = None       # read when they are first needed
+        self._order: t.Optional[Order] = None                   # for the health check, where there is one
+        self._log = logs.Log(ticket.folder + "/logs", self._settings)
         self._history = restart.History()
         self._deadline = 0.0        # of a container that was asked to end, because the host shuts down
         self._poller = select.poll()
@@ -84,16 +106,31 @@ class Supervisor:
         self._server = control.Server(desk, {audience.VERB: control.Verb(self._audience.join)}, self._poller)
         self._health = health.Monitor(self._poller)
 
-    def live(self, first: Run) -> None:
+    def live(self, first: Run, heard: bytes, begun: float) -> None:
+        """`heard` are signals that have come since the first run was `begun`."""
         current: t.Optional[Run] = first
         while current is not None:
-            begun = time.monotonic()
-            self._health.begin(self._order)
+            self._health.begin(begun)
+            self._heed(heard, current.pid)
+            if current.awake:
+                self._health.change(self._read())
             status = self._watch(current)
-            self._health.end(self._order)
+            if self._order is not None:
+                self._health.end(self._order)
             self._drain(current)
-            ending = self._end(status)
-            current = self._next(ending, time.monotonic() - begun)
+            current = self._next(self._end(status), time.monotonic() - begun)
+            heard, begun = b"", time.monotonic()
+
+    def _settings(self) -> settings.Settings:
+        if self._known is None:
+            self._known = orders.settings_of(self._ticket)
+        return self._known
+
+    def _read(self) -> Order:
+        if self._order is None:
+            self._order = orders.refreshed(orders.read(self._ticket))
+            self._known = self._order.bundle.settings
+        return self._order
 
     # while it runs
 
@@ -112,13 +149,13 @@ class Supervisor:
                     status = _bury(current.pid) if status is None else status
                 elif self._audience.owns(fd):
                     self._audience.serve(fd)
-                elif self._health.owns(fd):
+                elif self._order is not None and self._health.owns(fd):
                     self._health.hear(self._order)
                 elif fd in current.streams() and not self._copy(fd, current):
                     self._poller.unregister(fd)
             if self._deadline and time.monotonic() > self._deadline and status is None:
-                self._order.cgroup.kill()
-            if status is None:
+                self._ticket.cgroup().kill()
+            if status is None and self._order is not None:
                 self._health.turn(self._order)
         return status
 
@@ -128,18 +165,28 @@ class Supervisor:
 
     def _hear(self, init: int) -> None:
         """SIGTERM to us (the host shuts down) is passed on as the container's stop signal; SIGHUP: config.json has changed."""
-        heard = os.read(self._wakeup, 4096)
+        self._heed(os.read(self._wakeup, 4096), init)
+
+    def _heed(self, heard: bytes, init: int) -> None:
         if signal.SIGHUP in heard:
-            self._order = refreshed(self._order)
-            self._log.change(self._order.bundle.settings)
-            if init:
-                self._health.change(self._order)
+            self._refresh()
+            if init and (self._order is not None or self._settings().health is not None):
+                self._health.change(self._read())
         if signal.SIGTERM in heard and not self._deadline:
-            wanted = self._order.bundle.settings
+            wanted = self._settings()
             if init:
                 with tolerate(errno.ESRCH):
                     os.kill(init, process.signal_number(wanted.stop_signal))      # our child, not waited for: the number is still its
             self._deadline = time.monotonic() + wanted.stop_timeout
+
+    def _refresh(self) -> None:
+        """What can be changed of a running container is read again. The log opens anew, with the next line."""
+        found = orders.settings_now(self._ticket.folder)
+        if found is not None:
+            self._known = found
+        if self._order is not None:
+            self._order = orders.refreshed(self._order)
+        self._log.change()
 
     def _copy(self, fd: int, current: Run) -> bool:
         """False at the end of the stream, or when there is nothing more to read without waiting."""
@@ -172,13 +219,14 @@ class Supervisor:
         """Of the run nothing is left but its record; the cgroup's counter before the cgroup goes."""
         code = os.waitstatus_to_exitcode(status)
         failures, oom_killed = [], False
+        cgroup = self._ticket.cgroup()
         try:
-            oom_killed = self._order.cgroup.oom_kills() > 0
-            self._order.cgroup.kill()
-            self._order.cgroup.remove()
+            oom_killed = cgroup.oom_kills() > 0
+            cgroup.kill()
+            cgroup.remove()
         except (CockerError, OSError) as error:
             failures.append(str(error))
-        running = state.find(self._order.state_dir)
+        running = state.find(self._ticket.state_dir)
         return state.Ending(
             exit_code=code if code >= 0 else 128 - code, signal=None if code >= 0 else -code, oom_killed=oom_killed,
             started_at=running.started_at if running else "", finished_at=state.now(), error="; ".join(failures),
@@ -200,11 +248,11 @@ class Supervisor:
     def _following(self, ending: state.Ending, lasted: float) -> t.Optional[restart.History]:
         if self._deadline or self._is_being_stopped():
             return None
-        policy = self._order.bundle.settings.restart
+        policy = self._settings().restart
         return restart.following(policy, self._history, exit_code=ending.exit_code, lasted=lasted)
 
     def _is_being_stopped(self) -> bool:
-        return os.path.exists(os.path.join(self._order.state_dir, state.STOPPING))
+        return os.path.exists(os.path.join(self._ticket.state_dir, state.STOPPING))
 
     def _wait(self, ending: state.Ending, following: restart.History) -> bool:
         """False when there is not to be another run after all."""
@@ -214,7 +262,7 @@ class Supervisor:
         while True:
             left = deadline - time.monotonic()
             former = following._replace(restarts=following.restarts - 1)
-            wanted = restart.wanted(self._order.bundle.settings.restart, former, ending.exit_code)
+            wanted = restart.wanted(self._settings().restart, former, ending.exit_code)
             if self._deadline or not wanted or self._is_being_stopped():
                 self._history = former
                 return False
@@ -228,55 +276,43 @@ class Supervisor:
                     _bury(0)
 
     def _again(self, ending: state.Ending) -> Run:
-        """As the launcher did it the first time, from the same order; limits and settings are those of config.json now."""
-        order = self._order = refreshed(self._order)
-        order.cgroup.create()
-        try:
-            if order.bundle.resources:
-                order.cgroup.apply(order.bundle.resources)
-            home = namespaces.open_of("self", "pid")
-            found = run.begin(order, run.open_links(order), home=home, foreign=self._foreign)
-            if found.failure:
-                failure = sync.parse(found.failure)
-                raise StartFailed("start again", order.name, failure.reason, hint=str(failure.errno))
-        except BaseException:
-            with tolerate(errno.ENOENT, errno.ENODEV):
-                order.cgroup.kill()
-            order.cgroup.remove()
-            raise
+        """As the first time, from the config.json of then; limits and settings are those of config.json now."""
+        self._refresh()
+        found = run.begin(self._ticket, foreign=self._foreign, first=False)
+        if found.failure:
+            if found.failure[:1] == prepare.FAILED:
+                self._clear()
+            failure = sync.parse(found.failure[1:])
+            raise StartFailed("start again", self._ticket.name, failure.reason, hint=str(failure.errno))
         init = process.Identity(found.pid, run.start_time(found.pid))
         self._record(lambda former: former._replace(
             init=init, started_at=state.now(), restarting=False, restart_count=self._history.restarts, last=ending))
         return found
 
+    def _clear(self) -> None:
+        """What prepared a run in vain has done this, unless it died."""
+        cgroup = self._ticket.cgroup()
+        with tolerate(errno.ENOENT, errno.ENODEV):
+            cgroup.kill()
+        cgroup.remove()
+
     def _record(self, changed: t.Callable[[state.State], state.State]) -> None:
         """A run directory that is gone, or a full disk, does not stop the container."""
         try:
-            found = state.find(self._order.state_dir)
+            found = state.find(self._ticket.state_dir)
             if found is not None:
-                state.write(self._order.state_dir, changed(found))
+                state.write(self._ticket.state_dir, changed(found))
         except (CockerError, OSError):
             return
 
     def _finish(self, ending: state.Ending) -> None:
         """The record first, so that nobody ever finds neither."""
-        order, stopped = self._order, self._is_being_stopped()
-        state.write_exit(order.folder, ending._replace(
+        ticket, stopped = self._ticket, self._is_being_stopped()
+        state.write_exit(ticket.folder, ending._replace(
             log_lost=self._log.lost, restart_count=self._history.restarts, stopped=stopped, with_host=bool(self._deadline)))
-        state.remove(order.state_dir)
-        if order.reap and not stopped:
-            _spawn_reap(order.reap)
-
-
-def refreshed(order: Order) -> Order:
-    """With the settings and limits that config.json has now; one that cannot be read changes nothing, for nobody is there to be told."""
-    try:
-        with open(os.path.join(order.folder, "config.json"), "rb") as stream:
-            value = json.load(stream)
-        found, resources = settings.parse(value["annotations"]), value["linux"].get("resources") or {}
-    except (CockerError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return order
-    return order._replace(bundle=order.bundle._replace(settings=found, resources=resources))
+        state.remove(ticket.state_dir)
+        if ticket.reap and not stopped:
+            _spawn_reap(ticket.reap)
 
 
 def _not_started(error: t.Union[CockerError, OSError]) -> state.Ending:

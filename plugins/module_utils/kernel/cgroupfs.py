@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 CLONE_INTO_CGROUP = 0x200000000  # Linux 5.7
 CLONE_PARENT = 0x8000
 CLONE_ARGS_FIRST_SIZE, CLONE_ARGS_SIZE = 64, 88
+_CloneArguments = ctypes.c_uint64 * (CLONE_ARGS_SIZE // 8)     # made once: a type is a lot of memory
 
 
 class Layout(t.NamedTuple):
@@ -38,6 +39,9 @@ class Layout(t.NamedTuple):
         return 2 if point == self.unified else 1
 
 
+_remembered: t.List[Layout] = []
+
+
 def layout(proc: str = "/proc/self") -> Layout:
     """Reads three small files. Raises Unsupported when no hierarchy is mounted."""
     with open(proc + "/mountinfo", "rb") as mounts, open(proc + "/cgroup", "rb") as membership:
@@ -50,6 +54,13 @@ def layout(proc: str = "/proc/self") -> Layout:
             controllers.setdefault(name, unified)
     mode = "v2" if not v1 else "hybrid" if unified else "v1"
     return Layout(mode=mode, controllers=controllers, unified=unified)
+
+
+def remembered() -> Layout:
+    """As it was when this process, or the one that it is a copy of, asked first."""
+    if not _remembered:
+        _remembered.append(layout())
+    return _remembered[0]
 
 
 def hierarchies(mountinfo: str, membership: str) -> t.Tuple[t.Dict[str, str], str]:
@@ -169,15 +180,24 @@ def fork_into(descriptor: int) -> int:
 def fork_as(flags: int, descriptor: int = 0) -> int:
     """fork(2) with flags of clone3(2). Single-threaded callers only. Python's own after-fork hooks do not run in the child.
 
-    Raises Unsupported before Linux 5.3 (CLONE_INTO_CGROUP: 5.7), or where clone3 is filtered.
+    Raises Unsupported before Linux 5.3 (CLONE_INTO_CGROUP: 5.7), or where clone3 is filtered; CLONE_PARENT alone works there, too.
     """
     ending = 0 if flags & CLONE_PARENT else signal.SIGCHLD      # a sibling ends with our own signal
     fields = [flags, 0, 0, 0, ending, 0, 0, 0, 0, 0, descriptor]
-    arguments = (ctypes.c_uint64 * len(fields))(*fields)
+    arguments = _CloneArguments(*fields)
     size = CLONE_ARGS_SIZE if flags & CLONE_INTO_CGROUP else CLONE_ARGS_FIRST_SIZE
     try:
         return libc.syscall(libc.NR["clone3"], ctypes.byref(arguments), size, op="clone3")
     except KernelError as error:
         if error.errno in (errno.ENOSYS, errno.EINVAL, errno.E2BIG, errno.EPERM):
+            if flags == CLONE_PARENT and "clone" in libc.NR:
+                return _fork_sibling()
             raise Unsupported("clone3", "", "a process cannot be born that way here: %s" % error.reason) from error
         raise
+
+
+def _fork_sibling() -> int:
+    """By clone(2), whose two first arguments have changed places on s390."""
+    flags = CLONE_PARENT | signal.SIGCHLD
+    first = (0, flags) if os.uname().machine.startswith("s390") else (flags, 0)
+    return libc.syscall(libc.NR["clone"], *first, 0, 0, 0, op="clone")

@@ -45,17 +45,17 @@ _SHARED = {
     "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436, "openat2": 437, "pidfd_getfd": 438,
     "faccessat2": 439, "mount_setattr": 442, "quotactl_fd": 443, "fchmodat2": 452, "statmount": 457, "listmount": 458,
 }
-_OLDER = ("add_key", "bpf", "execveat", "keyctl", "memfd_create", "seccomp", "rt_sigaction", "renameat2")
-_GENERIC = (217, 280, 281, 219, 279, 277, 134, 276)
-_I386 = (286, 357, 358, 288, 356, 354, 174, 353)
-_ARM = (309, 386, 387, 311, 385, 383, 174, 382)
+_OLDER = ("add_key", "bpf", "execveat", "keyctl", "memfd_create", "seccomp", "rt_sigaction", "renameat2", "clone")
+_GENERIC = (217, 280, 281, 219, 279, 277, 134, 276, 220)
+_I386 = (286, 357, 358, 288, 356, 354, 174, 353, 120)
+_ARM = (309, 386, 387, 311, 385, 383, 174, 382, 120)
 _NUMBERS: t.Dict[str, t.Tuple[int, ...]] = {
     "aarch64": _GENERIC, "loongarch64": _GENERIC, "riscv64": _GENERIC,
     "arm": _ARM, "armv6l": _ARM, "armv7l": _ARM, "armv8l": _ARM,
     "i386": _I386, "i486": _I386, "i586": _I386, "i686": _I386,
-    "ppc64": (269, 361, 362, 271, 360, 358, 173, 357), "ppc64le": (269, 361, 362, 271, 360, 358, 173, 357),
-    "s390x": (278, 351, 354, 280, 350, 348, 174, 347),
-    "x86_64": (248, 321, 322, 250, 319, 317, 13, 316),
+    "ppc64": (269, 361, 362, 271, 360, 358, 173, 357, 120), "ppc64le": (269, 361, 362, 271, 360, 358, 173, 357, 120),
+    "s390x": (278, 351, 354, 280, 350, 348, 174, 347, 120),
+    "x86_64": (248, 321, 322, 250, 319, 317, 13, 316, 56),
 }
 _NARROW = {"aarch64": "arm", "x86_64": "i386"}      # a 32-bit interpreter on a 64-bit kernel
 
@@ -100,8 +100,9 @@ _known: t.Dict[str, bool] = {}
 
 def call(function: Function, *args: t.Any, op: str, subject: str = "") -> int:
     """The result, or KernelError with the errno of exactly this call. `bytes` are text: C would read only up to a zero in them."""
-    if any(isinstance(arg, bytes) and 0 in arg for arg in args):
-        raise KernelError(op, subject, errno.EINVAL, hint="there is a zero byte in it")
+    for arg in args:
+        if isinstance(arg, bytes) and 0 in arg:
+            raise KernelError(op, subject, errno.EINVAL, hint="there is a zero byte in it")
     result = function(*args)
     if result == -1:
         raise KernelError(op, subject, ctypes.get_errno())

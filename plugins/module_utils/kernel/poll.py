@@ -30,3 +30,10 @@ def wait_readable(fd: int, timeout: float) -> bool:
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     return bool(poller.poll(max(0, round(timeout * 1000))))
+
+
+def wait_closed(fd: int, timeout: float) -> bool:
+    """True when nobody has the other end of the pipe or socket any more, whatever there is to read; False after `timeout` seconds."""
+    poller = select.poll()
+    poller.register(fd, 0)
+    return bool(poller.poll(max(0, round(timeout * 1000))))

@@ -77,6 +77,7 @@ class Prepared(t.NamedTuple):
 
 
 _library: t.List[ctypes.CDLL] = []
+_known_version: t.List[str] = []
 _known_hash: t.List[t.Callable[[bytes], t.Any]] = []
 _free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(("free", libc.libc))
 
@@ -114,8 +115,10 @@ def _prototypes(found: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def version() -> str:
-    found = library().seccomp_version().contents
-    return "%d.%d.%d" % (found.major, found.minor, found.micro)
+    if not _known_version:
+        found = library().seccomp_version().contents
+        _known_version.append("%d.%d.%d" % (found.major, found.minor, found.micro))
+    return _known_version[0]
 
 
 def architectures() -> t.List[str]:
@@ -278,8 +281,10 @@ def _hash() -> t.Callable[[bytes], t.Any]:
 
 
 def preload() -> None:
-    """What is imported for filters, for a process that soon cannot import any more."""
+    """What is imported for filters, for a process that soon cannot import any more, and what would be asked in each of its forks."""
     _hash()
+    with contextlib.suppress(Unsupported):
+        version()
 
 
 def cached(profile: Profile, directory: str, *, agent: bool = False) -> bytes:
@@ -304,9 +309,13 @@ def prepare(code: bytes, *, flags: int = 0) -> Prepared:
     """Builds what `load` hands to the kernel; done before fork, so that nothing is allocated or imported after it."""
     if not code or len(code) % 8 or len(code) // 8 > 0xFFFF:
         raise Invalid("seccomp", "%d bytes are not a filter" % len(code))
-    memory = ctypes.create_string_buffer(code, len(code))
-    program = FilterProgram(len(code) // 8, ctypes.addressof(memory))
-    return Prepared(address=ctypes.addressof(program), keep=(program, memory), flags=flags, number=libc.NR.get("seccomp", -1))
+    program = FilterProgram(len(code) // 8, ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value)
+    return Prepared(address=ctypes.addressof(program), keep=(program, code), flags=flags, number=libc.NR.get("seccomp", -1))
+
+
+def code(prepared: Prepared) -> bytes:
+    """From what it was built."""
+    return bytes(prepared.keep[1])
 
 
 def load(prepared: Prepared) -> int:

@@ -42,7 +42,8 @@ class Links(t.NamedTuple):
     """Open files: `joins` to write 0 into, to be in the v1 cgroups; the v2 one to be born in; `spaces` to enter; where to report.
 
     `user` is the user namespace that is entered in the end; `console` a socket for the ends of a terminal, where the command has one;
-    `pids` the pid namespace of another container, in which the command is born.
+    `pids` the pid namespace of another container, in which the command is born. Nobody reads `alive` any more when the parent is gone; -1
+    where it is the parent that reads `report`.
     """
 
     joins: t.Sequence[int]
@@ -53,6 +54,11 @@ class Links(t.NamedTuple):
     report: int = -1
     console: int = -1
     pids: int = -1
+    alive: int = -1
+
+    def parent(self) -> int:
+        """What tells whether the parent lives."""
+        return self.report if self.alive < 0 else self.alive
 
     def held(self) -> t.List[int]:
         """Those that nobody needs any more when the child has them."""
@@ -62,11 +68,11 @@ class Links(t.NamedTuple):
 def run(plan: Plan, links: Links) -> t.NoReturn:
     """PID 1 is the command itself."""
     try:
-        enter(plan, links)
+        enter(links, new_spaces=plan.new_spaces, oom_score_adj=plan.bundle.process.oom_score_adj)
         build(plan, links.user)
         if links.console >= 0:
             relay.become_terminal(links.console)
-        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.report, user_space=links.user)
+        command.execute(plan.bundle.process, syscalls=plan.syscalls, report=links.parent(), user_space=links.user)
     except BaseException as error:  # nothing may return into the code of the supervisor, of which this is a copy
         sync.send(links.report, sync.describe("start", error))
         os._exit(1)
@@ -124,17 +130,17 @@ def open_user(bundle: oci.Bundle) -> t.Tuple[int, t.List[t.Tuple[int, int]]]:
     return user, [(net, consts.CLONE_NEWNET)] if net >= 0 else []
 
 
-def enter(plan: Plan, links: Links) -> None:
+def enter(links: Links, *, new_spaces: int, oom_score_adj: t.Optional[int]) -> None:
     """From here on a member of the container's cgroups and namespaces, in the host's tree as yet."""
     os.setsid()
     for fd in links.joins:
         os.write(fd, b"0")      # itself: a process of one thread that moves itself takes no lock
     streams.take(links.stdio)
-    if plan.bundle.process.oom_score_adj is not None:
-        process.set_oom_score(plan.bundle.process.oom_score_adj)
+    if oom_score_adj is not None:
+        process.set_oom_score(oom_score_adj)
     for fd, flag in links.spaces:
         call(libc.setns, fd, flag, op="join namespace")
-    call(libc.unshare, plan.new_spaces, op="unshare")
+    call(libc.unshare, new_spaces, op="unshare")
 
 
 def build(plan: Plan, user: int = -1) -> None:

@@ -34,12 +34,16 @@ def describe(step: str, error: BaseException) -> Failure:
     return Failure(step, "%s: %s: %s" % (step, type(error).__name__, error), number)
 
 
+def message(failure: Failure) -> bytes:
+    """What `parse` reads; short enough to be written in one piece."""
+    reason = failure.reason[:_LARGEST // 6]         # each letter takes up to six bytes of JSON
+    return json.dumps([failure.step, reason, failure.errno]).encode()
+
+
 def send(fd: int, failure: Failure, *, prefix: bytes = b"") -> None:
     """A parent that is gone needs no message."""
-    reason = failure.reason[:_LARGEST // 6]         # each letter takes up to six bytes of JSON
-    data = json.dumps([failure.step, reason, failure.errno]).encode()
     try:
-        os.write(fd, prefix + data)
+        os.write(fd, prefix + message(failure))
     except BrokenPipeError:
         return
 

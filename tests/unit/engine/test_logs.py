@@ -12,7 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import setting
 
 
 def write(folder, lines, *, size=1 << 20, files=3):
-    log = writer.Log(str(folder), settings_.Settings(log_size=size, log_files=files))
+    log = writer.Log(str(folder), lambda: settings_.Settings(log_size=size, log_files=files))
     for stream, content in lines:
         log.add(stream, content)
     log.close()

@@ -28,7 +28,7 @@ def read(folder: pathlib.Path) -> t.List[t.Dict[str, str]]:
 
 
 def writer(folder: pathlib.Path, *, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> logs.Log:
-    return logs.Log(str(folder), settings(size=size, files=files, driver=driver))
+    return logs.Log(str(folder), lambda: settings(size=size, files=files, driver=driver))
 
 
 def settings(*, size: int = 1 << 20, files: int = 3, driver: str = "json-file") -> settings_.Settings:
@@ -104,16 +104,16 @@ def test_the_driver_none(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_change_of_the_settings_loses_nothing_of_a_line_that_has_begun(tmp_path: pathlib.Path) -> None:
-    log = writer(tmp_path, size=200, files=3)
+    wanted = [settings(size=200, files=3)]
+    log = logs.Log(str(tmp_path), lambda: wanted[-1])
     for number in range(12):
         log.add("stdout", b"line %d\n" % number)
     assert len(list(tmp_path.iterdir())) == 3
     log.add("stdout", b"half a ")
-    log.change(settings(files=2))
-    log.add("stdout", b"line\n")
-    log.change(settings(driver="none"))
-    log.add("stdout", b"unheard\n")
-    log.change(settings())
+    for each, content in ((settings(files=2), b"line\n"), (settings(driver="none"), b"unheard\n"), (settings(), b"")):
+        wanted.append(each)
+        log.change()
+        log.add("stdout", content)
     log.add("stdout", b"last\n")
     log.close()
     assert [entry["log"] for entry in read(tmp_path)][-2:] == ["half a line\n", "last\n"]

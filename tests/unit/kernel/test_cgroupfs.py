@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, Unsupported
 
 V1_MOUNTS = """\
@@ -131,3 +131,21 @@ def test_subtree_lists_children_before_parents(tmp_path: pathlib.Path) -> None:
 
 def test_subtree_of_a_gone_cgroup_is_empty(tmp_path: pathlib.Path) -> None:
     assert cgroupfs.subtree(str(tmp_path / "gone")) == []
+
+
+@pytest.mark.parametrize("number", [libc.NR["clone3"], 9999])
+def test_a_sibling_is_born_with_and_without_clone3(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(libc.NR, "clone3", number)
+    heard, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            sibling = cgroupfs.fork_as(cgroupfs.CLONE_PARENT)
+            if sibling == 0:
+                os.write(told, b"%d" % os.getppid())
+        finally:
+            os._exit(0)
+    assert {os.wait()[0], os.wait()[0]} > {child}
+    assert int(os.read(heard, 20)) == os.getpid()
+    os.close(heard)
+    os.close(told)

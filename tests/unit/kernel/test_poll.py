@@ -61,3 +61,12 @@ def test_end_of_file_counts_as_readable() -> None:
     readable = poll.wait_readable(reader, 1)
     os.close(reader)
     assert readable
+
+
+def test_the_other_end_of_a_pipe_is_gone_whatever_is_left_in_it() -> None:
+    heard, told = os.pipe()
+    os.write(told, b"x")
+    assert not poll.wait_closed(heard, 0)
+    os.close(told)
+    assert poll.wait_closed(heard, 10)
+    os.close(heard)
