@@ -19,6 +19,8 @@ options:
   containers:
     description:
       - Whether to remove containers that do not run, with what they wrote outside their volumes.
+      - Those that the role P(cocker.engine.image_build#role) builds in stand still between two steps. They go only where
+        O(containers_filters) has their label, C(cocker.build.name).
     type: bool
     default: false
   containers_filters:

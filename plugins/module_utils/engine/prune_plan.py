@@ -8,6 +8,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.queries import Filters, PruneWish
 
 CONTAINER, IMAGE, NETWORK, VOLUME = "container", "image", "network", "volume"
+BUILD = "cocker.build.name"     # label of a container that an image is built in (role image_build)
 LAYER, ENGINE, LITTER = "layer", "engine", "litter"
 _SECONDS = len("2026-01-01T00:00:00")
 
@@ -39,7 +40,8 @@ class Stock:
 
 def chosen(stock: Stock, wish: PruneWish) -> t.List[Item]:
     """Containers first: what only they need goes with them."""
-    gone = [item for item in stock.containers if wish.containers and item.is_free and fits(item, wish.containers_filters)]
+    gone = [item for item in stock.containers if wish.containers and item.is_free and fits(item, wish.containers_filters)
+            and not _is_built_in(item, wish.containers_filters)]
     names = {item.name for item in gone}
     needed = {need for container, needs in stock.needs.items() if container not in names for need in needs}
     rest = (
@@ -51,6 +53,11 @@ def chosen(stock: Stock, wish: PruneWish) -> t.List[Item]:
         item for items, is_wanted, filters in rest for item in items
         if is_wanted and (item.kind, item.name) not in needed and fits(item, filters)
     ]
+
+
+def _is_built_in(item: Item, filters: Filters) -> bool:
+    """A build stands still between its steps, so only who asks for this label is taken to know that it does not go on."""
+    return BUILD in item.labels and not any(label.partition("=")[0] == BUILD for label in filters.labels)
 
 
 def fits(item: Item, filters: Filters) -> bool:

@@ -38,3 +38,10 @@ ALL = Filters(dangling=False)
 ])
 def test_what_nobody_needs_is_chosen(wish: PruneWish, gone: t.List[str]) -> None:
     assert [item.name for item in chosen(STOCK, wish)] == gone
+
+
+@pytest.mark.parametrize(("labels", "gone"), [((), []), (("a",), []), (("cocker.build.name",), ["build"]), (("cocker.build.name=web",), ["build"]),
+                                              (("cocker.build.name=other",), [])])
+def test_a_build_that_stands_still_goes_only_by_its_label(labels: t.Tuple[str, ...], gone: t.List[str]) -> None:
+    stock = Stock(containers=(Item(CONTAINER, "build", labels={"cocker.build.name": "web", "a": ""}),))
+    assert [item.name for item in chosen(stock, PruneWish(containers=True, containers_filters=Filters(labels=labels)))] == gone
