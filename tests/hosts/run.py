@@ -27,6 +27,7 @@ BIN = pathlib.Path(sys.executable).parent
 PLAYBOOKS = pathlib.Path(__file__).parent / "playbooks"
 RECAP = re.compile(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 BOOT_SECONDS = 300
+SUITE = os.environ.get("FLEET_SUITE", "").split()       # of the virtual machines, where it is not the program's own choice
 REGISTRY = "10.99.255.1"    # in the network that the hosts share
 
 
@@ -91,7 +92,7 @@ class Fleet:
     @contextlib.contextmanager
     def registry(self) -> t.Iterator[str]:
         """A registry without TLS in the network of the hosts: its address."""
-        lan = self.command("status").split()[3]
+        lan = self.command("status").split(";")[0].split()[-1]
         subprocess.run(["ip", "-n", lan, "address", "add", REGISTRY + "/16", "dev", "br0"], check=True)
         config = {"version": "0.1", "log": {"level": "error"}, "http": {"addr": REGISTRY + ":5000", "secret": "x"},
                   "storage": {"filesystem": {"rootdirectory": self.state + "-registry"}}}
@@ -148,7 +149,7 @@ CLEAN = ("cocker.engine.quickstart_clean", "-e", "cocker_quickstart_hosts=fleet_
 
 def short(fleet: Fleet) -> None:
     """From a bare host to a service that answers; again; and after a reboot all is there as if nothing had been."""
-    fleet.up("1")
+    fleet.up("1", *SUITE)
     fleet.play(*QUICKSTART)
     fleet.unchanged(*QUICKSTART)
     fleet.reboot("vm1")
@@ -158,7 +159,7 @@ def short(fleet: Fleet) -> None:
 
 def host(fleet: Fleet) -> None:
     """What only a kernel of its own and systemd show: scopes, limits of version 2, the end of a session, a reload, power."""
-    fleet.up("1")
+    fleet.up("1", *SUITE)
     fleet.play(*QUICKSTART)
     fleet.play(str(PLAYBOOKS / "systemd.yml"))
     fleet.play(str(PLAYBOOKS / "machine.yml"))
@@ -173,6 +174,7 @@ def host(fleet: Fleet) -> None:
     fleet.play(str(PLAYBOOKS / "many.yml"))
     fleet.unchanged(str(PLAYBOOKS / "many.yml"))
     fleet.play(str(PLAYBOOKS / "many.yml"), "-e", "state=absent")
+    fleet.ssh("vm1", "cocker rm --force stays")
     fleet.play(*CLEAN)
     fleet.unchanged(*CLEAN)
 
