@@ -44,6 +44,8 @@ def test_networks_and_mounts_have_options_of_their_own() -> None:
     mount = said("--mount", "type=bind,src=/a,dst=/b,readonly")["mounts"][0]
     assert (mount["type"], mount["source"], mount["target"], mount["read_only"]) == ("bind", "/a", "/b", True)
     parse_container.wish(said("--mount", "type=volume,source=v,target=/b,labels=a=b"))
+    (part,) = parse_container.wish(said("--mount", "type=volume,src=v,dst=/b,volume-subpath=a/b")).spec.mounts or ()
+    assert (part.source, part.subpath) == ("v", "a/b")
     access = said("--pull", "missing", "--registry", "plain_http,registry_timeout=5", "--registry", "ca_path=")["registry"]
     assert access == {"plain_http": True, "registry_timeout": 5, "validate_certs": True, "ca_path": "", "config_path": None}
 
