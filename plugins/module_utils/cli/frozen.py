@@ -49,12 +49,12 @@ def _real() -> t.Any:
 
 
 def _foreign(cls: t.Any, options: t.Dict[str, t.Any]) -> t.Any:
-    real = _real()
+    real = vars(_real())
     for name, field in list(cls.__dict__.items()):
         if isinstance(field, Field):
             given = {key: getattr(field, key) for key in ("default", "default_factory") if getattr(field, key) is not MISSING}
-            setattr(cls, name, real.field(repr=field.repr, hash=field.hash, compare=field.compare, **given))
-    return real.dataclass(**options)(cls)
+            setattr(cls, name, real["field"](repr=field.repr, hash=field.hash, compare=field.compare, **given))
+    return real["dataclass"](**options)(cls)
 
 
 def _make(cls: t.Any) -> t.Any:
@@ -150,11 +150,11 @@ class Frozen(_Module):
         return getattr(_real(), name)
 
     @staticmethod
-    def dataclass(cls: t.Any = None, **options: t.Any) -> t.Any:
-        def make(made: t.Any) -> t.Any:
-            ours = made.__module__.startswith(_OURS) and options == {"frozen": True}
-            return _make(made) if ours else _foreign(made, options)
-        return make if cls is None else make(cls)
+    def dataclass(decorated: t.Any = None, **options: t.Any) -> t.Any:
+        def make(cls: t.Any) -> t.Any:
+            ours = cls.__module__.startswith(_OURS) and options == {"frozen": True}
+            return _make(cls) if ours else _foreign(cls, options)
+        return make if decorated is None else make(decorated)
 
     @staticmethod
     def fields(value: t.Any) -> t.Tuple[t.Any, ...]:

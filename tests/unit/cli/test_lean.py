@@ -39,7 +39,7 @@ Lean = lean._TupleMaker("Lean", (object,), {
 def test_a_named_tuple_is_one(given: t.Tuple[t.Any, ...], named: t.Dict[str, t.Any]) -> None:
     real, stand_in = Real(*given, **named), Lean(*given, **named)
     assert stand_in == real and stand_in._asdict() == real._asdict() and stand_in.both() == real.both() and hash(stand_in) == hash(real)
-    assert stand_in._replace(b="z") == real._replace(b="z") and type(stand_in._replace(b="z")) is Lean
+    assert stand_in._replace(b="z") == real._replace(b="z") and isinstance(stand_in._replace(b="z"), Lean)
     assert repr(stand_in) == repr(real).replace("Real", "Lean") and (stand_in.a, stand_in.b, stand_in.c) == real
     assert Lean._make(real) == real and Lean._fields == Real._fields and Lean._field_defaults == Real._field_defaults
 
@@ -84,8 +84,7 @@ def test_what_json_cannot_say_is_refused() -> None:
 def test_a_context_ends_as_its_body_does(kind: t.Any) -> None:
     seen: t.List[str] = []
 
-    @kind
-    def context(*, hide: bool) -> t.Iterator[int]:
+    def halves(*, hide: bool) -> t.Iterator[int]:
         try:
             yield 5
         except KeyError:
@@ -95,6 +94,7 @@ def test_a_context_ends_as_its_body_does(kind: t.Any) -> None:
         finally:
             seen.append("end")
 
+    context = kind(halves)
     with context(hide=False) as value:
         assert value == 5
     with context(hide=True):
