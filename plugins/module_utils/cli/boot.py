@@ -103,8 +103,14 @@ def _prepare(copy: str, *, runtime: bool) -> None:
         return
     sys.path.insert(0, copy)
     sys.meta_path[:0] = [Packed(copy, LOWER), Packed(copy, UPPER)]
-    from ansible_collections.cocker.engine.plugins.module_utils.cli import lean
-    lean.install(runtime=runtime)
+    if is_known(sys.implementation.name, sys.version_info[:2]):
+        from ansible_collections.cocker.engine.plugins.module_utils.cli import lean
+        lean.install(runtime=runtime)
+
+
+def is_known(implementation: str, version: t.Tuple[int, ...]) -> bool:
+    """Whether the stand-ins were tested with this Python: they use what is the standard library's own business. Others do without them."""
+    return implementation == "cpython" and (3, 9) <= version <= (3, 13)
 
 
 def unpacked(archive: str, engines: str) -> str:

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import frozen, lean
+from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, frozen, lean
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 TYPING, JSON, CONTEXTLIB = lean._Typing("typing"), lean._Json("json"), lean._Contextlib("contextlib")
@@ -184,3 +184,9 @@ def test_everything_can_be_imported_with_them(tmp_path: pathlib.Path) -> None:
     way = [name for name in names if name.endswith((".oci.create", ".oci.foreground", ".oci.verbs", ".oci.looking", ".oci.main"))]
     done = subprocess.run([sys.executable, "-IS", "-c", code % (str(tmp_path), package, way, package)], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"        # what is short stays short
+
+
+@pytest.mark.parametrize(("implementation", "version", "known"), [
+    ("cpython", (3, 9), True), ("cpython", (3, 13), True), ("cpython", (3, 14), False), ("cpython", (3, 8), False), ("pypy", (3, 11), False)])
+def test_a_python_that_was_not_tested_goes_without_them(implementation: str, version: t.Tuple[int, int], known: bool) -> None:
+    assert boot.is_known(implementation, version) == known
