@@ -19,18 +19,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def call(engine, verb):
     def run():
         told = []

@@ -21,12 +21,6 @@ def command(tmp_path_factory):
     return clilab.packed(tmp_path_factory.mktemp("cli"))
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
 @pytest.fixture
 def cocker(lab, command):
     with enginelab.clean(lab) as engine:

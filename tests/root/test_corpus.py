@@ -55,12 +55,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[enginelab.Engine
         yield found
 
 
-@pytest.fixture
-def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def run(engine: enginelab.Engine, task: taskcorpus.Task, *, check: bool = False) -> t.Any:
     def ensure() -> t.Any:
         with enginelab.plain_errors():

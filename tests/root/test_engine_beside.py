@@ -66,12 +66,6 @@ def lab(tmp_path_factory):
         yield found
 
 
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def without_ours(lab):
     text = lab.call("nft", "list", "ruleset")
     return text.replace(lab.call("nft", "list", "table", "inet", "cocker", check=False), "")

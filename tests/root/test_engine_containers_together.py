@@ -14,18 +14,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def member(name, needs=(), **said):
     wish = enginelab.wish(name, **{"images": (enginelab.IMAGE,), "command": enginelab.SLEEP, "network_mode": "none", **said})
     return Member(wish, tuple(needs))

@@ -21,18 +21,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 @pytest.fixture(params=["running", "stopped"])
 def web(request, engine):
     """A container in each of the states that it can be copied to."""

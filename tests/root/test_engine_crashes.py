@@ -22,18 +22,6 @@ pytestmark = pytest.mark.root
 OPTIONS = {"env": {"A": "1"}, "published_ports": ["18080:8080"]}
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def killed(operation, point, **where):
     """Whether the point was reached, and the process so killed."""
     try:

@@ -26,18 +26,6 @@ LATE = ["storage.snapshots.create", "storage.records.write", "network.bridge.ens
         "network.leases.save", "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle"]
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_first_start_that_fails_leaves_nothing(engine, after):
     before = engine.snapshot()

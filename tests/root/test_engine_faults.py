@@ -25,18 +25,6 @@ pytestmark = pytest.mark.root
 PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def running(engine, name="web"):
     return engine.run(lambda host: observe.container(host, name)).running
 

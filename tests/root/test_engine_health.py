@@ -29,12 +29,6 @@ def lab(tmp_path_factory):
         yield found
 
 
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def until_health(engine, status, name="web"):
     assert poll.until(lambda: engine.state(name)["Health"]["Status"] == status, timeout=10)
     return engine.state(name)["Health"]

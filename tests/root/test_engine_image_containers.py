@@ -21,12 +21,6 @@ READ = "cat /kept /root/new; ls /www; stat -c %a /etc; ls -A /root"
 HOLDS = "mine\nnew\n700\nnew"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: t.Any) -> t.Iterator[enginelab.Engine]:
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
 @pytest.fixture
 def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
     with enginelab.clean(lab):

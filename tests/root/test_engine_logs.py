@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.engine import logs
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
 JOURNALD = "/usr/lib/systemd/systemd-journald"
@@ -31,18 +30,6 @@ print("ready", flush=True)
 while True:
     print(s.recv(1 << 20).hex(), flush=True)
 """ % {"path": JOURNAL}
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
 
 
 def read(engine, name="web", **said):

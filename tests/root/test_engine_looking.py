@@ -16,12 +16,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: t.Any) -> t.Iterator[enginelab.Engine]:
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
 @pytest.fixture
 def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
     with enginelab.clean(lab):

@@ -30,12 +30,6 @@ def lab(tmp_path_factory):
         yield found
 
 
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def ensure(engine, name="web", *, check=False, before=lambda: None, volumes_from=(), keep_volumes=True, state="started", **said):
     wish = enginelab.wish(name, network_mode="none", state=state, **said)
     wish = dataclasses.replace(wish, volumes_from=volumes_from, keep_volumes=keep_volumes)

@@ -17,12 +17,6 @@ pytestmark = pytest.mark.root
 FRONT, BACK = Attachment("front"), Attachment("back")
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
 @pytest.fixture
 def engine(lab):
     with enginelab.clean(lab) as found:

@@ -31,12 +31,6 @@ def lab(tmp_path_factory):
         yield found
 
 
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def ensure(engine, name, *, check=False, force=False, before=lambda: None, **said):
     def run():
         before()

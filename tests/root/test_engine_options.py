@@ -15,18 +15,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def limit(engine, name):
     """A file of the container's cgroup, v1 or v2, as a number or text."""
     groups = engine.find("web")["Cocker"]["Cgroups"]

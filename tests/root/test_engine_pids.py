@@ -33,18 +33,6 @@ FAMILY = ("/bin/sh", "-c", "sleep 7001 & setsid sleep 7002 & (setsid sleep 7003 
 LEFT = ("7000", "7001", "7002", "7003")
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[enginelab.Engine]:
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 @pytest.fixture
 def bystander(tmp_path: pathlib.Path) -> t.Iterator[None]:
     """A process of the host that hears no signal, whatever the test does."""

@@ -20,12 +20,6 @@ pytestmark = pytest.mark.root
 ALL = PruneWish(containers=True, images=True, networks=True, volumes=True, litter=True, images_filters=Filters(dangling=False))
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: t.Any) -> t.Iterator[enginelab.Engine]:
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
 @pytest.fixture
 def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
     """Each test may lose the images of the store; a container that keeps them is always there."""

@@ -17,18 +17,6 @@ POINTS = ("storage.records.write", "storage.volumes.save", "network.leases.save"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def command(tmp_path_factory):
     return clilab.packed(tmp_path_factory.mktemp("cli"))
 

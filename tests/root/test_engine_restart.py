@@ -18,18 +18,6 @@ from ansible_collections.cocker.engine.tests.root.test_engine_running import fet
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 FAILING = {"command": ("/bin/sh", "-c", "exit 3"), "network_mode": "none", "restart_policy": "always"}
 
 

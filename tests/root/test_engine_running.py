@@ -21,18 +21,6 @@ from ansible_collections.cocker.engine.tests.root import enginelab, netlab
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def fetch(address, port):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -13,18 +13,6 @@ pytestmark = pytest.mark.root
 TICKING = ("/bin/sh", "-c", "while true; do echo x >> /ticks; sleep 0.01; done")
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def ticks(engine):
     def size():
         with open(engine.layout.container("web") + "/upper/ticks") as file:

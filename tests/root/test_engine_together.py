@@ -34,18 +34,6 @@ except Exception as error:
 """
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
-
-
 def at_once(calls):
     """Each in a process of its own; results and exceptions in their order."""
     results = [None] * len(calls)

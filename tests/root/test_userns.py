@@ -15,23 +15,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck im
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import CopyWish, ImageWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import idranges
-from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
 
 SCRIPT = ("/bin/sh", "-c", "echo up; sleep 1000")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with enginelab.host(str(tmp_path_factory.mktemp("engine"))) as found:
-        yield found
-
-
-@pytest.fixture
-def engine(lab):
-    with enginelab.clean(lab) as found:
-        yield found
 
 
 def ids(pid):
