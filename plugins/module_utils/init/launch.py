@@ -185,7 +185,7 @@ def _fork_supervisor(anchor: t.Optional[scope.Anchor]) -> int:
     if anchor is None:
         return os.fork()
     seat = os.open(anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    pid = prepare.fork_member(seat)
+    pid = cgroupfs.fork_member(seat)
     if pid:
         os.close(seat)
         scope.end(anchor)

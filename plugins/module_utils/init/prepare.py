@@ -17,7 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.init import orders, 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, fds, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Unsupported, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, control, relay, sync
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import group
 
@@ -180,26 +180,11 @@ def _fork(order: orders.Order, links: child.Links, *, foreign: t.Sequence[int]) 
         call(libc.setns, links.pids, consts.CLONE_NEWPID, op="join pid namespace")
     elif order.bundle.namespace("pid") is not None:
         call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
-    pid = fork_member(links.unified, cgroupfs.CLONE_PARENT)
+    pid = cgroupfs.fork_member(links.unified, cgroupfs.CLONE_PARENT)
     if pid == 0:
         for fd in foreign:
             os.close(fd)
         child.run(order.plan, links)
-    return pid
-
-
-def fork_member(unified: int, flags: int = 0) -> int:
-    """fork(2) with flags of clone3(2), into the v2 cgroup: moving there later waits 5 to 10 ms for a lock. So it is before Linux 5.7."""
-    if unified >= 0:
-        try:
-            return cgroupfs.fork_as(flags | cgroupfs.CLONE_INTO_CGROUP, unified)
-        except Unsupported:
-            pass
-    pid = cgroupfs.fork_as(flags) if flags else os.fork()
-    if pid == 0 and unified >= 0:
-        fd = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=unified)
-        os.write(fd, b"0")
-        os.close(fd)
     return pid
 
 

@@ -11,7 +11,7 @@ import signal
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import orders, prepare, reaper
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fds
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, fds
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import sync
@@ -86,7 +86,7 @@ def _bear(ticket: orders.Ticket, said: bytes, got: t.List[int], *, foreign: t.Se
     try:
         call(libc.unshare, consts.CLONE_NEWPID, op="unshare pid namespace")
         try:
-            pid = prepare.fork_member(unified)
+            pid = cgroupfs.fork_member(unified)
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 for fd in (*foreign, home):

@@ -196,6 +196,19 @@ def fork_as(flags: int, descriptor: int = 0) -> int:
         raise
 
 
+def fork_member(descriptor: int, flags: int = 0) -> int:
+    """As `fork_as`, into the v2 cgroup open as `descriptor`, if there is one: by birth, or before Linux 5.7 by a move of the child."""
+    if descriptor >= 0:
+        with contextlib.suppress(Unsupported):
+            return fork_as(flags | CLONE_INTO_CGROUP, descriptor)
+    pid = fork_as(flags) if flags else os.fork()
+    if pid == 0 and descriptor >= 0:
+        fd = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=descriptor)
+        os.write(fd, b"0")
+        os.close(fd)
+    return pid
+
+
 def _fork_sibling() -> int:
     """By clone(2), whose two first arguments have changed places on s390."""
     flags = CLONE_PARENT | signal.SIGCHLD

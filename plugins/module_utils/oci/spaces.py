@@ -69,24 +69,11 @@ def open_seat(cgroups: t.Mapping[str, str]) -> Seat:
 
 def fork_seated(seat: Seat) -> int:
     """fork(2); the child is in the cgroup when this returns there."""
-    pid, born = _fork_into(seat.unified)
+    pid = cgroupfs.fork_member(seat.unified)
     if pid == 0:
         for fd in seat.joins:
             os.write(fd, b"0")
-        if seat.unified >= 0 and not born:
-            fd = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=seat.unified)
-            os.write(fd, b"0")
-            os.close(fd)
     return pid
-
-
-def _fork_into(unified: int) -> t.Tuple[int, bool]:
-    if unified >= 0:
-        try:
-            return cgroupfs.fork_into(unified), True
-        except Unsupported:
-            pass
-    return os.fork(), False
 
 
 def enter_for_children(spaces: Spaces, config: Config) -> None:
