@@ -31,7 +31,7 @@ def rows(stage: Stage, _peers: t.Sequence[Peer]) -> t.List[Row]:
     found = stage.lab.run(_measure, stage.path("runtimes"), stage.repeat, timeout=300)
 
     def row(what: str, target: t.Optional[float]) -> Row:
-        beside = ", ".join("%s %s" % (name, "%.1f" % times[what] if what in times else "not here") for name, times in found.items())
+        beside = ", ".join("%s %s" % (name, "%.1f" % times[what] if what in times else "not run") for name, times in found.items())
         return Row("%s: %s" % (OURS, what), MILLISECONDS, found[OURS][what], target, {}, ("%s, ms: %s" % (what, beside),))
 
     return [row("run of true", None), *[row(verb, MOST) for verb in VERBS]]

@@ -77,11 +77,10 @@ def go(copy: str) -> t.NoReturn:
     is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
     if is_runtime and ENTERING.intersection(sys.argv):
         protect(ENTRY % (os.path.join(copy, FIRST), copy) if copy else PLAIN_ENTRY % sys.path[0])
+    _prepare(copy)
     if is_runtime:
-        _prepare(copy, runtime=True)
         from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
     else:
-        _prepare(copy, runtime=False)
         sys.path += packages()
         from ansible_collections.cocker.engine.plugins.module_utils.cli.main import main
     gc.freeze()
@@ -93,24 +92,16 @@ def go(copy: str) -> t.NoReturn:
 
 def protected(copy: str) -> None:
     """The same in the protected interpreter. Only who stays has garbage to collect (oci/terminal.py)."""
-    _prepare(copy, runtime=True)
+    _prepare(copy)
     from ansible_collections.cocker.engine.plugins.module_utils.oci import main
     main.protected(sys.argv[1:])
 
 
-def _prepare(copy: str, *, runtime: bool) -> None:
+def _prepare(copy: str) -> None:
     if not copy:
         return
     sys.path.insert(0, copy)
     sys.meta_path[:0] = [Packed(copy, LOWER), Packed(copy, UPPER)]
-    if is_known(sys.implementation.name, sys.version_info[:2]):
-        from ansible_collections.cocker.engine.plugins.module_utils.cli import lean
-        lean.install(runtime=runtime)
-
-
-def is_known(implementation: str, version: t.Tuple[int, ...]) -> bool:
-    """Whether the stand-ins were tested with this Python: they use what is the standard library's own business. Others do without them."""
-    return implementation == "cpython" and (3, 9) <= version <= (3, 13)
 
 
 def unpacked(archive: str, engines: str) -> str:
@@ -175,11 +166,11 @@ def _pack(staging: str, target: str, names: t.Sequence[str]) -> None:
             text = source.read()
         code = marshal.dumps(compile(text, os.path.join(target, name), "exec", dont_inherit=True, optimize=2)) if text else b""
         module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
-        layer, _dot, short = module[len(PACKAGE):].partition(".")
+        layer = module[len(PACKAGE):].partition(".")[0]
         if name == "__main__.py":
             first = code
         else:
-            packs[LOWER if layer in ("", *_LOWER) or (layer, short) in (("cli", ""), ("cli", "lean")) else UPPER][module] = (code, name)
+            packs[LOWER if layer in ("", *_LOWER) else UPPER][module] = (code, name)
     for file, content in ((FIRST, first), (LOWER, marshal.dumps(packs[LOWER])), (UPPER, marshal.dumps(packs[UPPER]))):
         with open(os.path.join(staging, file), "wb") as stream:
             stream.write(content)
