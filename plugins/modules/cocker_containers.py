@@ -26,7 +26,7 @@ options:
       - In addition, C(depends_on) lists the names of containers that must run before this one is started. They may be others of this
         task or containers that are there already. In place of a name it may hold a dictionary of C(name) and C(condition), which is
         V(started) or V(healthy). What has to be healthy is waited for as long as C(healthy_wait_timeout) says.
-      - A container that shares the network or the IPC namespace of another depends on it.
+      - A container that shares the network, the IPC or the pid namespace of another depends on it.
       - What others depend on is started first, and stopped and removed last.
     type: list
     elements: dict

@@ -79,6 +79,15 @@ def test_what_runs_or_is_needed_keeps_its_name(engine):
     engine.ensure("other", state="absent")
 
 
+@pytest.mark.parametrize("option", ["network_mode", "ipc_mode", "pid_mode"])
+def test_one_whose_namespaces_another_uses_keeps_its_name(engine, option):
+    engine.start("web", state="present", network_mode="none")
+    engine.start("other", state="present", **{"network_mode": "none", option: "container:web"})
+    with pytest.raises(Conflict, match="container other names it in %s" % option):
+        rename(engine, "web", "shop")
+    engine.ensure("other", state="absent")
+
+
 def test_a_volume_that_a_former_one_has_left_is_not_taken(engine):
     make(engine, "shop")
     engine.ensure("shop", state="absent")

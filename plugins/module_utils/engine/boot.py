@@ -77,11 +77,7 @@ def _wanted(host: Host) -> t.List[str]:
         policy = each.record.spec.restart_policy or restarts.NO
         if is_wanted(policy, state.find_exit(host.layout.container(each.name))):
             found.append(each.record)
-    return [record.spec.name for record in sorted(found, key=lambda record: (_shares(record.spec), record.spec.name))]
-
-
-def _shares(spec: ContainerSpec) -> bool:
-    return any(":" in (mode or "") for mode in (spec.network_mode, spec.ipc_mode, spec.pid_mode))
+    return [record.spec.name for record in sorted(found, key=lambda record: (bool(record.spec.shares()), record.spec.name))]
 
 
 def stop(host: Host, told: t.Callable[[str], None]) -> Failures:

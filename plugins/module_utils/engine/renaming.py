@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Step, apply, is_undone
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, mountinfo
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CONTAINER as SHARED, ContainerRecord, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
@@ -84,8 +84,7 @@ def _refuse(host: Host, old: str, new: str, owned: t.Sequence[str]) -> None:
 
 def _named_by(spec: ContainerSpec, name: str, owned: t.Collection[str]) -> str:
     """The option of another container by which it depends on the name; empty if none does."""
-    modes = {"network_mode": spec.network_mode, "ipc_mode": spec.ipc_mode, "uts": spec.uts, "cgroupns_mode": spec.cgroupns_mode}
-    found = [option for option, value in modes.items() if value == SHARED + name]
+    found = [option for option, other in spec.shares().items() if other == name]
     found += ["links"] if name in [each for each, _alias in spec.links or ()] else []
     found += ["volumes_from"] if {mount.source for mount in spec.mounts or () if mount.kind == mounts.VOLUME}.intersection(owned) else []
     return found[0] if found else ""

@@ -83,8 +83,9 @@ def _shared(host: Host, spec: ContainerSpec, kind: str, mode: t.Optional[str]) -
 
 def require_running(host: Host, spec: ContainerSpec) -> None:
     """For a container that is to start. Raises Conflict."""
-    for mode, what in ((spec.ipc_mode, "System V IPC"), (spec.pid_mode, "processes")):
-        other = observe.container(host, mode[len(CONTAINER):]) if mode and mode.startswith(CONTAINER) else None
+    shared = spec.shares()
+    for option, what in (("ipc_mode", "System V IPC"), ("pid_mode", "processes")):
+        other = observe.container(host, shared[option]) if option in shared else None
         if other is not None and other.record is not None and not other.is_running:
             reason = "container %s, whose %s it shares, is not running" % (other.name, what)
             raise Conflict("start container", spec.name, reason, hint="start that one first")

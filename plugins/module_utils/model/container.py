@@ -17,7 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 
 BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
-CONTAINER = "container:"  # network_mode: before the name of the container whose network is shared
+CONTAINER = "container:"  # network_mode, ipc_mode, pid_mode: before the name of the container whose namespace is shared
 
 SYSTEMD = "systemd"  # init: the image's own init system is process 1
 SYSTEMD_STOP = "RTMIN+3"  # systemd(1): halt
@@ -144,6 +144,11 @@ class ContainerSpec:
     restart_retries: t.Optional[int] = None
     healthcheck: t.Optional[healthcheck.Check] = None
     auto_remove: t.Optional[bool] = None
+
+    def shares(self) -> t.Dict[str, str]:
+        """The containers whose namespaces it uses, by the option that names them."""
+        modes = {"network_mode": self.network_mode, "ipc_mode": self.ipc_mode, "pid_mode": self.pid_mode}
+        return {option: mode[len(CONTAINER):] for option, mode in modes.items() if mode and mode.startswith(CONTAINER)}
 
     def attachments(self) -> t.Tuple[Attachment, ...]:
         """The networks of bridge mode; empty in the other modes. The default bridge where nothing is said."""
