@@ -15,7 +15,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export ANSIBLE_NOCOWS := true
 
-.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-image host-packages clean
+.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-image host-packages docker-files clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -29,7 +29,7 @@ quickstart-clean: $(VENV)/.ansible collection
 	$(BIN)/ansible-playbook cocker.engine.quickstart_clean
 
 ## make test              every tier below, in order
-test: $(VENV)/.test host-packages collection base-archive host-image
+test: $(VENV)/.test host-packages docker-files collection base-archive host-image
 	$(RUN_TESTS)
 
 ## make lint              ruff                      make types    mypy --strict
@@ -38,7 +38,10 @@ test: $(VENV)/.test host-packages collection base-archive host-image
 lint types unit: $(VENV)/.test
 	$(RUN_TESTS) $@
 
-root sanity: $(VENV)/.test host-packages
+root: $(VENV)/.test host-packages docker-files
+	$(RUN_TESTS) $@
+
+sanity: $(VENV)/.test host-packages
 	$(RUN_TESTS) $@
 
 targets: $(VENV)/.test host-packages collection base-archive
@@ -72,6 +75,9 @@ host-image: host-packages
 
 host-packages:
 	@tools/host_packages.sh $(HOST_PACKAGES)
+
+docker-files: host-packages
+	@tools/docker_files.sh .build/docker
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name another one: make PYTHON=..."; exit 1; }

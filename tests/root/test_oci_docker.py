@@ -2,7 +2,6 @@
 """A docker daemon with `cocker-runtime` as one of its runtimes: through containerd's shim, on a directory of the test's own, without network."""
 from __future__ import annotations
 
-import errno
 import json
 import os
 import pathlib
@@ -13,13 +12,20 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mountinfo, mounts
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.tests.root import ocilab
 from ansible_collections.cocker.engine.tests.root.runtimelab import until
 
+UNPACKED = ocilab.ROOT / ".build" / "docker"      # tools/docker_files.sh
+PATH = os.pathsep.join([str(UNPACKED / "usr/bin"), str(UNPACKED / "usr/sbin"), os.environ["PATH"]])
 PROGRAMS = ("docker", "dockerd", "containerd", "containerd-shim-runc-v2", "runc")
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason="docker is not installed")]
+FOUND = {name: shutil.which(name, path=PATH) for name in PROGRAMS}
+pytestmark = [pytest.mark.root, pytest.mark.skipif(not all(FOUND.values()), reason="docker is not there")]
+# The daemon writes a key into /etc/docker.
+DAEMON = """
+mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" && mount -t overlay -o lowerdir=/etc,upperdir="$1/upper",workdir="$1/work" overlay /etc || exit 1
+shift
+exec "$@"
+"""
 NAME = "cocker"
 
 
@@ -31,15 +37,21 @@ class Docker:
         wrapper = base / "cocker-runtime"       # neither the daemon nor its shim passes an environment on
         wrapper.write_text('#!/bin/sh\nCOCKER_HOME=%s exec %s "$@"\n' % (os.path.dirname(program), program))
         wrapper.chmod(0o755)
-        self.env = dict(os.environ, DOCKER_HOST="unix://%s/socket" % base, DOCKER_BUILDKIT="0", HOME=str(base))
+        libraries = os.pathsep.join(map(str, (UNPACKED / "lib").glob("*-linux-*")))
+        self.env = dict(os.environ, PATH=PATH, LD_LIBRARY_PATH=libraries, DOCKER_HOST="unix://%s/socket" % base, DOCKER_BUILDKIT="0", HOME=str(base))
         words = ["--data-root", base / "data", "--exec-root", base / "exec", "--pidfile", base / "pid", "-H", self.env["DOCKER_HOST"], "--bridge", "none",
                  "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs", "--add-runtime", "%s=%s" % (NAME, wrapper), "--default-runtime", NAME]
+        (base / "etc").mkdir()
+        apart = ["unshare", "--mount", "--propagation", "private", "sh", "-c", DAEMON, "sh", str(base / "etc")]
         self._log = open(base / "log", "wb")
-        self.daemon = subprocess.Popen(["dockerd", *map(str, words)], stdout=self._log, stderr=subprocess.STDOUT, env=self.env)
-        until(lambda: self("version").code == 0, timeout=60)
+        self.daemon = subprocess.Popen([*apart, FOUND["dockerd"], *map(str, words)], stdout=self._log, stderr=subprocess.STDOUT, env=self.env)
+
+    def wait(self) -> None:
+        until(lambda: self.daemon.poll() is not None or self("version").code == 0, timeout=60)
+        assert self.daemon.poll() is None, (self.base / "log").read_text()[-2000:]
 
     def __call__(self, *words: str, stdin: t.Optional[str] = None) -> ocilab.Done:
-        done = subprocess.run(["docker", *words], env=self.env, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+        done = subprocess.run([FOUND["docker"], *words], env=self.env, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
                               capture_output=True, text=True, timeout=60, check=False)
         return ocilab.Done(done.returncode, done.stdout, done.stderr)
 
@@ -57,10 +69,6 @@ class Docker:
         self.daemon.terminate()
         self.daemon.wait(60)
         self._log.close()
-        for entry in mountinfo.entries():
-            if entry.mount_point.startswith(str(self.base)):
-                with tolerate(errno.EINVAL, errno.ENOENT):
-                    mounts.umount(entry.mount_point, detach=True)
         for top, _folders, _files in os.walk("/sys/fs/cgroup", topdown=False):
             if os.path.basename(top) == "docker":
                 until(lambda path=top: ocilab.removed(path))
@@ -69,11 +77,10 @@ class Docker:
 @pytest.fixture(scope="module")
 def docker(tmp_path_factory):
     base = tmp_path_factory.mktemp("docker")
-    mounts.bind(str(base), str(base))
-    mounts.set_propagation(str(base), consts.MS_PRIVATE)
     (base / "program").mkdir()
     found = Docker(base, ocilab.pack(base / "program" / "cocker-runtime"))
     try:
+        found.wait()
         found.load(ocilab.make_rootfs(tmp_path_factory.mktemp("image") / "rootfs"))
         yield found
         found.clean()
@@ -86,7 +93,7 @@ def nothing_leaks(request: pytest.FixtureRequest, docker) -> t.Iterator[None]:
     """In place of the general check, which would find the daemon: no container is left, and none of its cgroups."""
     yield
     docker.clean()
-    assert [top for top, _folders, _files in os.walk("/sys/fs/cgroup") if os.path.basename(os.path.dirname(top)) == "docker"] == []
+    until(lambda: not [top for top, _folders, _files in os.walk("/sys/fs/cgroup") if os.path.basename(os.path.dirname(top)) == "docker"])
 
 
 def test_a_container_that_stays_is_looked_at_entered_limited_and_paused(docker):
@@ -96,7 +103,7 @@ def test_a_container_that_stays_is_looked_at_entered_limited_and_paused(docker):
     done = docker("exec", "-i", "-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", "cat; id -un; pwd; echo $A", stdin="in\n")
     assert done.out == "in\napp\n/tmp\nb\n"
     assert docker("exec", "web", "nosuch").code in (126, 127)
-    until(lambda: docker("logs", "web")[1:] == ("out\n", "err\n"))
+    until(lambda: docker("logs", "web")[1:] == ("out\n", "err\n"), timeout=60)
     stats = json.loads(docker("stats", "--no-stream", "--format", "{{json .}}", "web").out)
     assert stats["PIDs"] == "1" and stats["MemUsage"].endswith("64MiB")
     assert docker("update", "-m", "32m", "--memory-swap", "64m", "web").code == 0
@@ -121,7 +128,7 @@ def test_a_terminal_with_run_and_exec(docker):
     for words in (("run", "--rm", "-it", "box"), ("exec", "-it", "web")):
         pid, master = pty.fork()
         if pid == 0:
-            os.execvpe("docker", ["docker", *words, "sh", "-c", "tty; exit 5"], docker.env)
+            os.execve(FOUND["docker"], ["docker", *words, "sh", "-c", "tty; exit 5"], docker.env)
         said = b""
         try:
             while True:
