@@ -4,7 +4,8 @@
     python registry_proxy.py PORT UPSTREAM_PORT
 
 POST /_rules with a list of [METHOD, REGEX of the path, TIMES, WHAT] sets the rules and empties the log; GET /_log tells the requests
-since then as [METHOD, PATH, RANGE, AUTHORIZATION, BYTES OF THE BODY]. WHAT: cut:N, status:N, flip, grow, redirect:URL, norange.
+since then as [METHOD, PATH, RANGE, AUTHORIZATION, BYTES OF THE BODY]. WHAT: cut:N, status:N, flip, grow, redirect:URL, norange,
+slow:N (the answer comes in N pieces, each a fifth of a second after the other).
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import json
 import re
 import socket
 import sys
+import time
 import typing as t
 
 RULES: t.List[t.List[t.Any]] = []
@@ -61,19 +63,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name == "grow":
             content += b"x"
         length = int(answer.headers.get("Content-Length") or 0) if self.command == "HEAD" else len(content)
-        self.reply(answer.status, kept, content, length=length, cut=int(value) if name == "cut" else None)
+        pieces = int(value) if name == "slow" else 1
+        self.reply(answer.status, kept, content, length=length, cut=int(value) if name == "cut" else None, pieces=pieces)
 
-    def reply(self, status: int, headers: t.Mapping[str, str], content: bytes, *, length: t.Optional[int] = None, cut: t.Optional[int] = None) -> None:
+    def reply(self, status: int, headers: t.Mapping[str, str], content: bytes, *, length: t.Optional[int] = None, cut: t.Optional[int] = None,
+              pieces: int = 1) -> None:
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(content) if length is None else length))
         self.end_headers()
-        self.wfile.write(content if cut is None else content[:cut])
+        self.write(content if cut is None else content[:cut], pieces)
         if cut is not None:
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+
+    def write(self, content: bytes, pieces: int) -> None:
+        each = -(-len(content) // pieces) or 1
+        for start in range(0, len(content), each):
+            time.sleep(0.2 if start else 0)
+            self.wfile.write(content[start:start + each])
 
     def control(self, body: bytes) -> None:
         if self.command == "POST":

@@ -10,4 +10,8 @@ Params = t.Dict[str, t.Any]
 
 
 def params(spec: Spec, **said: t.Any) -> Params:
+    """Raises TypeError for an option that there is none of."""
+    unknown = said.keys() - spec.options.keys()
+    if unknown:
+        raise TypeError("no option %s" % ", ".join(sorted(unknown)))
     return {**{name: option.get("default") for name, option in spec.options.items()}, **said}

@@ -147,6 +147,7 @@ COMMANDS: t.Dict[str, Command] = {
     "tag": Command(IMAGES, "Give an image another name", _store),
     "rmi": Command(IMAGES, "Remove images", _store),
     "login": Command(IMAGES, "Keep the credentials of a registry", _store),
+    "logout": Command(IMAGES, "Forget the credentials of a registry", _store),
     "prune": Command(HOST, "Remove what nobody needs any more, after asking", _prune),
     "boot": Command(HOST, "Start the containers that their restart policy keeps running, as the host comes up", _power),
     "shutdown": Command(HOST, "Stop all containers, as the host goes down; boot brings them back", _power),

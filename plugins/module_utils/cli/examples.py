@@ -50,6 +50,7 @@ EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
     "tag": (("cocker tag app:1.4 app:stable",), ""),
     "rmi": (("cocker rmi app:1.3",), "An image that a container needs is not removed."),
     "login": (("cocker login -u robot registry.example", "pass registry | cocker login -u robot --password-stdin registry.example"), ""),
+    "logout": (("cocker logout registry.example",), ""),
     "prune": (("cocker prune --dry-run", "cocker prune -f --images --all --filter until=720h"), ""),
     "completion": (("cocker completion bash >/etc/bash_completion.d/cocker",), ""),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""pull, push, search, import, export, commit, tag, rmi, login: images, on their ways into the store and out of it.
+"""pull, push, search, import, export, commit, tag, rmi, login, logout: images, on their ways into the store and out of it.
 
 Each says what it did, as a task's actions would."""
 from __future__ import annotations
@@ -35,12 +35,14 @@ def _tell(context: Context, outcome: Outcome) -> int:
 
 
 def _shape_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ca-path", metavar="FILE", help="certificates of the authorities that are trusted for it")
     parser.add_argument("--insecure", action="store_true", help="take any certificate")
     parser.add_argument("--plain-http", action="store_true", help="without TLS")
 
 
 def _access(said: argparse.Namespace) -> t.Dict[str, t.Any]:
-    return {"validate_certs": not said.insecure, "plain_http": said.plain_http}
+    ca_path = os.path.abspath(said.ca_path) if said.ca_path else None
+    return {"ca_path": ca_path, "validate_certs": not said.insecure, "plain_http": said.plain_http}
 
 
 def _shape_repository(parser: argparse.ArgumentParser) -> None:
@@ -212,19 +214,46 @@ def _rmi(context: Context, said: argparse.Namespace) -> int:
 
 
 def _shape_login(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-u", "--username", required=True)
+    parser.add_argument("-u", "--username", help="asked for at a terminal, if it is not given")
     parser.add_argument("--password-stdin", action="store_true", help="read it from standard input instead of the terminal")
+    _shape_access(parser)
     parser.add_argument("registry", metavar="HOST[:PORT]")
 
 
 def _login(context: Context, said: argparse.Namespace) -> int:
+    user = _username(said)
+    changed = _credentials(context, said.registry, username=user, password=_password(said), **_access(said))
+    context.say("Login succeeded" if changed else "Already logged in")
+    return OK
+
+
+def _shape_logout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("registry", metavar="HOST[:PORT]")
+
+
+def _logout(context: Context, said: argparse.Namespace) -> int:
+    changed = _credentials(context, said.registry, state="absent")
+    context.say("Logged out" if changed else "Not logged in")
+    return OK
+
+
+def _credentials(context: Context, registry: str, **said: t.Any) -> bool:
+    """Whether they are others than before."""
     from ansible_collections.cocker.engine.plugins.module_utils.edge import args_registry, parse_registry
     from ansible_collections.cocker.engine.plugins.module_utils.engine import login
 
-    params = asked.params(args_registry.LOGIN, registry_url=said.registry, username=said.username, password=_password(said))
-    outcome = login.ensure(context.acting(), parse_registry.login(params))
-    context.say("Login succeeded" if outcome.changed else "Already logged in")
-    return OK
+    params = asked.params(args_registry.LOGIN, registry=registry, **said)
+    return login.ensure(context.acting(), parse_registry.login(params)).changed
+
+
+def _username(said: argparse.Namespace) -> str:
+    if said.username is not None:
+        return str(said.username)
+    if said.password_stdin or not sys.stdin.isatty():
+        raise Invalid("--username", "it is needed where there is no terminal to ask at")
+    sys.stderr.write("Username: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
 
 
 def _password(said: argparse.Namespace) -> str:
@@ -248,4 +277,5 @@ COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Cal
     "tag": (_shape_tag, _tag),
     "rmi": (_shape_rmi, _rmi),
     "login": (_shape_login, _login),
+    "logout": (_shape_logout, _logout),
 }

@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 from ansible_collections.cocker.engine.plugins.module_utils.registry.transport import Origin, Transport, origin_of, unreachable
 
+_HINT = "log in with cocker login or cocker_login"
 _LARGEST_ANSWER = 1 << 20
 _LONGEST_TOKEN = 64 << 10
 _PAIR = re.compile(r'\s*,?\s*([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -58,7 +59,7 @@ class Authorizer:
         """After a 401 of the registry itself to a request with the header `used`. Raises Denied where there is nothing new to say."""
         challenge = next((found for found in map(parse_challenge, challenges) if found), None)
         if challenge is None:
-            raise Denied("log in to", self._registry.host, "it asks for something else than a password or a token")
+            raise Denied("log in to", str(self._registry), "it asks for something else than a password or a token")
         with self._lock:
             if self._headers.get(scope) != used:
                 return          # another thread has been here
@@ -70,22 +71,22 @@ class Authorizer:
     def refusal(self) -> Denied:
         """What to say when it is still 401 after all that we could answer."""
         if self._credentials is None:
-            return Denied("log in to", self._registry.host, "nobody may do this without a password", hint="give one with cocker_login")
-        return Denied("log in to", self._registry.host, "user %s with this password may not do this" % self._user())
+            return Denied("log in to", str(self._registry), "nobody may do this without a password", hint=_HINT)
+        return Denied("log in to", str(self._registry), "user %s with this password may not do this" % self._user())
 
     def _user(self) -> str:
         return self._credentials.username if self._credentials else "(nobody)"
 
     def _basic(self) -> str:
         if self._credentials is None:
-            raise Denied("log in to", self._registry.host, "it wants a user and a password", hint="give them with cocker_login")
+            raise Denied("log in to", str(self._registry), "it wants a user and a password", hint=_HINT)
         return self._credentials.basic()
 
     def _token(self, challenge: Challenge, scope: str) -> str:
         realm = challenge.values.get("realm", "")
         origin = origin_of(realm)
         if self._registry.scheme == "https" and origin.scheme != "https":
-            raise Damaged("log in to", self._registry.host, "it wants the password to be sent without TLS, to %s" % origin)
+            raise Damaged("log in to", str(self._registry), "it wants the password to be sent without TLS, to %s" % origin)
         scopes = (scope or challenge.values.get("scope", "")).split()
         asked = [("service", challenge.values.get("service", "")), *(("scope", each) for each in scopes)]
         query = urllib.parse.urlencode([(key, value) for key, value in asked if value])
@@ -97,9 +98,9 @@ class Authorizer:
         except (OSError, http.client.HTTPException) as error:
             raise unreachable("GET", url, error) from error
         if response.status in (401, 403):
-            raise Denied("log in to", self._registry.host, "%s gives user %s no token" % (origin, self._user()))
+            raise Denied("log in to", str(self._registry), "%s gives user %s no token" % (origin, self._user()))
         if response.status != 200:
-            raise Unreachable("log in to", self._registry.host, "%s answers %d" % (origin, response.status))
+            raise Unreachable("log in to", str(self._registry), "%s answers %d" % (origin, response.status))
         return _token_of(raw, str(origin))
 
 

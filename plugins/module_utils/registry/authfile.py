@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import distrib
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.registry.credentials import Credentials
 
-_HINT = "log in with cocker_login"
+_HINT = "log in with cocker login or cocker_login"
 _LARGEST = 1 << 20
 _LOCK_TIMEOUT = 30.0
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

@@ -172,7 +172,7 @@ class Client:
         if response.status == 404:
             return NotFound(op, subject, "the registry does not have it%s" % said)
         if response.status in (401, 403):
-            return Denied(op, subject, "the registry refuses it%s" % said, hint="log in with cocker_login as somebody who may")
+            return Denied(op, subject, "the registry refuses it%s" % said, hint="log in as one who may")
         return Unreachable(op, subject, "the registry answers %d%s" % (response.status, said))
 
 

@@ -226,7 +226,7 @@ def unreachable(method: str, url: str, error: BaseException) -> Unreachable:
     if isinstance(error, ssl.SSLCertVerificationError):
         reason, hint = "its certificate is not trusted: %s" % error.verify_message, "name its authority in ca_path"
     elif isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-        reason, hint = "it does not speak TLS", "set plain_http if that is meant to be"
+        reason, hint = "it does not speak TLS", "plain_http (--plain-http) if that is meant to be"
     elif isinstance(error, OSError) and error.strerror:
         reason = error.strerror
     return Unreachable("ask", str(origin_of(url)), "%s %s: %s" % (method, urllib.parse.urlsplit(url).path, reason), hint=hint)
