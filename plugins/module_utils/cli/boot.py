@@ -23,6 +23,7 @@ VOLATILE = "/run/cocker/engine"
 # Files of a copy: this one's code, and the code of all modules by name: those of the runtime, and the others.
 FIRST, LOWER, UPPER = "first", "lower", "upper"
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils."
+UNFOLDING = "engine/unfolding.py"       # compiles them so that a start costs less
 _LOWER = ("model", "kernel", "runtime", "oci")
 # Verbs that go into a container; one that is only named like it is protected in vain.
 ENTERING = {"create", "exec", "run"}
@@ -159,12 +160,15 @@ def _pack(staging: str, target: str, names: t.Sequence[str]) -> None:
     """The compiled files of a copy that will be at `target`."""
     import marshal
 
+    with open(os.path.join(staging, PACKAGE.replace(".", "/"), UNFOLDING), "rb") as source:
+        unfolding: t.Dict[str, t.Any] = {"__name__": "unfolding"}
+        exec(source.read(), unfolding)
     packs: t.Dict[str, t.Dict[str, t.Tuple[bytes, str]]] = {LOWER: {}, UPPER: {}}
     first = b""
     for name in sorted(names):
         with open(os.path.join(staging, name), "rb") as source:
             text = source.read()
-        code = marshal.dumps(compile(text, os.path.join(target, name), "exec", dont_inherit=True, optimize=2)) if text else b""
+        code = marshal.dumps(unfolding["compiled"](text, os.path.join(target, name))) if text else b""
         module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
         layer = module[len(PACKAGE):].partition(".")[0]
         if name == "__main__.py":

@@ -15,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, cat
 from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+UNFOLDING = boot.PACKAGE.replace(".", "/") + boot.UNFOLDING
 
 
 def pack(target: pathlib.Path) -> str:
@@ -60,9 +61,9 @@ def test_a_shell_is_its_head(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_copy_says_where_its_modules_are(tmp_path: pathlib.Path) -> None:
-    names = ["__main__.py", "ansible_collections/__init__.py", "ansible_collections/sample.py"]
-    for name, text in zip(names, ("value = 1", "", "value = 2\n")):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    names = ["__main__.py", "ansible_collections/__init__.py", "ansible_collections/sample.py", UNFOLDING]
+    for name, text in zip(names, ("value = 1", "", "value = 2\n", (ROOT / "plugins/module_utils" / boot.UNFOLDING).read_text())):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     boot._pack(str(tmp_path), str(tmp_path), names)
     finder = boot.Packed(str(tmp_path), boot.LOWER)
@@ -88,6 +89,7 @@ def test_a_copy_has_its_name_only_when_it_is_on_the_disk(tmp_path: pathlib.Path,
     target, seen, real = tmp_path / "copy", [], boot._sync
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("__main__.py", "pass\n")
+        archive.write(ROOT / "plugins/module_utils" / boot.UNFOLDING, UNFOLDING)
 
     def looked(folder: str) -> None:
         seen.append((sorted(os.listdir(folder)), target.exists()))
@@ -95,4 +97,4 @@ def test_a_copy_has_its_name_only_when_it_is_on_the_disk(tmp_path: pathlib.Path,
 
     monkeypatch.setattr(boot, "_sync", looked)
     boot._install(str(tmp_path / "archive"), str(target))
-    assert seen == [(["__main__.py", boot.FIRST, boot.LOWER, boot.UPPER], False)] and target.exists()
+    assert seen == [(["__main__.py", "ansible_collections", boot.FIRST, boot.LOWER, boot.UPPER], False)] and target.exists()
