@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, netlink, nft
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, network as model, ports
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, KernelError, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Network, NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, endpoint, firewall, leases, routes, ruleset
 from ansible_collections.cocker.engine.tests.root import netlab
 

@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, network as model, ports
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Endpoint, Lease, Network, NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint, Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import bridge, endpoint, firewall, leases
 from ansible_collections.cocker.engine.tests.root import netlab
 from ansible_collections.cocker.engine.tests.root.netlab import HOST, HOST_ADDRESS, HOST_OTHER_ADDRESS, OUTSIDE, OUTSIDE_ADDRESS

@@ -17,14 +17,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import namesp
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import (
-    DEFAULT_NETWORK,
-    Endpoint,
-    Lease,
-    Network,
-    NetworkSpec,
-    complete,
-)
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint, Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, Network, NetworkSpec, complete
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import firewall, leases, routes
 
@@ -47,9 +41,9 @@ def check(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     found = [known.get(attachment.name) or leased.get(host, attachment.name) for attachment in attachments]
     _refuse_ports(published, found)
     for network, attachment in zip(found, attachments):
-        _lease(network, leased.users(host, network.name), spec.name, attachment)
+        _lease(network, leased.recorded(host, network.name), spec.name, attachment)
     if ports and published:
-        publishing.refuse_published(published, publishing.by_others(host, except_container=spec.name))
+        publishing.refuse_published(host, spec.name, published)
         firewall.refuse_used(published)
 
 

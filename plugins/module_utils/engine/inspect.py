@@ -23,7 +23,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     health_check,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageRecord, Provenance
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import VXLAN, Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import VXLAN, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 if t.TYPE_CHECKING:  # a value, whose file is of no other use here

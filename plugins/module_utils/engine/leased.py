@@ -11,7 +11,8 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, network_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, network_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.network import leases
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import NETNS
@@ -40,17 +41,28 @@ def listed(host: Host) -> t.List[Network]:
 def users(host: Host, name: str) -> t.Tuple[Lease, ...]:
     """A lease counts as active while the container's namespace is pinned, too: after a reboot there is none."""
     found = leases.load(host.layout.leases(name))
-    if not any(each.active for each in found):
+    running = {host.netns_name(each.container): each.container for each in found if each.active}
+    if not running:
         return found
-    pinned = _pinned()
-    return tuple(each if not each.active or host.netns_name(each.container) in pinned else _inactive(each) for each in found)
+    gone = {running[name] for name in running.keys() - _pinned()}
+    return tuple([_inactive(each) if each.container in gone else each for each in found]) if gone else found
 
 
-def _pinned() -> t.FrozenSet[str]:
+def _pinned() -> t.Collection[str]:
     try:
         return frozenset(os.listdir(NETNS))
     except FileNotFoundError:
         return frozenset()
+
+
+def recorded(host: Host, name: str) -> t.Tuple[Lease, ...]:
+    """Who has which address, whether or not it still runs: without a look at the namespaces of all."""
+    return leases.load(host.layout.leases(name))
+
+
+def as_it_is(host: Host, lease: Lease) -> Lease:
+    """One of `recorded`, as `users` has it."""
+    return lease if not lease.active or os.path.lexists(host.netns(lease.container)) else _inactive(lease)
 
 
 def _inactive(lease: Lease) -> Lease:
@@ -61,7 +73,7 @@ def of(host: Host, container: str) -> Pairs:
     """In the order of the container's interfaces."""
     found = []
     for network in listed(host):
-        lease = leases.find(users(host, network.name), container)
+        lease = leases.find(recorded(host, network.name), container)
         if lease is not None:
-            found.append((lease, network))
+            found.append((as_it_is(host, lease), network))
     return sorted(found, key=lambda pair: (len(pair[0].ifname), pair[0].ifname))

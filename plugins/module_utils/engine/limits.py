@@ -74,7 +74,7 @@ def _bandwidth(spec: ContainerSpec) -> Resources:
 
 
 def _counts_swap() -> bool:
-    layout = cgroupfs.layout()
+    layout = cgroupfs.remembered()
     point = layout.controllers.get("memory")
     if point is None or layout.version("memory") == 2:
         return point is not None and os.path.exists("/proc/swaps")

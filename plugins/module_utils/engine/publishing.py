@@ -40,10 +40,11 @@ def chosen(host: Host, record: ContainerRecord) -> Ports:
     ports = wanted(record)
     if not ports:
         return ()
-    taken = by_others(host, except_container=record.spec.name)
-    refuse_published(ports, taken)
     if all(port.host_port for port in ports):
+        refuse_published(host, record.spec.name, ports)
         return ports
+    taken = _by_others(host, record.spec.name)
+    _refuse(ports, taken)
     former = tuple(port for lease, _network in leased.of(host, record.spec.name) for port in lease.ports)
     sockets, others = firewall.Sockets(), [port for each in taken.values() for port in each]
     mine = {(port.protocol, port.host_port) for port in former}
@@ -56,18 +57,24 @@ def chosen(host: Host, record: ContainerRecord) -> Ports:
     return assign(ports, is_free, former)
 
 
-def by_others(host: Host, *, except_container: str) -> t.Dict[str, Ports]:
-    """Who publishes what now."""
+def refuse_published(host: Host, container: str, ports: Ports) -> None:
+    """Raises Conflict that names who has a port that the container asks for."""
+    _refuse(ports, _by_others(host, container, {(port.protocol, port.host_port) for port in ports}))
+
+
+def _by_others(host: Host, container: str, asked: t.Optional[t.Collection[t.Any]] = None) -> t.Dict[str, Ports]:
+    """Who publishes what now, of all or of what is `asked` for: protocols with their host ports."""
     found: t.Dict[str, Ports] = {}
     for network in leased.listed(host):
-        for lease in leased.users(host, network.name):
-            if lease.active and lease.ports and lease.container != except_container:
-                found[lease.container] = found.get(lease.container, ()) + lease.ports
+        for lease in leased.recorded(host, network.name):
+            if lease.active and lease.ports and lease.container != container:
+                ports = tuple([port for port in lease.ports if asked is None or (port.protocol, port.host_port) in asked])
+                if ports and leased.as_it_is(host, lease).active:
+                    found[lease.container] = found.get(lease.container, ()) + ports
     return found
 
 
-def refuse_published(ports: Ports, taken: t.Mapping[str, Ports]) -> None:
-    """Raises Conflict that names who has the port."""
+def _refuse(ports: Ports, taken: t.Mapping[str, Ports]) -> None:
     found = find_clash(ports, taken)
     if found is not None:
         port, owner, other = found

@@ -12,7 +12,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import leased
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import FIELDS, Endpoint, Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint, Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import FIELDS, Network
 from ansible_collections.cocker.engine.plugins.module_utils.network import leases
 
 

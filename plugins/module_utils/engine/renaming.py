@@ -19,7 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
 from ansible_collections.cocker.engine.plugins.module_utils.network import leases
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes
 

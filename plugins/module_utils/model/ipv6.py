@@ -5,6 +5,7 @@ Not here: which address a container gets (network/leases.py).
 """
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import typing as t
@@ -56,6 +57,7 @@ def first_host(subnet: str) -> str:
     return str(ipaddress.IPv6Network(subnet).network_address + 1)
 
 
+@functools.lru_cache(maxsize=4096)
 def number(text: str) -> t.Tuple[int, int]:
     """Sorts addresses of both families, with or without a prefix length."""
     found = ipaddress.ip_address(text.partition("/")[0])

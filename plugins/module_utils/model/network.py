@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A network as it is wanted (NetworkSpec) and as it is (Network), who has which address on it (Lease).
+"""A network as it is wanted (NetworkSpec) and as it is (Network).
 
-Not here: names of a container's links (names.py), which address is free (network/leases.py), what exists on the host (network/bridge.py).
+Not here: who has which address on it (lease.py), names of a container's links (names.py), what exists on the host (network/bridge.py).
 """
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 BRIDGE, MACVLAN, IPVLAN, VXLAN = "bridge", "macvlan", "ipvlan", "vxlan"
 DRIVERS = (BRIDGE, MACVLAN, IPVLAN, VXLAN)
@@ -153,47 +152,6 @@ FIELDS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Lease:
-    """One container's place on one network. `active` while it runs: only then are its ports in the firewall."""
-
-    container: str
-    address: str                # with prefix length: 10.66.1.10/24
-    mac: str
-    ifname: str                 # inside: eth0
-    link: str                   # the host's side: eth098F6BCD46
-    ports: t.Tuple[PortMapping, ...] = ()
-    active: bool = False
-    aliases: Words = ()         # further names of the container for its neighbours
-    links: t.Tuple[t.Tuple[str, str], ...] = ()     # (neighbour, a further name of it for this container)
-    address6: t.Optional[str] = None                # with prefix length
-
-    @property
-    def ip(self) -> str:
-        return self.address.partition("/")[0]
-
-    @property
-    def ip6(self) -> t.Optional[str]:
-        return self.address6.partition("/")[0] if self.address6 else None
-
-    def to_json(self) -> t.Dict[str, t.Any]:
-        """By name, not by dataclasses.asdict: the leases of all containers are written whenever one starts."""
-        return {
-            "container": self.container, "address": self.address, "mac": self.mac, "ifname": self.ifname, "link": self.link,
-            "ports": [port.to_json() for port in self.ports], "active": self.active, "aliases": list(self.aliases),
-            "links": [list(link) for link in self.links], "address6": self.address6,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """What attach needs: a lease, and the network that it is on. One endpoint of a container has its default route."""
-
-    network: Network
-    lease: Lease
-    default_route: bool = True
-
-
 def complete(spec: NetworkSpec, have: t.Optional[Network] = None, *, taken: t.Sequence[str] = ()) -> Network:
     """What is not said stays as it is or gets its default; an automatic subnet touches none of `taken`. Raises Invalid, Conflict."""
     said = {field.name: getattr(spec, field.name) for field in FIELDS if getattr(spec, field.name) is not None}
@@ -228,14 +186,6 @@ def network_from_json(value: t.Mapping[str, t.Any]) -> Network:
     said = {field.name: value[field.name] for field in FIELDS if value.get(field.name) is not None}
     lists = {"reserved": tuple(said.get("reserved", ())), "peers": vxlan.peers_from_json(said.get("peers", ()))}
     return Network(name=value["name"], **dict(said, **lists))
-
-
-def lease_from_json(value: t.Mapping[str, t.Any]) -> Lease:
-    """Raises KeyError, TypeError or ValueError where the record is not ours."""
-    ports = tuple(PortMapping(**port) for port in value["ports"])
-    kept = {key: value[key] for key in ("container", "address", "mac", "ifname", "link")}
-    return Lease(**kept, ports=ports, active=bool(value["active"]), aliases=tuple(value.get("aliases", ())),
-                 links=tuple((link[0], link[1]) for link in value.get("links", ())), address6=value.get("address6"))
 
 
 def validated(network: Network) -> Network:

@@ -20,7 +20,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
     NotFound,
     tolerate,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import MACVLAN, Endpoint, Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint, Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import MACVLAN, Network
 from ansible_collections.cocker.engine.plugins.module_utils.network import parent, routes
 
 MARK = "cocker-container:"          # ifalias of the host's side: the mark and the container's name

@@ -14,7 +14,8 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sockdiag, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Unsupported, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import routes, ruleset
 

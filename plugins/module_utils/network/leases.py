@@ -6,7 +6,6 @@ Not here: the links (endpoint.py) and the lock, which the caller holds while it 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import ipaddress
 import json
 import typing as t
@@ -14,7 +13,8 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names, network as model
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Damaged, Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease, lease_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import Ports
 
 OPTION, OPTION6 = "networks.ipv4_address", "networks.ipv6_address"
@@ -22,6 +22,9 @@ SCHEMA = 1
 IFNAME = "eth"             # inside, and a number
 
 Leases = t.Tuple[Lease, ...]
+
+_RECENT = 16
+_recent: t.Dict[str, Leases] = {}       # what a text says: a start reads the same one several times, and what it has written itself
 
 
 class Pool(t.NamedTuple):
@@ -155,26 +158,39 @@ def load(path: str) -> Leases:
     """Empty if there is no record. Raises Damaged."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return _parsed(stream.read())
+            text = stream.read()
+        found = _recent.get(text)
+        return _parsed(text) if found is None else found
     except FileNotFoundError:
         return ()
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged("read leases", path, "%s: %s" % (type(error).__name__, error)) from error
 
 
-@functools.lru_cache(maxsize=16)
 def _parsed(text: str) -> Leases:
-    """A start reads the same text ten times over."""
     value = json.loads(text)
     if value["schema"] != SCHEMA:
         raise ValueError("schema %r is unknown" % (value["schema"],))
-    return _sorted(model.lease_from_json(each) for each in value["leases"])
+    return _remember(text, _sorted(lease_from_json(each) for each in value["leases"]))
+
+
+def _remember(text: str, leases: Leases) -> Leases:
+    while len(_recent) >= _RECENT:
+        del _recent[next(iter(_recent))]
+    _recent[text] = leases
+    return leases
 
 
 def save(path: str, leases: t.Sequence[Lease], *, network: str) -> None:
-    value = {"schema": SCHEMA, "network": network, "leases": [each.to_json() for each in _sorted(leases)]}
-    text = json.dumps(value, sort_keys=True) + "\n"     # to indent takes Python's slow way
+    found = _sorted(leases)
+    text = recorded(found, network=network)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"))
+    _remember(text, found)
+
+
+def recorded(leases: t.Sequence[Lease], *, network: str) -> str:
+    """JSON, each lease with the text that it has already."""
+    return '{"leases": [%s], "network": %s, "schema": %d}\n' % (", ".join([each.text for each in leases]), json.dumps(network), SCHEMA)
 
 
 def change(path: str, decide: t.Callable[[Leases], t.Sequence[Lease]], *, network: str) -> Leases:

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
 from ansible_collections.cocker.engine.plugins.module_utils.model.vxlan import Peer
 
 # In this order: where systemd-resolved keeps the real servers that its stub on 127.0.0.53 asks, and the file itself.

@@ -11,7 +11,8 @@ import json
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, VXLAN, Lease, Network, address_number
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, VXLAN, Network, address_number
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 FAMILY = "inet"

@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import network, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease, lease_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 
@@ -99,7 +100,7 @@ def test_a_record_reads_back_as_the_same_network() -> None:
 def test_a_lease_reads_back_as_the_same_lease() -> None:
     ports = (PortMapping("127.0.0.1", 8080, 80, "udp"), PortMapping(None, 1, 2))
     lease = Lease("web", "10.66.1.2/24", "02:42:0a:42:01:02", "eth0", "ethAA", ports, True)
-    assert network.lease_from_json(json.loads(json.dumps(lease.to_json()))) == lease
+    assert lease_from_json(json.loads(json.dumps(lease.to_json()))) == lease
 
 
 @pytest.mark.parametrize("name", ["web0", "a-b_C", "123456789012345"])

@@ -2,6 +2,7 @@
 """Addresses: which is chosen, which is refused, and what is on disk."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import typing as t
@@ -94,6 +95,26 @@ def test_leases_are_kept_on_disk_as_they_are(tmp_path: pathlib.Path) -> None:
     leases.save(path, stored, network="web0")
     assert leases.load(path) == stored and [each.active for each in stored] == [True, False]
     assert json.loads((tmp_path / "web0.json").read_text())["schema"] == 1
+
+
+def test_a_record_is_plain_json_and_what_was_written_is_what_is_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "web0.json"
+    mapping = PortMapping("127.0.0.1", 8080, 80, "tcp")
+    stored = [leases.lease(network(), (), name, ports=(mapping,), aliases=("a\udc80",)) for name in ("web", "w\"eb")]
+    stored[1] = dataclasses.replace(stored[1], address="10.66.1.9/24", links=(("web", "it"),), active=True)
+    leases.save(str(path), stored, network="n\"o")
+    value = {"schema": 1, "network": "n\"o", "leases": [each.to_json() for each in stored]}
+    assert path.read_text() == json.dumps(value, sort_keys=True) + "\n"
+    kept = leases.load(str(path))
+    leases._recent.clear()
+    assert leases.load(str(path)) == kept == tuple(stored)
+
+
+def test_what_somebody_else_wrote_is_seen(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "web0.json")
+    for name in ("web", "db", "web"):
+        leases.save(path, [leases.lease(network(), (), name)], network="web0")
+        assert [each.container for each in leases.load(path)] == [name]
 
 
 def test_a_change_that_changes_nothing_writes_nothing(tmp_path: pathlib.Path) -> None:

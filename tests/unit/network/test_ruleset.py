@@ -10,7 +10,8 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports, vxlan
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Lease, Network, NetworkSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, NetworkSpec
 from ansible_collections.cocker.engine.plugins.module_utils.network import ruleset
 
 WEB = model.complete(NetworkSpec("web0", subnet="10.66.1.0/24"))

@@ -20,7 +20,7 @@ def open_cgroup(name: str, *, parent: str = PARENT, layout: t.Optional[cgroupfs.
     """
     parts = [cgroupfs.check_name(part, option="cgroup_parent") for part in parent.strip("/").split("/")]
     parts.append(cgroupfs.check_name(name))
-    found = cgroupfs.layout() if layout is None else layout
+    found = cgroupfs.remembered() if layout is None else layout
     if parent == PARENT and scope.is_used(found):
         parts = scope.parts(name)
     paths = {
