@@ -38,12 +38,12 @@ class Fleet:
         self.state = os.path.join(directory, "state")
         self.inventory = os.path.join(directory, "hosts.yml")
         self.said = ""          # by the last play
-        self._environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
+        self.environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
                          "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
                          "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
 
     def command(self, *words: str) -> str:
-        return subprocess.run([sys.executable, str(FLEET), *words], env=self._environ, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return subprocess.run([sys.executable, str(FLEET), *words], env=self.environ, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def up(self, *words: str) -> None:
         self.command("up", *words)
@@ -53,7 +53,7 @@ class Fleet:
         """How much each host says to have changed; raises where anything failed."""
         print("\n--- %s %s" % (playbook, " ".join(more)), flush=True)
         started = time.monotonic()
-        done = subprocess.run([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook, *more], env=self._environ, cwd=ROOT,
+        done = subprocess.run([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook, *more], env=self.environ, cwd=ROOT,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.said = done.stdout
         hosts = RECAP.findall(done.stdout)
@@ -69,7 +69,7 @@ class Fleet:
     def playing(self, playbook: str) -> t.Iterator[t.Callable[[], bool]]:
         """Beside it something happens, and then it is ended; what it said is printed where that went wrong. Gives: is it over?"""
         with tempfile.TemporaryFile("w+") as said:
-            with subprocess.Popen([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook], env=self._environ, cwd=ROOT,
+            with subprocess.Popen([str(BIN / "ansible-playbook"), "-i", self.inventory, playbook], env=self.environ, cwd=ROOT,
                                   stdout=said, stderr=subprocess.STDOUT, text=True) as process:
                 try:
                     yield lambda: process.poll() is not None
@@ -203,7 +203,25 @@ def light(fleet: Fleet) -> None:
         fleet.unchanged(*play, *pulled)
 
 
-SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host, "light": light}
+def compare(fleet: Fleet) -> None:
+    """The same small service on docker and on this engine, on one machine: from nothing, again, and with the container made anew."""
+    cache, collections = os.environ.get("FLEET_DOCKER_CACHE", ""), os.environ.get("FLEET_DOCKER_COLLECTIONS", "")
+    if not (cache and collections):
+        print("not compared: FLEET_DOCKER_CACHE names no image with docker, or FLEET_DOCKER_COLLECTIONS no directory with community.docker")
+        return
+    fleet.environ["FLEET_CACHE"] = cache
+    fleet.environ["ANSIBLE_COLLECTIONS_PATH"] += ":" + collections
+    fleet.up("1", *SUITE)
+    fleet.play(str(PLAYBOOKS / "compare_prepare.yml"))
+    for engine in ("docker", "cocker"):
+        playbook = str(PLAYBOOKS / ("compare_%s.yml" % engine))
+        fleet.play(playbook)
+        fleet.unchanged(playbook)
+        fleet.play(playbook, "-e", "stage=other")
+        fleet.unchanged(playbook, "-e", "stage=other")
+
+
+SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host, "light": light, "compare": compare}
 
 
 def run(name: str) -> t.Tuple[str, float, str]:

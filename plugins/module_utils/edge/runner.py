@@ -91,6 +91,8 @@ def _traceback() -> str:
 
 
 def _leave(module: AnsibleModule, result: Result) -> None:
+    for warning in result.pop("warnings", ()):     # as a part of the result ansible-core 2.23 takes none
+        module.warn(warning)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

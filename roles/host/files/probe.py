@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Looks at a managed host, with the interpreter that the modules will run on, and prints what it found as JSON. Changes nothing.
 
-usage: python -c "$(cat probe.py)" '{"modules": [...], "commands": [...], "path": "..."}'
+usage: python -c "$(cat probe.py)" '{"modules": [...], "commands": [...], "path": "...", "files": [...], "service": "..."}'
 """
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
+import stat
+import subprocess
 import sys
 
 LIBRARIES = {"libnftables": "libnftables.so.1", "libseccomp": "libseccomp.so.2"}
@@ -54,6 +57,29 @@ def pip_may_install():
     return importlib.util.find_spec("pip") is not None and (is_venv or not os.path.exists(marker))
 
 
+def file(path):
+    """`MODE SHA256` of a regular file of root's, where a symbolic link points; empty for everything else."""
+    try:
+        facts = os.lstat(path)
+        if stat.S_ISLNK(facts.st_mode):
+            return os.readlink(path)
+        if facts.st_uid or facts.st_gid or not stat.S_ISREG(facts.st_mode):
+            return ""
+        with open(path, "rb") as stream:
+            return "%04o %s" % (stat.S_IMODE(facts.st_mode), hashlib.sha256(stream.read()).hexdigest())
+    except OSError:
+        return ""
+
+
+def service(name):
+    """What systemd says of it: enabled, active, and whether its file has been changed since it was read."""
+    if not os.path.isdir("/run/systemd/system"):          # sd_booted(3)
+        return []
+    ask = ["systemctl", "show", "--property", "UnitFileState,ActiveState,NeedDaemonReload", name]
+    done = subprocess.run(ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return sorted(done.stdout.decode("utf-8", "replace").split())
+
+
 def main(wish):
     sys.path.append(wish["path"])
     known = module_files("modules.dep")
@@ -69,7 +95,9 @@ def main(wish):
         "pyroute2": importlib.util.find_spec("pyroute2") is not None,
         "distribution_python": distribution_python(),
         "pip": pip_may_install(),
-        "systemd": os.path.isdir("/run/systemd/system"),          # sd_booted(3)
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "files": {path: file(path) for path in wish["files"]},
+        "service": service(wish["service"]),
     }
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packs the engine's tree as the `cocker` command, a zip archive that Python runs: python3 pyz.py COLLECTION TARGET [INTERPRETER]
 
-The same sources give the same bytes, on every machine. Prints `changed` where TARGET was another one before.
+The same sources give the same bytes, on every machine. Prints `changed` where TARGET was another one before; where TARGET is `-` nothing
+is written, and the archive's SHA-256 is printed.
 """
 from __future__ import annotations
 
@@ -67,6 +68,9 @@ def main(arguments: t.Sequence[str]) -> int:
     content = members(collection)
     start = signed(collection / UTILS / START, digest({name: content[name] for name in content if name != "__main__.py"}))
     archive = pack(content, start, arguments[2] if arguments[2:] else "/usr/bin/python3")
+    if arguments[1] == "-":
+        print(hashlib.sha256(archive).hexdigest())
+        return 0
     if target.exists() and target.read_bytes() == archive:
         return 0
     temporary = target.with_name(target.name + ".new")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import re
@@ -28,6 +29,12 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
     pack(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert pack(tmp_path / "a") == ""
+
+
+def test_its_digest_is_told_without_writing_it(tmp_path: pathlib.Path) -> None:
+    pack(tmp_path / "a")
+    assert pack(pathlib.Path("-")) == hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest() + "\n"
+    assert not pathlib.Path("-").exists()
 
 
 def test_the_archive_knows_its_digest_and_holds_every_layer(tmp_path: pathlib.Path) -> None:

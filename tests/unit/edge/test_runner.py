@@ -36,7 +36,11 @@ class Played:
         self.params = {"name": "web", "cocker_home": "/srv/cocker"}
         self.check_mode = False
         self.result: Result = {}
+        self.warned: t.List[str] = []
         Played.last = self
+
+    def warn(self, warning: str) -> None:
+        self.warned.append(warning)
 
     def exit_json(self, **result: t.Any) -> None:
         self.result = result
@@ -132,6 +136,13 @@ def test_an_answer_that_says_failed_fails_the_task(run: t.Callable[..., Result],
     with pytest.raises(Left):
         runner.run(SPEC, parse=lambda params: None, handler=lambda host, wish: None, shape=lambda answer, wish: dict(late))
     assert Played.last and Played.last.result == late
+
+
+def test_warnings_are_given_to_ansible_one_by_one(run: t.Callable[..., Result]) -> None:
+    shaped = {"changed": False, "warnings": ["one", "two"]}
+    with pytest.raises(Left):
+        runner.run(SPEC, parse=lambda params: None, handler=lambda host, wish: None, shape=lambda answer, wish: dict(shaped))
+    assert Played.last and (Played.last.result, Played.last.warned) == ({"changed": False}, ["one", "two"])
 
 
 def test_a_name_that_is_no_utf8_can_be_returned(run: t.Callable[..., Result]) -> None:
