@@ -106,6 +106,9 @@ def test_a_container_is_frozen_signalled_and_waited_for(cocker):
     assert cocker("logs", "-f", "web") == (0, "ready\ncaught\n", "")
     assert cocker("logs", "-n", "1", "web") == (0, "caught\n", "")
     assert cocker("kill", "web")[0] == 1
+    for word in ("pause", "unpause"):
+        code, out, err = cocker(word, "web")
+        assert (code, out) == (1, "") and "it is exited" in err
 
 
 def test_this_time_only_it_has_less_time_to_stop(cocker):

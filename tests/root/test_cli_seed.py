@@ -94,6 +94,7 @@ def test_containers_and_images_become_each_other(cocker):
     cocker("-a", "shutdown", "-c", "one")
     assert cocker("-a", "to_image", "--from-container", "one", "--to-image", "made", "--version", "1.0.0") == OK
     assert columns(cocker, "images")[1][:2] == ["made", "1.0.0"] and cocker("-s", "containers")[1] == ""
+    assert columns(cocker, "images")[1][3:] == ["5", "B"]
     assert cocker("-a", "to_container", "--from-image", "made:1.0.0", "-m", "box", "--to-container", "one") == OK
     assert "made" not in cocker("-s", "images")[1]
     assert cocker("-a", "to_image", "--from-container", "one", "--to-image", "made") == OK

@@ -54,13 +54,14 @@ def test_stats_are_shown_again_until_they_are_left(web):
 
 def test_what_a_container_changed_becomes_an_image(web):
     web("exec", "web", "sh", "-c", "echo x > /made; rm /www/index.html")
-    assert {"A /made", "C /www", "D /www/index.html"} <= set(web("diff", "web")[1].splitlines())
+    assert web("diff", "web")[1].splitlines() == ["A /made", "C /www", "D /www/index.html"]
     assert web("commit", "-a", "somebody", "web", "mine:1.0") == (0, "mine:1.0\n", "")
     assert web("run", "--rm", "--network", "none", "mine", "cat", "/made") == (0, "x\n", "")
     assert json.loads(web("inspect", "mine:1.0")[1])[0]["Author"] == "somebody"
     assert web("stop", "web")[0] == 0
     assert web("commit", "--move", "--layers", "top", "web", "topmost") == (0, "topmost\n", "")
     assert web("ps", "-aq") == (0, "", "")
+    assert web("images", "topmost", "--format", "{size}")[1] == "2B\n"
     assert web("rmi", "mine:1.0", "topmost")[0] == 0
 
 
@@ -117,6 +118,30 @@ def test_a_report_tells_no_secrets(cocker):
     told = json.loads(out)
     assert code == 0 and "hunter2" not in out and "PASSWORD=..." in told["containers"][0]["Config"]["Env"]
     assert set(told) == {"version", "host", "containers", "images", "networks", "volumes", "logs"}
+
+
+def test_ids_will_do_for_names(web, tmp_path):
+    short = web("ps", "--format", "{{.ID}}")[1].strip()
+    assert len(short) == 12 and web("exec", short, "echo", "here") == (0, "here\n", "")
+    assert web("inspect", "-f", "{{.Name}}", short) == (0, "/web\n", "")
+    assert web("cp", short + ":/www/index.html", str(tmp_path / "page"))[0] == 0 and (tmp_path / "page").read_text() == "hello\n"
+    assert web("stop", short) == (0, "web\n", "")
+    assert web("rename", short, short[:4]) == (0, "web\n", "")
+    web("create", "--name", "other", "--network", "none", "box", "true")
+    assert web("rm", short[:4], short) == (1, short[:4] + "\n", "cocker: remove container %s: it does not exist\n" % short[:4])
+    identifier = web("images", "top:1", "--format", "{{.ID}}")[1].strip()
+    assert web("tag", identifier, "mine:2") == (0, "mine:2\n", "")
+    code, _out, err = web("rmi", identifier)
+    assert code == 1 and "mine:2, top:1" in err
+    assert web("rmi", "mine:2")[0] == 0
+
+
+def test_the_last_ones_and_what_they_have_written(web):
+    web("exec", "web", "sh", "-c", "echo 12345 >/made")
+    web("create", "--name", "second", "--network", "none", "box", "true")
+    assert web("ps", "-lq")[1] == "second\n" and web("ps", "-qn", "2")[1] == "second\nweb\n" and web("ps", "-qn0")[1] == ""
+    assert web("ps", "-s", "--format", "{size}")[1].startswith("6B (virtual ")
+    assert web("images", "-q", "b*")[1] == web("images", "-q", "--filter", "reference=box:1")[1] == "box:1\n"
 
 
 def test_columns_of_a_listing_in_a_text_of_one_s_own(web):

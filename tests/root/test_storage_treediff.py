@@ -99,3 +99,12 @@ def test_a_directory_that_leads_out_is_not_followed(tmp_path: pathlib.Path) -> N
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "upper/dir").symlink_to("/etc")
     assert treediff.changes([str(tmp_path / "upper")], [str(tmp_path / "low")]) == [("/dir", "C")]
+
+
+def test_what_was_made_to_mount_on_is_left_out_as_long_as_nothing_is_in_it(tmp_path: pathlib.Path) -> None:
+    for name in ("upper/etc", "upper/deep/in/there", "upper/full/point", "upper/kept", "low/etc"):
+        (tmp_path / name).mkdir(parents=True)
+    for name, text in (("upper/etc/hosts", ""), ("upper/etc/written", "x"), ("upper/full/other", "")):
+        (tmp_path / name).write_text(text)
+    found = treediff.changes([str(tmp_path / "upper")], [str(tmp_path / "low")], ["/etc/hosts", "/etc/written", "/deep/in/there", "/full/point/"])
+    assert ["%s %s" % (kind, path) for path, kind in found] == ["C /etc", "A /etc/written", "A /full", "A /full/other", "A /kept"]

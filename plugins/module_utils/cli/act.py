@@ -32,13 +32,17 @@ def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) 
     return code
 
 
-def _ensured(wish: Wishes) -> t.Callable[[Context, argparse.Namespace], int]:
+def _ensured(wish: Wishes, *, running: str = "") -> t.Callable[[Context, argparse.Namespace], int]:
+    """`running`: what is done, where it can be done only to a container that runs."""
     def run(context: Context, said: argparse.Namespace) -> int:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
         def ensure(name: str) -> None:
-            if observe.container(context.acting(), name).status is None:
+            found = observe.container(context.acting(), name)
+            if found.status is None:
                 raise NotFound("container", name, "it does not exist")
+            if running and not found.is_running:
+                raise Conflict("%s container" % running, name, "it is %s" % found.status)
             containers.ensure(context.acting(), wish(name, said))
 
         return each(context, [names.object_name(name, "NAME") for name in said.names], ensure)
@@ -121,8 +125,8 @@ COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Cal
     "stop": (_shape_stop, _ensured(_stopped)),
     "restart": (_shape_stop, _ensured(lambda name, said: dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True))),
     "kill": (_shape_kill, _kill),
-    "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED))),
-    "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
+    "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED), running="pause")),
+    "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED), running="unpause")),
     "wait": (_shape_names, _wait),
     "rename": (_shape_rename, _rename),
     "rm": (_shape_rm, _remove),

@@ -20,12 +20,17 @@ if t.TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """`load` gives what adds the arguments, and what runs it. `foreign`: its exit code is that of what it ran in a container."""
+    """`load` gives what adds the arguments, and what runs it. `foreign`: its exit code is that of what it ran in a container.
+
+    `containers` and `images` are the arguments that name some which are there, so that an id will do, too.
+    """
 
     group: str
     summary: str
     load: t.Callable[[str], t.Tuple[Shape, Run]]
     foreign: bool = False
+    containers: t.Tuple[str, ...] = ()
+    images: t.Tuple[str, ...] = ()
 
 
 def _look(name: str) -> t.Tuple[Shape, Run]:
@@ -106,6 +111,7 @@ def _complete(name: str) -> t.Tuple[Shape, Run]:
     return completion.commands({name: command.load for name, command in COMMANDS.items()})[name]
 
 
+_ONE, _MANY, _IMAGE, _STACK = ("name",), ("names",), ("image",), ("image", "under")     # arguments
 _WRONG = 2              # a command line that nobody can follow
 NOT_ITS_OWN = 125       # a command's exit code would be 0 to 255: docker's for "not even tried"
 LOOK, CONTAINERS, IMAGES, HOST = "Look", "Containers", "Images", "Host"
@@ -117,35 +123,35 @@ COMMANDS: t.Dict[str, Command] = {
     "volumes": Command(LOOK, "List volumes", _look),
     "info": Command(LOOK, "Show what this host offers, and what is missing", _look),
     "inspect": Command(LOOK, "Show all that is known of containers, images, networks or volumes", _look),
-    "top": Command(LOOK, "Show the processes of a container", _measure),
-    "stats": Command(LOOK, "Show what containers use, live: CPU, memory, network, disk", _measure),
-    "diff": Command(LOOK, "Show what a container changed in the files of its images", _measure),
-    "port": Command(LOOK, "Show where ports of a container are reached on this host", _measure),
+    "top": Command(LOOK, "Show the processes of a container", _measure, containers=_ONE),
+    "stats": Command(LOOK, "Show what containers use, live: CPU, memory, network, disk", _measure, containers=_MANY),
+    "diff": Command(LOOK, "Show what a container changed in the files of its images", _measure, containers=_ONE),
+    "port": Command(LOOK, "Show where ports of a container are reached on this host", _measure, containers=_ONE),
     "report": Command(LOOK, "Print one document about this host and all on it, for whoever is to help", _report),
-    "create": Command(CONTAINERS, "Make a container from an image, without starting it", _create),
-    "run": Command(CONTAINERS, "Make a container from an image, start it, and stay with it", _create, foreign=True),
-    "update": Command(CONTAINERS, "Change options of containers, by default without a restart", _create),
-    "start": Command(CONTAINERS, "Start containers", _act),
-    "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act),
-    "restart": Command(CONTAINERS, "Stop containers and start them", _act),
-    "kill": Command(CONTAINERS, "Send a signal, SIGKILL by default", _act),
-    "pause": Command(CONTAINERS, "Freeze all processes of containers", _act),
-    "unpause": Command(CONTAINERS, "Let them go on", _act),
-    "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act),
-    "rename": Command(CONTAINERS, "Give a container that does not run another name", _act),
-    "rm": Command(CONTAINERS, "Remove containers", _act),
-    "exec": Command(CONTAINERS, "Run a command in a container: -it for a terminal", _session, foreign=True),
-    "attach": Command(CONTAINERS, "Follow a container, or log in where it is like a small machine", _attach, foreign=True),
-    "logs": Command(CONTAINERS, "Show what a container wrote", _follow),
+    "create": Command(CONTAINERS, "Make a container from an image, without starting it", _create, images=_STACK),
+    "run": Command(CONTAINERS, "Make a container from an image, start it, and stay with it", _create, foreign=True, images=_STACK),
+    "update": Command(CONTAINERS, "Change options of containers, by default without a restart", _create, containers=_MANY),
+    "start": Command(CONTAINERS, "Start containers", _act, containers=_MANY),
+    "stop": Command(CONTAINERS, "Stop containers: the stop signal, then SIGKILL", _act, containers=_MANY),
+    "restart": Command(CONTAINERS, "Stop containers and start them", _act, containers=_MANY),
+    "kill": Command(CONTAINERS, "Send a signal, SIGKILL by default", _act, containers=_MANY),
+    "pause": Command(CONTAINERS, "Freeze all processes of containers", _act, containers=_MANY),
+    "unpause": Command(CONTAINERS, "Let them go on", _act, containers=_MANY),
+    "wait": Command(CONTAINERS, "Wait until containers have ended, and print their exit codes", _act, containers=_MANY),
+    "rename": Command(CONTAINERS, "Give a container that does not run another name", _act, containers=("old",)),
+    "rm": Command(CONTAINERS, "Remove containers", _act, containers=_MANY),
+    "exec": Command(CONTAINERS, "Run a command in a container: -it for a terminal", _session, foreign=True, containers=_ONE),
+    "attach": Command(CONTAINERS, "Follow a container, or log in where it is like a small machine", _attach, foreign=True, containers=_ONE),
+    "logs": Command(CONTAINERS, "Show what a container wrote", _follow, containers=_ONE),
     "cp": Command(CONTAINERS, "Copy files into a container or out of it", _transfer),
     "pull": Command(IMAGES, "Get an image from a registry or an ssh repository", _store),
-    "push": Command(IMAGES, "Put an image into a registry or an ssh repository", _store),
+    "push": Command(IMAGES, "Put an image into a registry or an ssh repository", _store, images=_IMAGE),
     "search": Command(IMAGES, "List what an ssh repository holds", _store),
     "import": Command(IMAGES, "Make an image from an archive or a directory", _store),
-    "export": Command(IMAGES, "Write images into an archive", _store),
-    "commit": Command(IMAGES, "Make an image of what a container has become", _store),
-    "tag": Command(IMAGES, "Give an image another name", _store),
-    "rmi": Command(IMAGES, "Remove images", _store),
+    "export": Command(IMAGES, "Write images into an archive", _store, images=("images",)),
+    "commit": Command(IMAGES, "Make an image of what a container has become", _store, containers=_ONE),
+    "tag": Command(IMAGES, "Give an image another name", _store, images=_IMAGE),
+    "rmi": Command(IMAGES, "Remove images", _store, images=("names",)),
     "login": Command(IMAGES, "Keep the credentials of a registry", _store),
     "logout": Command(IMAGES, "Forget the credentials of a registry", _store),
     "prune": Command(HOST, "Remove what nobody needs any more, after asking", _prune),
@@ -170,7 +176,12 @@ def run(name: str, arguments: t.Sequence[str], home: str) -> int:
         said = parser.parse_args(list(arguments))
     except SystemExit as ended:  # argparse has said why, or shown the help
         return NOT_ITS_OWN if ended.code and COMMANDS[name].foreign else int(ended.code or 0)
-    return action(Context(home), said)
+    context, command = Context(home), COMMANDS[name]
+    if command.containers or command.images:
+        from ansible_collections.cocker.engine.plugins.module_utils.cli import named
+
+        named.resolve(context, said, containers=command.containers, images=command.images)
+    return action(context, said)
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

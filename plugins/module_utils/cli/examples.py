@@ -9,12 +9,14 @@ _FOREIGN = "Exit code: that of the command; 125 if it was not even tried, 126 if
 _FILTERS = "Values of one --filter key are alternatives, several keys must all hold."
 
 EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
-    "ps": (("cocker ps -a", "cocker ps --filter status=exited --filter label=site=a", "cocker ps --format '{names}\\t{status}'"), _FILTERS),
-    "images": (("cocker images", "cocker images -q --filter name=debian"), _FILTERS),
+    "ps": (("cocker ps -a", "cocker ps --filter status=exited --filter label=site=a", "cocker ps --format '{names}\\t{status}'"),
+           "Ids will do for names. " + _FILTERS),
+    "images": (("cocker images", "cocker images debian", "cocker images -q --filter label=site"), _FILTERS),
     "networks": (("cocker networks", "cocker networks --format json"), _FILTERS),
     "volumes": (("cocker volumes -q",), _FILTERS),
     "info": (("cocker info", "cocker info --format json"), "Missing parts are listed with what cannot be done without them."),
-    "inspect": (("cocker inspect web", "cocker inspect --type image debian:12"), "One JSON array; 1 if one of the names is not there."),
+    "inspect": (("cocker inspect web", "cocker inspect -f '{{.State.Pid}}' web", "cocker inspect --type image debian:12"),
+                "One JSON array; 1 if one of the names is not there."),
     "top": (("cocker top web",), "The image needs no ps for it."),
     "stats": (("cocker stats", "cocker stats --no-stream web db"), "Left by ctrl-c."),
     "diff": (("cocker diff web",), "A is added, C changed, D deleted. Put away by `cocker commit`."),

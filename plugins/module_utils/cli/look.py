@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import filters, render
+from ansible_collections.cocker.engine.plugins.module_utils.cli import fields, filters, named, render
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.engine import info
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
+
+_JSON = "{{json .}}"
 
 Shown = t.Dict[str, t.Any]
 Row = t.Callable[[Shown, float, bool], t.Sequence[str]]
@@ -62,6 +65,23 @@ def _networks_of(item: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
     return t.cast("t.Mapping[str, t.Any]", item.get("NetworkSettings", {}).get("Networks", {}))
 
 
+def _is_called(item: t.Mapping[str, t.Any], value: str) -> bool:
+    return any(fnmatch.fnmatchcase(text, value) for text in (item["RepoTags"][0], item["Cocker"]["Name"]))
+
+
+def images(context: Context) -> t.List[Shown]:
+    """All, and how large: a layer that was a container's own is measured when somebody looks."""
+    found = info.images(context.looking(), None)
+    for item in found:
+        if item["Size"] is None:
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import image_info
+            from ansible_collections.cocker.engine.plugins.module_utils.model.queries import ImageQuery
+
+            exact = image_info.query(context.looking(), ImageQuery(item["RepoTags"][0]))["image"]
+            item["Size"] = exact["Size"] if exact else None
+    return found
+
+
 LISTINGS: t.Dict[str, Listing] = {
     "ps": Listing(
         lambda context: info.containers(context.looking(), None),
@@ -78,9 +98,13 @@ LISTINGS: t.Dict[str, Listing] = {
         },
     ),
     "images": Listing(
-        lambda context: info.images(context.looking(), None),
+        images,
         ("IMAGE", "VERSION", "IMAGE ID", "CREATED", "SIZE"), _image_row, lambda item: str(item["RepoTags"][0]),
-        {"name": lambda item, value: value in item["Cocker"]["Name"], "label": _labels},
+        {
+            "name": lambda item, value: value in item["Cocker"]["Name"],
+            "reference": _is_called,
+            "label": _labels,
+        },
     ),
     "networks": Listing(
         lambda context: info.networks(context.looking(), None),
@@ -106,6 +130,11 @@ def _shape_listing(name: str) -> t.Callable[[argparse.ArgumentParser], None]:
                 "}\\t{".join(render.key(title) for title in LISTINGS[name].titles[:2]))))
         if name == "ps":
             parser.add_argument("-a", "--all", action="store_true", help="also those that do not run")
+            parser.add_argument("-n", "--last", type=int, metavar="N", help="the N that were made last, also those that do not run")
+            parser.add_argument("-l", "--latest", dest="last", action="store_const", const=1, help="the one that was made last")
+            parser.add_argument("-s", "--size", action="store_true", help="what they have written, and what they are with their images")
+        if name == "images":
+            parser.add_argument("reference", nargs="?", metavar="NAME[:VERSION]", help="only these; * and ? stand for others")
     return shape
 
 
@@ -114,18 +143,40 @@ def _list(name: str) -> t.Callable[[Context, argparse.Namespace], int]:
 
     def run(context: Context, said: argparse.Namespace) -> int:
         wanted = filters.parse(said.filter, listing.filters)
+        if getattr(said, "reference", None):
+            wanted.setdefault("reference", []).append(said.reference)
         found = filters.keep(listing.read(context), wanted, listing.filters)
-        if name == "ps" and not said.all and "status" not in wanted:
-            found = [item for item in found if item["State"].get("Running") or item["State"].get("Restarting")]
+        found = _of_interest(found, said, wanted) if name == "ps" else found
         if said.quiet:
             context.say(*(listing.name(t.cast("Shown", item)) for item in found))
-        elif said.format == "json":
+        elif said.format in ("json", _JSON):
             for item in found:
                 context.say_json(item)
         else:
-            show(context, said.format, listing.titles, [listing.row(t.cast("Shown", item), context.now, said.no_trunc) for item in found])
+            rows = [listing.row(t.cast("Shown", item), context.now, said.no_trunc) for item in found]
+            titles = listing.titles
+            if getattr(said, "size", False):
+                titles, rows = (*titles, "SIZE"), [(*row, _size(context, _name(item))) for row, item in zip(rows, found)]
+            show(context, said.format, titles, rows)
         return OK
     return run
+
+
+def _of_interest(found: t.Sequence[filters.Shown], said: argparse.Namespace, wanted: t.Container[str]) -> t.List[filters.Shown]:
+    if said.last is not None:
+        newest = sorted(found, key=lambda item: str(item.get("Created", "")), reverse=True)[: max(said.last, 0)]
+        return [item for item in found if item in newest]
+    if said.all or "status" in wanted:
+        return list(found)
+    return [item for item in found if item["State"].get("Running") or item["State"].get("Restarting")]
+
+
+def _size(context: Context, name: str) -> str:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import gather, observe
+    from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerQuery
+
+    sizes = gather.gathered(context.looking(), observe.container(context.looking(), name), ContainerQuery(name, ("size",)))
+    return "%s (virtual %s)" % (render.size(sizes.get("SizeRw")), render.size(sizes.get("SizeRootFs")))
 
 
 def show(context: Context, form: str, titles: t.Sequence[str], rows: t.Sequence[t.Sequence[str]]) -> None:
@@ -167,6 +218,7 @@ def _info(context: Context, said: argparse.Namespace) -> int:
     return OK
 
 
+_BY_ID: t.Dict[str, t.Callable[[Context, str], str]] = {"container": named.container, "image": named.image}
 _NOUNS: t.Dict[str, t.Callable[[Context, str], t.Sequence[t.Any]]] = {
     "container": lambda context, name: info.containers(context.looking(), name),
     "image": lambda context, name: info.images(context.looking(), name),
@@ -175,8 +227,17 @@ _NOUNS: t.Dict[str, t.Callable[[Context, str], t.Sequence[t.Any]]] = {
 }
 
 
+def _found(context: Context, name: str, kinds: t.Sequence[str]) -> t.Optional[t.Sequence[t.Any]]:
+    shown = next((items for items in (_NOUNS[kind](context, name) for kind in kinds) if items), None)
+    if shown:
+        return shown
+    called = [(kind, _BY_ID[kind](context, name)) for kind in kinds if kind in _BY_ID]
+    return next((_NOUNS[kind](context, other) for kind, other in called if other != name), None)
+
+
 def _shape_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", choices=sorted(_NOUNS), help="what NAME is; without it the first kind that has one")
+    parser.add_argument("-f", "--format", metavar="TEMPLATE", help="fields instead of all, such as '{{.State.Pid}}' or '{{json .Mounts}}'")
     parser.add_argument("names", nargs="+", metavar="NAME")
 
 
@@ -184,11 +245,13 @@ def _inspect(context: Context, said: argparse.Namespace) -> int:
     found: t.List[t.Any] = []
     missing = []
     for name in said.names:
-        kinds = [said.type] if said.type else list(_NOUNS)
-        shown = next((items for items in (_NOUNS[kind](context, name) for kind in kinds) if items), None)
+        shown = _found(context, name, [said.type] if said.type else list(_NOUNS))
         found += shown or []
         missing += [] if shown else [name]
-    context.say_json(found, indent=2)
+    if said.format is None:
+        context.say_json(found, indent=2)
+    else:
+        context.say(*(fields.filled(said.format, item) for item in found))
     for name in missing:
         context.complain("there is no %s %s" % (said.type or "container, image, network or volume", name))
     return FAILED if missing else OK

@@ -8,6 +8,13 @@ import time
 import typing as t
 
 _GAP = 3
+_TABLE = "table "
+_PLACE = re.compile(r"\{\{\s*\.(\w+)\s*\}\}|\{([^{}]*)\}")
+# Columns as docker's templates name them, where that is another name.
+_DOCKER = {
+    "id": ("container_id", "image_id"), "repository": ("image",), "tag": ("version",),
+    "createdsince": ("created",), "runningfor": ("created",),
+}
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SPANS = (("year", 31536000), ("month", 2592000), ("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _NEVER = "0001-"
@@ -28,15 +35,38 @@ def key(title: str) -> str:
 
 
 def templated(template: str, titles: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> t.List[str]:
-    """`{names}\\t{status}`: columns by name, the rest as it is written. Raises KeyError for another column."""
+    """`{names}\\t{status}`, or as docker has it `{{.Names}}`: columns by name, the rest as it is written; behind `table ` in columns.
+
+    Raises KeyError for another column.
+    """
     text = template.replace("\\t", "\t").replace("\\n", "\n")
-    pieces = re.split(r"\{([^{}]*)\}", text)
-    keys = [key(title) for title in titles]
-    columns = [keys.index(name) if name in keys else -1 for name in pieces[1::2]]
-    if -1 in columns:
-        raise KeyError(pieces[1::2][columns.index(-1)])
-    texts = pieces[0::2]
-    return ["".join([texts[0], *(printable(row[column]) + after for column, after in zip(columns, texts[1:]))]) for row in rows]
+    if text.startswith(_TABLE):
+        cells = [_pieces(cell, titles) for cell in text[len(_TABLE):].split("\t")]
+        return table([_joined(cell, titles) for cell in cells], [[_joined(cell, row) for cell in cells] for row in rows])
+    pieces = _pieces(text, titles)
+    return [_joined(pieces, [printable(cell) for cell in row]) for row in rows]
+
+
+def _pieces(text: str, titles: t.Sequence[str]) -> t.List[t.Union[str, int]]:
+    """Texts, and numbers of columns."""
+    found: t.List[t.Union[str, int]] = []
+    end = 0
+    for place in _PLACE.finditer(text):
+        found += [text[end:place.start()], _column(place.group(1) or place.group(2), titles)]
+        end = place.end()
+    return [*found, text[end:]]
+
+
+def _column(name: str, titles: t.Sequence[str]) -> int:
+    wanted = name.lower()
+    for column, title in enumerate(titles):
+        if wanted in (key(title), key(title).replace("_", "")) or key(title) in _DOCKER.get(wanted, ()):
+            return column
+    raise KeyError(name)
+
+
+def _joined(pieces: t.Sequence[t.Union[str, int]], row: t.Sequence[str]) -> str:
+    return "".join(row[piece] if isinstance(piece, int) else piece for piece in pieces)
 
 
 def printable(text: str) -> str:

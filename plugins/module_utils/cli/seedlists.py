@@ -7,7 +7,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, render
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, look, render
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.engine import gather, info, observe
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CUSTOM, DEAD, ContainerState
@@ -35,7 +35,7 @@ def size(count: t.Optional[int]) -> str:
 
 def _images(context: Context, _said: argparse.Namespace) -> int:
     rows = []
-    for item in info.images(context.looking(), None):
+    for item in look.images(context):
         name, version = item["Cocker"]["Name"], item["Cocker"]["Version"]
         rows.append((name, version, local(_changed(context, name, version)), size(item["Size"])))
     return _table(context, _IMAGES, rows)

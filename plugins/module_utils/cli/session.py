@@ -42,6 +42,8 @@ def environment(pairs: t.Sequence[str]) -> t.Dict[str, str]:
 
 
 def _exec(context: Context, said: argparse.Namespace) -> int:
+    if not said.argv:
+        raise Invalid("COMMAND", "a program to run is needed")
     params = asked.params(
         args_exec.SPEC, container=said.name, argv=said.argv, env=environment(said.env), user=said.user, chdir=said.workdir,
         tty=said.tty, detach=said.detach, strip_empty_ends=False,

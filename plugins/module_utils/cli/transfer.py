@@ -6,7 +6,7 @@ import argparse
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import asked
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, named
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_copy, parse_copy
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
@@ -39,7 +39,7 @@ def _copy(context: Context, said: argparse.Namespace) -> int:
     if "-" in (said.source, said.target):
         raise Invalid("SOURCE and TARGET", "'-' would be a stream, which is not offered", hint="./- is a file")
     outside, inside = (said.target, inside) if source else (said.source, into)
-    copy(context, source or target, inside, outside, out=bool(source), follow=said.follow_link)
+    copy(context, named.container(context, source or target), inside, outside, out=bool(source), follow=said.follow_link)
     return OK
 
 

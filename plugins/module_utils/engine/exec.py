@@ -41,7 +41,7 @@ def runnable(host: Host, name: str) -> ContainerState:
     if not found.is_running:
         raise Conflict("exec in container", name, "it is %s" % found.status, hint="start it first")
     if found.status == PAUSED:
-        raise Conflict("exec in container", name, "it is paused", hint="state: started resumes it")
+        raise Conflict("exec in container", name, "it is paused", hint="cocker unpause resumes it, and so does state: started")
     return found
 
 

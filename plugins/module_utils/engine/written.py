@@ -2,9 +2,11 @@
 """What a container has written: how much, and what differs from its images. Reads directories, and no file."""
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, treecheck, treediff
@@ -14,11 +16,20 @@ Shown = t.Dict[str, t.Any]
 
 
 def diff(host: Host, found: ContainerState) -> Shown:
-    """`Kind` is A, C or D, as `docker diff` has it."""
+    """`Kind` is A, C or D, as `docker diff` has it; without what was made to mount something on."""
     if found.record is None:
         return {}
     own, below = _layers(host.layout, found.record)
-    return {"Diff": [{"Path": path, "Kind": kind} for path, kind in treediff.changes(own, below)]}
+    return {"Diff": [{"Path": path, "Kind": kind} for path, kind in treediff.changes(own, below, _mount_points(host.layout, found.name))]}
+
+
+def _mount_points(layout: Layout, name: str) -> t.List[str]:
+    """None for a container that never ran."""
+    try:
+        with open(os.path.join(layout.container(name), observe.CONFIG), encoding="utf-8") as stream:
+            return [str(mount["destination"]) for mount in json.load(stream).get("mounts", ())]
+    except FileNotFoundError:
+        return []
 
 
 def size(host: Host, found: ContainerState) -> Shown:

@@ -23,19 +23,31 @@ class Change(t.NamedTuple):
     kind: str
 
 
-def changes(own: t.Sequence[str], below: t.Sequence[str]) -> t.List[Change]:
-    """By path. `own` are the container's layers and `below` those of its images, each topmost first."""
+def changes(own: t.Sequence[str], below: t.Sequence[str], points: t.Collection[str] = ()) -> t.List[Change]:
+    """By path. `own` are the container's layers and `below` those of its images, each topmost first.
+
+    What was added at one of `points`, places where something is mounted, or to lead there, is left out as long as nothing is in it.
+    """
     with contextlib.ExitStack() as stack:
-        comparison = _Comparison(Tree([*own, *below], stack), Tree(below, stack), len(own))
+        comparison = _Comparison(Tree([*own, *below], stack), Tree(below, stack), len(own), _leading(points))
         now, before = comparison.full.root(), comparison.base.root()
         if now is not None:
             comparison.inside(now, before, "", 0)
     return sorted(comparison.found)
 
 
+def _leading(points: t.Collection[str]) -> t.FrozenSet[str]:
+    """Pure. They, and all that is above them."""
+    found: t.Set[str] = set()
+    for point in points:
+        words = [word for word in point.split("/") if word]
+        found.update("/" + "/".join(words[:count]) for count in range(1, len(words) + 1))
+    return frozenset(found)
+
+
 class _Comparison:
-    def __init__(self, full: Tree, base: Tree, own: int) -> None:
-        self.full, self.base, self.own = full, base, own
+    def __init__(self, full: Tree, base: Tree, own: int, made: t.FrozenSet[str]) -> None:
+        self.full, self.base, self.own, self.made = full, base, own, made
         self.found: t.List[Change] = []
 
     def inside(self, now: Node, before: t.Optional[Node], path: str, depth: int) -> None:
@@ -63,12 +75,16 @@ class _Comparison:
                 self.found.append(Change(path, DELETED))
             return
         told = len(self.found)
-        if before is None:
-            self.found.append(Change(path, ADDED))
         if now.is_directory:
             self.inside(now, before if before is not None and before.is_directory else None, path, depth + 1)
+        if before is None and not (path in self.made and len(self.found) == told and _is_bare(now)):
+            self.found.append(Change(path, ADDED))
         if before is not None and (len(self.found) > told or now.layer < self.own and _differ(now, before)):
             self.found.append(Change(path, CHANGED))
+
+
+def _is_bare(node: Node) -> bool:
+    return node.is_directory or stat.S_ISREG(node.facts.st_mode) and not node.facts.st_size
 
 
 def _differ(now: Node, before: Node) -> bool:

@@ -59,3 +59,11 @@ def test_a_template_has_columns_by_name() -> None:
     assert render.templated("{cpu}\\t<{container_id}>", titles, rows) == ["2%\t<1>", "4\ufffd\t<3>"]
     with pytest.raises(KeyError, match="nix"):
         render.templated("{nix}", titles, rows)
+
+
+@pytest.mark.parametrize(("template", "lines"), [
+    ("{{.Names}}: {{ .ID }}", ["web: 1", "d\ufffdb: 2"]), ("{{.ContainerID}}{names}", ["1web", "2d\ufffdb"]),
+    ("table {{.Names}}\\t#{{.ID}}", ["NAMES   #CONTAINER ID", "web     #1", "d\ufffdb     #2"]),
+])
+def test_a_template_may_be_docker_s(template: str, lines: list) -> None:
+    assert render.templated(template, ("CONTAINER ID", "NAMES"), [("1", "web"), ("2", "d\x1bb")]) == lines
