@@ -80,14 +80,19 @@ options:
     description:
       - V(auto) gives the container users of its own. Its root is nobody on the host, one of 65536 users and groups that belong to no other
         container, and can do to the container only what root can do.
-      - What the container owns is the same on the disk as without. Volumes, images, copies and commits know nothing of it, and a container
-        may change from one to the other with what it wrote.
+      - Volumes, images, copies and commits know nothing of it, and a container may change from one to the other with what it wrote.
+      - With Linux 5.19 and a file system that can be mounted so that other users have its files, such as ext4, xfs and btrfs, what the
+        container owns is the same on the disk as without, and it takes neither time nor space. V(UserNamespaces) of
+        M(cocker.engine.cocker_host_info) is then V(mapped). Elsewhere it is V(copied), and the first start with new users copies. The
+        layers of the images are copied once for each map. What the container wrote and its volumes are copied, and take the place of
+        the former, whenever they get other users. A volume can then be used at the same time only by containers with the same users, which
+        O(uidmap) can give them. M(cocker.engine.cocker_prune) removes copies that no container needs.
       - Paths of the host are seen as they are, and what belongs to the host's root belongs to nobody there. With V(idmap) among the options
         of O(volumes), as in V(/srv:/srv:idmap), what belongs to a user of the host belongs to the container's user of that number.
+        Their file system has to be one that can be mounted so.
       - It cannot mount anything, not even with V(SYS_ADMIN) among O(capabilities), and does not go with O(privileged).
         With O(network_mode=host) and V(container:NAME) it can change nothing of that network.
       - V(host), or not set, lets it have the users of the host.
-      - Needs Linux 5.19 and a file system that can show other owners, such as ext4, xfs and btrfs.
     type: str
     aliases: [userns]
   uidmap:

@@ -73,6 +73,7 @@ host_info:
     CockerHome: /var/cocker
     Kernel: 6.1.0-18-amd64
     Python: 3.11.2
+    UserNamespaces: mapped
 """
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_info, parse_info, results, runner

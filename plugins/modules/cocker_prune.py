@@ -31,6 +31,8 @@ options:
   images:
     description:
       - Whether to remove layers that no image and no container has, and images, see O(images_filters).
+      - Copies of layers go, too, that were made for users of containers that are gone or have others by now, see C(userns_mode) of
+        M(cocker.engine.cocker_container).
     type: bool
     default: false
   images_filters:
@@ -128,6 +130,12 @@ layers:
   type: list
   elements: str
   sample: [9f86d081884c7d659a2feaa0c55ad015]
+layer_copies:
+  description: The copies of layers that went, each as C(LAYER/COPY). Their bytes are among RV(images_space_reclaimed).
+  returned: success
+  type: list
+  elements: str
+  sample: []
 networks:
   description: The networks that went.
   returned: success

@@ -9,6 +9,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     endpoints,
     initsystem,
     limits,
+    owning,
     processes,
     usermaps,
 )
@@ -24,6 +25,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     """Changes nothing; `ports`: they have to be free now. Raises Invalid, NotFound, Conflict, Unsupported; each names the option."""
     _mounts(host, record.spec)
     usermaps.check(host, record.spec)
+    owning.check(host, record.spec)
     initsystem.check(record)
     limits.check(host.kernel_name(record.spec.name), record.spec)
     _log(record.spec)

@@ -29,7 +29,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults, seccomp_given, spec as runtime
-from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, snapshots
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 _GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
@@ -41,11 +41,12 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     """Reads the host's devices. Raises Invalid for one that is not there."""
     spec, layout = record.spec, host.layout
     said = processes.process(spec, record.config)
-    maps, network = usermaps.of(host, spec), sharing.network(host, spec)
-    bundle = layout.container(spec.name)
+    bundle, maps, network = layout.container(spec.name), usermaps.of(host, spec), sharing.network(host, spec)
+    owner = owners.find(os.path.join(bundle, snapshots.UPPER))      # as a start has made it
+    is_mapped = maps is not None and owner is None
     return runtime.RuntimeWish(
         name=host.kernel_name(spec.name),
-        lower=() if host.kept.foreseen else lower(layout, record),      # in check mode layers may be still to be fetched
+        lower=_below(host, record, owner),
         upper=os.path.join(bundle, "upper"),
         work=os.path.join(bundle, "work"),
         args=said.args or None,
@@ -60,10 +61,10 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         hostname=said.hostname,
         domainname=spec.domainname or "",
         read_only=bool(spec.read_only),
-        mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec)),
+        mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec), is_mapped=is_mapped),
         own_cgroup=said.systemd,
         network=network,
-        maps=maps,
+        maps=maps, is_mapped=is_mapped,
         user_space=network if maps is not None and network == host.netns(spec.name) else "",
         resources=limits.resources(spec),
         shared=sharing.namespaces(host, spec),
@@ -78,15 +79,20 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
     )
 
 
+def _below(host: Host, record: ContainerRecord, owner: owners.OptionalMaps) -> t.Tuple[str, ...]:
+    """In check mode layers may be still to be fetched."""
+    return () if host.kept.foreseen else tuple(owners.shown(diff, owner) for diff in lower(host.layout, record))
+
+
 def lower(layout: Layout, record: ContainerRecord) -> t.Tuple[str, ...]:
     """Topmost first; a layer that several images of the stack share is there once, where it is lowest. Raises Damaged."""
     return tuple(snapshots.lower_dirs(layout, record.stack()))
 
 
-def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str) -> t.Tuple[runtime.MountWish, ...]:
-    wished = [_mount(layout, spec.name, mount, mapped=usermaps.is_wanted(spec)) for mount in spec.mounts or ()]
+def _mounts(layout: Layout, spec: ContainerSpec, files_of: str, *, shm: str, is_mapped: bool) -> t.Tuple[runtime.MountWish, ...]:
+    wished = [_mount(layout, spec.name, mount, mapped=is_mapped) for mount in spec.mounts or ()]
     taken = {mount.destination for mount in wished}
-    owned = (mounts.MAPPED,) if usermaps.is_wanted(spec) else ()
+    owned = (mounts.MAPPED,) if is_mapped else ()
     folders = {path: layout.container(spec.name if path == "/etc/hostname" else files_of) for path in _GENERATED}
     ours = [
         runtime.MountWish(runtime.BIND, path, os.path.join(folders[path], path.rpartition("/")[2]), recursive=False, flags=owned)

@@ -23,8 +23,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import (
     importdir,
     intents,
     layers,
+    owners,
     records,
     rotation,
+    shifting,
     snapshots,
     treecopy,
 )
@@ -64,6 +66,7 @@ def declared(host: Host, name: str, **facts: t.Any) -> t.Iterator[None]:
 def rotate(host: Host, record: ContainerRecord, layer_id: str) -> ContainerRecord:
     """The container's record from now on. Under an intent that names the layer."""
     after = dataclasses.replace(record, layers=(*record.layers, layer_id))
+    shifting.ensure(_upper(host, record.spec.name), None, overlay=True)
     rotation.rotate(host.layout, record.spec.name, layer_id, created=now())
     records.write(host.layout.spec(record.spec.name), after.to_json())
     return after
@@ -87,7 +90,8 @@ def copy(host: Host, state: ContainerState, record: ContainerRecord, batch: laye
     staging = batch.stage()
     with frozen(host, state):
         source = digest(host, record)
-        totals = treecopy.copy_tree(_upper(host, state.name), staging.diff, overlay=True)
+        upper = _upper(host, state.name)
+        totals = treecopy.copy_tree(upper, staging.diff, overlay=True, shift=owners.Shift(owners.find(upper), None))
     return staging.commit(created=now(), size=totals.size, entries=totals.entries, source=rotation.SOURCE, digest=source)
 
 

@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     processes,
     repair,
     stacks,
+    usermaps,
     volumes,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -184,7 +185,7 @@ def _observed(host: Host, wish: ContainerWish) -> ContainerState:
 def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
     """What the container uses is not removed meanwhile: images, volumes and networks, in that order, shared with other containers.
 
-    A volume that has to be made is ours alone, so that nobody uses what a failure takes away again.
+    A volume that has to be made is ours alone, so that nobody uses what a failure takes away again; so is one whose files get other owners.
     """
     with contextlib.ExitStack() as stack:
         if wish.state != ABSENT:
@@ -193,7 +194,7 @@ def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
             for name in sorted({stacks.reference(text).name for text in spec.images or ()} | consumed):
                 stack.enter_context(host.locked("image", name, shared=name not in consumed))
             for name in volumes.named(spec.mounts or ()):
-                stack.enter_context(host.locked("volume", name, shared=volume_store.find(host.layout, name) is not None))
+                stack.enter_context(host.locked("volume", name, shared=_is_shared(host, spec, name)))
             for name in sorted({attachment.name for attachment in spec.attachments()}):
                 stack.enter_context(host.locked("network", name, shared=True))
         elif not wish.keep_volumes:
@@ -203,6 +204,10 @@ def _locks(host: Host, wish: ContainerWish) -> t.Iterator[None]:
         for name in sorted({wish.spec.name} | others):
             stack.enter_context(host.locked(CONTAINER, name))
         yield
+
+
+def _is_shared(host: Host, spec: ContainerSpec, volume: str) -> bool:
+    return volume_store.find(host.layout, volume) is not None and not usermaps.turns(host, spec, volume)
 
 
 def _completed(host: Host, spec: ContainerSpec) -> ContainerSpec:

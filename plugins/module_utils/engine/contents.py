@@ -11,6 +11,7 @@ import os
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 _FOLDER = "files"
@@ -21,8 +22,9 @@ def path(layout: Layout, container: str, target: str) -> str:
     return os.path.join(layout.container(container), _FOLDER, digest)
 
 
-def write(layout: Layout, spec: ContainerSpec) -> None:
-    """All of them, and no others. What is right already is not touched."""
+def write(layout: Layout, spec: ContainerSpec, maps: owners.OptionalMaps = None) -> None:
+    """All of them, and no others. What is right already is not touched. On the disk they belong to the users of `maps`."""
+    shift = owners.Shift(None, maps)
     wanted = {path(layout, spec.name, mount.target): mount.content for mount in spec.mounts or () if mount.content is not None}
     folder = os.path.join(layout.container(spec.name), _FOLDER)
     if not wanted and not os.path.isdir(folder):
@@ -32,4 +34,5 @@ def write(layout: Layout, spec: ContainerSpec) -> None:
         if os.path.join(folder, name) not in wanted:
             os.unlink(os.path.join(folder, name))
     for place, content in wanted.items():
-        fs.rewrite(place, content.text.encode("utf-8", "surrogateescape"), mode=content.mode, owner=(content.uid, content.gid))
+        fs.rewrite(place, content.text.encode("utf-8", "surrogateescape"), mode=content.mode,
+                   owner=(shift.uid(content.uid), shift.gid(content.gid)))

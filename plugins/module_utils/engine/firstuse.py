@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, mounts, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import VOLUME, Mount
-from ansible_collections.cocker.engine.plugins.module_utils.storage import quotas, treecopy, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, quotas, treecopy, volumes
 
 _STAGING = "_filling"
 
@@ -29,7 +29,7 @@ def fill(host: Host, record: ContainerRecord) -> None:
     root = rootview.mounted(host, bare)
     try:
         for mount in fresh:
-            _fill(host, mount, root.fd)
+            _fill(host, mount, root)
     finally:
         os.close(root.fd)
         os.close(root.space)
@@ -40,8 +40,8 @@ def _is_fresh(host: Host, name: str) -> bool:
     return found is not None and found.fresh
 
 
-def _fill(host: Host, mount: Mount, root: int) -> None:
-    source, data = _directory(root, mount.target), host.layout.volume_data(mount.source)
+def _fill(host: Host, mount: Mount, root: rootview.Root) -> None:
+    source, data = _directory(root.fd, mount.target), host.layout.volume_data(mount.source)
     if source is not None:
         staging = os.path.join(host.layout.volume(mount.source), _STAGING)
         try:
@@ -49,7 +49,7 @@ def _fill(host: Host, mount: Mount, root: int) -> None:
             wanted = volumes.get(host.layout, mount.source)
             quotas.make(staging, wanted.size)
             if not os.listdir(data):
-                treecopy.copy_tree(mounts.path_of(source) + "/.", staging)
+                treecopy.copy_tree(mounts.path_of(source) + "/.", staging, shift=owners.Shift(root.maps, None))
                 quotas.refuse_fuller(staging, wanted.size, "volume %s" % wanted.name)
                 volumes.describe(staging, wanted)
                 fs.exchange(staging, data)

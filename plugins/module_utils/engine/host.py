@@ -23,12 +23,17 @@ LOCK_TIMEOUT = 300.0  # seconds that a task waits for another one that works on 
 
 
 class Kept:
-    """What a task makes once, and keeps until it ends. `foreseen`: in check mode, images that would be fetched, by name and version."""
+    """What a task makes or finds out once, and keeps until it ends.
+
+    `foreseen`: in check mode, images that would be fetched, by name and version. `shows_owners`: whether the store's file system can be
+    mounted so that other users have its files.
+    """
 
     def __init__(self) -> None:
         self.launcher: t.Optional[Launcher] = None
         self.has_store = False
         self.foreseen: t.Dict[t.Tuple[str, str], ImageRecord] = {}
+        self.shows_owners: t.Optional[bool] = None
 
 
 @dataclasses.dataclass(frozen=True)

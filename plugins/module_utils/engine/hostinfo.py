@@ -42,7 +42,8 @@ class Check:
 
 
 def collect(host: Host) -> t.Dict[str, t.Any]:
-    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks(), *_firewall_checks(host), _size_check(host)]
+    ours = (_owner_check(host), *_firewall_checks(host), _size_check(host))
+    checks = [*_kernel_checks(), *_cgroup_checks(), *_library_checks(), *_network_checks(), *ours]
     return {
         "can_run_containers": all(check.ok for check in checks if check.required),
         "missing": [
@@ -56,6 +57,7 @@ def collect(host: Host) -> t.Dict[str, t.Any]:
             "Interpreter": os.path.realpath(sys.executable),
             "CockerHome": host.layout.home,
             "Cgroup": _cgroup_facts(),
+            "UserNamespaces": _user_namespaces(host),
             "Checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
         },
     }
@@ -71,11 +73,17 @@ def _kernel_checks() -> t.Iterator[Check]:
     yield _call("openat2", "5.6", "the fast way to resolve paths inside a root")
     yield _call("fsopen", "5.2", "stacks of more than about 40 layers")
     yield _call("mount_setattr", "5.12", "recursive read-only mounts")
-    yield Check("users of their own", usermaps.is_possible(), "Linux %d.%d" % usermaps.OLDEST, "userns_mode, uidmap and gidmap")
+    yield Check("users of their own", usermaps.is_possible(), "/proc/self/ns/user", "userns_mode, uidmap and gidmap")
     yield _call("pidfd_open", "5.3", "signals that are proof against reused pids")
     seccomp = os.path.exists("/proc/sys/kernel/seccomp/actions_avail")
     without = "the system call filter: security_opts seccomp=unconfined is needed"
     yield Check("seccomp filter", seccomp, "CONFIG_SECCOMP_FILTER", without, required=True)
+
+
+def _owner_check(host: Host) -> Check:
+    detail = "Linux %d.%d, and a file system such as ext4, xfs and btrfs for %s" % (*usermaps.OLDEST, host.layout.home)
+    return Check("files shown as those of other users", usermaps.shows_owners(host), detail,
+                 "userns_mode, uidmap and gidmap without copies: layers are copied once for each map, with other owners")
 
 
 def _filesystem(name: str, disables: str, *, required: bool = False) -> Check:
@@ -119,6 +127,11 @@ def _cgroup_facts() -> t.Dict[str, t.Any]:
     except CockerError as error:
         return {"Mode": "none", "Error": str(error)}
     return {"Mode": layout.mode, "Controllers": dict(layout.controllers), "Unified": layout.unified}
+
+
+def _user_namespaces(host: Host) -> str:
+    """How the files of a container become those of its users."""
+    return "none" if not usermaps.is_possible() else "mapped" if usermaps.shows_owners(host) else "copied"
 
 
 def _library_checks() -> t.Iterator[Check]:

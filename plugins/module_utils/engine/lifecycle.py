@@ -19,6 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     leased,
     limits,
     observe,
+    owning,
     supervision,
     teardown,
     usermaps,
@@ -42,6 +43,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners
 
 Failure = t.Union[CockerError, OSError]
 
@@ -54,7 +56,7 @@ def start(host: Host, record: ContainerRecord) -> None:
     _prepare(host, name)
     get_ready(host)
     try:
-        usermaps.take(host, record.spec)
+        _own(host, record)
         _fill_volumes(host, record)
         _connect(host, record)
         _write_bundle(host, record)
@@ -64,11 +66,17 @@ def start(host: Host, record: ContainerRecord) -> None:
         raise
 
 
+def _own(host: Host, record: ContainerRecord) -> None:
+    usermaps.take(host, record.spec)
+    owning.prepare(host, record)
+
+
 def _fill_volumes(host: Host, record: ContainerRecord) -> None:
     if any(mount.kind == mounts.VOLUME for mount in record.spec.mounts or ()):
         from ansible_collections.cocker.engine.plugins.module_utils.engine import firstuse  # most containers have none
 
         firstuse.fill(host, record)
+        owning.prepare_volumes(host, record.spec)
 
 
 def _prepare(host: Host, name: str) -> None:
@@ -91,15 +99,14 @@ def start_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, 
     get_ready(host)
     begun = left = _each(records, refused, lambda record: _prepare(host, record.spec.name))
     try:
-        for record in begun:
-            usermaps.take(host, record.spec)
+        left = _each(begun, failed, lambda record: _own(host, record))
         failed.update(endpoints.attach_many(host, [record for record in left if (record.spec.network_mode or BRIDGE) == BRIDGE]))
         for record in begun:
             if record.spec.network_mode == CUSTOM:
                 endpoints.prepare(host, record.spec)
         left = _each(begun, failed, lambda record: _write_files(host, record))
         hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}))
-        left = _each(left, failed, lambda record: _write_config(host, record))
+        left = _each(left, failed, lambda record: _finish_bundle(host, record))
         failed.update(_launch_many(host, [record.spec.name for record in left]))
     except BaseException as first:
         for record in begun:
@@ -158,12 +165,17 @@ def _write_bundle(host: Host, record: ContainerRecord) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     _write_files(host, record)
     hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()])
-    _write_config(host, record)
+    _finish_bundle(host, record)
 
 
 def _write_files(host: Host, record: ContainerRecord) -> None:
     hostnames.write(host, record.spec)
-    contents.write(host.layout, record.spec)
+    contents.write(host.layout, record.spec, usermaps.on_disk(host, record.spec))
+
+
+def _finish_bundle(host: Host, record: ContainerRecord) -> None:
+    owning.give_files(host, record.spec)
+    _write_config(host, record)
 
 
 def _write_config(host: Host, record: ContainerRecord) -> None:
@@ -262,7 +274,7 @@ def _rewrite_files(
     host: Host, found: ContainerState, running: Running, record: ContainerRecord, specs: t.Sequence[ContainerSpec]
 ) -> None:
     """Of two specifications `record` has one: the other one is what the container has read. A run that has just ended needs no signal."""
-    contents.write(host.layout, record.spec)
+    contents.write(host.layout, record.spec, owners.find(owning.upper(host, found.name)))
     former = next((spec for spec in specs if spec != record.spec), record.spec)
     for signal in mounts.signals(former.mounts or (), record.spec.mounts or ()) if found.status != RESTARTING else ():
         process.signal(process.Identity(running.pid, running.start_time), signal)

@@ -18,8 +18,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     imageroot,
     lending,
     observe,
+    owning,
     processes,
     rootview,
+    usermaps,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
@@ -59,6 +61,9 @@ def run(request: lending.Request, stdin: bytes) -> int:
             raise NotFound("container", found.name, "it does not exist")
         if found.is_running:
             raise Conflict("maintain container", found.name, "it has just been started", hint="run the task again")
+        if usermaps.on_disk(host, found.record.spec) is not None:
+            usermaps.take(host, found.record.spec)
+            owning.prepare(host, found.record)
         with rootview.opened(host, found) as root:
             args, tools = lending.prepared(root.fd, request, host.layout)
         plan = _plan(host, found.record, request, args, tools)
@@ -81,6 +86,7 @@ def _plan(host: Host, record: ContainerRecord, request: lending.Request, args: t
     """As the container itself would run, but for the host's network, and with what the task says."""
     spec = dataclasses.replace(record.spec, network_mode=HOST, networks=None)
     hostnames.write(host, spec)
+    owning.give_files(host, spec)
     wish = compile.runtime_wish(host, dataclasses.replace(record, spec=spec))
     env = {**wish.env, **request["env"]}
     extra: t.Tuple[runtime.MountWish, ...] = ()

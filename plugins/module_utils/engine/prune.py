@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import image_use, leased, observe, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import image_use, leased, observe, owning, volumes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome, Plan, Step, execute, outcome
 from ansible_collections.cocker.engine.plugins.module_utils.engine.prune_plan import (
     CONTAINER,
+    COPY,
     ENGINE,
     IMAGE,
     LAYER,
@@ -34,7 +36,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.network import
 from ansible_collections.cocker.engine.plugins.module_utils.model.queries import PruneWish
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, NetworkWish, VolumeWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import gc, images, volumes as volume_store
+from ansible_collections.cocker.engine.plugins.module_utils.storage import gc, images, owners, volumes as volume_store
 
 REMOVE = "remove"
 
@@ -44,6 +46,7 @@ def ensure(host: Host, wish: PruneWish) -> Outcome:
     stock = _stock(host)
     going = chosen(stock, wish)
     free = _unused_layers(host, stock, going) if wish.images or wish.containers else []
+    free += _unused_copies(host, going, free) if wish.images or wish.containers else []
     sized = [dataclasses.replace(item, size=_size(host, item)) for item in (*going, *free, *_rest(host, wish))]
     actions = tuple(Action("%s_%s" % (REMOVE, item.kind), item.name, {"bytes": item.size}) for item in sized)
     plan = Plan(REMOVE, ("it is not needed any more",), actions, _shown(sized), {kind: [] for kind in _shown(sized)}) if actions else Plan()
@@ -104,6 +107,14 @@ def _unused_layers(host: Host, stock: Stock, going: t.Sequence[Item]) -> t.List[
     return [Item(LAYER, layer) for layer in host.layout.layer_ids() if layer not in kept and gc.is_free(host.layout.layer(layer))]
 
 
+def _unused_copies(host: Host, going: t.Sequence[Item], free: t.Sequence[Item]) -> t.List[Item]:
+    """Of the layers that stay."""
+    kept = owning.needed(host, without={item.name for item in going if item.kind == CONTAINER})
+    gone = {item.name for item in free}
+    return [Item(COPY, os.path.join(layer, name)) for layer in host.layout.layer_ids() if layer not in gone
+            for name in owners.copies(host.layout, layer) if (layer, name) not in kept]
+
+
 def _rest(host: Host, wish: PruneWish) -> t.List[Item]:
     found: t.List[Item] = []
     if wish.engines:
@@ -117,8 +128,8 @@ def _rest(host: Host, wish: PruneWish) -> t.List[Item]:
 
 def _size(host: Host, item: Item) -> int:
     places: t.Dict[str, t.Callable[[str], str]] = {
-        CONTAINER: host.layout.container, LAYER: host.layout.layer, VOLUME: host.layout.volume,
-        ENGINE: str, LITTER: str,
+        CONTAINER: host.layout.container, LAYER: host.layout.layer, COPY: lambda name: os.path.join(host.layout.layers, name),
+        VOLUME: host.layout.volume, ENGINE: str, LITTER: str,
     }
     return fs.disk_usage(places[item.kind](item.name)) if item.kind in places else 0
 
@@ -130,16 +141,16 @@ def _shown(items: t.Iterable[Item]) -> t.Dict[str, t.Any]:
     return found
 
 
-_PLURALS = {CONTAINER: "containers", IMAGE: "images", NETWORK: "networks", VOLUME: "volumes", LAYER: "layers", ENGINE: "engines",
-            LITTER: "litter"}
+_PLURALS = {CONTAINER: "containers", IMAGE: "images", NETWORK: "networks", VOLUME: "volumes", LAYER: "layers", COPY: "layer_copies",
+            ENGINE: "engines", LITTER: "litter"}
 
 
 def _result(gone: t.Sequence[Item]) -> t.Dict[str, t.Any]:
-    """In the words of docker_prune; the space of layers is that of images."""
+    """In the words of docker_prune; the space of layers and of their copies is that of images."""
     shown: t.Dict[str, t.Any] = {plural: [item.name for item in gone if item.kind == kind] for kind, plural in _PLURALS.items()}
     space = {plural: sum(item.size for item in gone if item.kind == kind) for kind, plural in _PLURALS.items()}
     return {
-        **shown, "containers_space_reclaimed": space["containers"], "images_space_reclaimed": space["layers"],
+        **shown, "containers_space_reclaimed": space["containers"], "images_space_reclaimed": space["layers"] + space["layer_copies"],
         "volumes_space_reclaimed": space["volumes"], "engines_space_reclaimed": space["engines"],
         "litter_space_reclaimed": space["litter"], "space_reclaimed": sum(space.values()),
     }
@@ -189,6 +200,11 @@ def _remove_layer(host: Host, name: str) -> bool:
     return gc.drop(host.layout, name, lambda: image_use.pinned(host))
 
 
+def _remove_copy(host: Host, name: str) -> bool:
+    layer, _slash, copy = name.partition("/")
+    return gc.drop_copy(host.layout, layer, copy, lambda: (layer, copy) in owning.needed(host))
+
+
 def _remove_engine(host: Host, path: str) -> bool:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import prune_engines
 
@@ -201,5 +217,5 @@ def _remove_litter(_host: Host, path: str) -> bool:
 
 _REMOVE: t.Dict[str, t.Callable[[Host, str], bool]] = {
     CONTAINER: _remove_container, IMAGE: _remove_image, NETWORK: _remove_network, VOLUME: _remove_volume, LAYER: _remove_layer,
-    ENGINE: _remove_engine, LITTER: _remove_litter,
+    COPY: _remove_copy, ENGINE: _remove_engine, LITTER: _remove_litter,
 }

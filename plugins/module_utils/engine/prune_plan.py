@@ -9,7 +9,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.queries import
 
 CONTAINER, IMAGE, NETWORK, VOLUME = "container", "image", "network", "volume"
 BUILD = "cocker.build.name"     # label of a container that an image is built in (role image_build)
-LAYER, ENGINE, LITTER = "layer", "engine", "litter"
+LAYER, COPY, ENGINE, LITTER = "layer", "layer_copy", "engine", "litter"
 _SECONDS = len("2026-01-01T00:00:00")
 
 Need = t.Tuple[str, str]

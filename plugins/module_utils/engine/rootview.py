@@ -19,7 +19,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import idmap
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import CONTENT, TMPFS, VOLUME, Mount
-from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, snapshots, volumes
 
 # Where a container finds what a start mounts there: nothing that is put there would be left.
 _EMPTY = ("/proc", "/sys", "/dev")
@@ -30,7 +30,7 @@ _LONGEST = 4096
 class Root(t.NamedTuple):
     """Both are closed when the view ends; `space` holds the mounts, so that they stay where the container ends meanwhile.
 
-    `maps` say whose the files there are, which they do in a container that runs in a user namespace.
+    `maps` say whose the files there are: in a container that runs in a user namespace, and where they belong to its users on the disk.
     """
 
     fd: int
@@ -78,19 +78,20 @@ def _of_process(host: Host, found: ContainerState) -> Root:
 
 def mounted(host: Host, record: ContainerRecord, *, writable: bool = False) -> Root:
     """Its root in a mount namespace of its own, where no process stays."""
-    lower = snapshots.lower_dirs(host.layout, record.stack())
+    maps = owners.find(os.path.join(host.layout.container(record.spec.name), snapshots.UPPER))
+    lower = [owners.shown(diff, maps) for diff in snapshots.lower_dirs(host.layout, record.stack())]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = os.fork()
         if child == 0:
-            _make(theirs, lambda: _mount(host, record, lower, writable=writable))
+            _make(theirs, lambda: _mount(host, record, lower, maps, writable=writable))
         theirs.close()
         try:
             answer, fds, _flags, _address = socket.recv_fds(ours, _LONGEST, 2)
         finally:
             os.waitpid(child, 0)
     if len(fds) == 2:
-        return Root(fds[0], fds[1])
+        return Root(fds[0], fds[1], maps)
     reason = json.loads(answer) if answer else "the process that mounts it has died"
     raise CockerError("mount the root of", record.spec.name, reason)
 
@@ -110,7 +111,7 @@ def _make(answers: socket.socket, mount: t.Callable[[], int]) -> t.NoReturn:
     os._exit(0)
 
 
-def _mount(host: Host, record: ContainerRecord, lower: t.Sequence[str], *, writable: bool) -> int:
+def _mount(host: Host, record: ContainerRecord, lower: t.Sequence[str], maps: owners.OptionalMaps, *, writable: bool) -> int:
     bundle = host.layout.container(record.spec.name)
     merged = os.path.join(bundle, "merged")
     upper, work = os.path.join(bundle, "upper"), os.path.join(bundle, "work")
@@ -126,7 +127,9 @@ def _mount(host: Host, record: ContainerRecord, lower: t.Sequence[str], *, writa
         os.chmod(upper, facts.st_mode & 0o7777)
     mounts.overlay(merged, lower=stack, upper=upper, work=work)
     root = rootpath.open_root(merged)
-    taken = _bind_all(host, record, root)
+    if maps is not None:
+        userns.make_files_as(*maps.root)
+    taken = _bind_all(host, record, root, maps)
     if not writable:            # where a start mounts something, nothing is to be put, and nothing is made for that alone
         for path in _EMPTY:
             if path not in taken:
@@ -139,13 +142,15 @@ def _mount(host: Host, record: ContainerRecord, lower: t.Sequence[str], *, writa
     return root
 
 
-def _bind_all(host: Host, record: ContainerRecord, root: int) -> t.Set[str]:
+def _bind_all(host: Host, record: ContainerRecord, root: int, maps: owners.OptionalMaps) -> t.Set[str]:
     """Volumes and host paths as the container has them; a tmpfs is empty, and nothing can be put there."""
     taken = set()
     for wanted in sorted(record.spec.mounts or (), key=lambda mount: mount.target):
         source = _source(host, record.spec.name, wanted)
         if wanted.kind != TMPFS and not os.path.exists(source):
             raise NotFound("mount source", source, os.strerror(errno.ENOENT))
+        if wanted.kind == VOLUME and owners.find(source) != maps:
+            raise Conflict("use volume", wanted.source, "its files belong to another container's users", hint="start this container first")
         with _below(source, wanted.subpath) as place:
             _place(root, wanted.target, "" if wanted.kind == TMPFS else place, read_only=wanted.read_only)
         taken.add(wanted.target)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""userns_mode, uidmap and gidmap: which users of the host a container's are, and what a host must have for it.
+"""userns_mode, uidmap and gidmap: which users of the host a container's are, what a host must have for it, and whose its files are.
 
-Not here: how a map is used (kernel/userns.py, runtime/child.py).
+Not here: how a map is used (kernel/userns.py, runtime/child.py), and how files become those of others (owning.py).
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.host import H
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, mounts as wanted
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, KernelError, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.storage import idranges
+from ansible_collections.cocker.engine.plugins.module_utils.storage import idranges, owners
 
 OPTION = "userns_mode"
 OLDEST = (5, 19)        # overlayfs on layers whose owners are mapped
@@ -56,8 +56,8 @@ def check(host: Host, spec: ContainerSpec) -> None:
     if spec.privileged:
         raise Conflict("option", "privileged", "it means the host's own root, and the container has other users (userns_mode)")
     if not is_possible():
-        raise Unsupported("option", OPTION, "it needs Linux %d.%d, this is %s" % (*OLDEST, os.uname().release))
-    mapped_places = [host.layout.home, *_sources(spec)]
+        raise Unsupported("option", OPTION, "this kernel has no user namespaces")
+    mapped_places = [*([host.layout.home] if shows_owners(host) else []), *_sources(spec)]
     there = list(filter(os.path.exists, mapped_places))      # what is missing is said elsewhere, or made later
     if host.dry_run:
         _foresee(there)
@@ -67,7 +67,41 @@ def check(host: Host, spec: ContainerSpec) -> None:
 
 def is_possible() -> bool:
     """Whether this kernel has what a container with users of its own needs."""
-    return _kernel() >= OLDEST and os.path.exists("/proc/self/ns/user")
+    return os.path.exists("/proc/self/ns/user")
+
+
+def shows_owners(host: Host) -> bool:
+    """Whether the store can be mounted so that its files are those of other users. Else a container's files are theirs on the disk."""
+    if host.kept.shows_owners is None:
+        host.kept.shows_owners = _kernel() >= OLDEST and _can_map(host)
+    return host.kept.shows_owners
+
+
+def _can_map(host: Host) -> bool:
+    """A file system that is not known is asked, but in check mode, where nothing is mounted, be it in no tree."""
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import mountinfo
+
+    home = host.layout.home
+    fstype = mountinfo.holding(home).fstype
+    if fstype in MAPPABLE or host.dry_run or not os.path.exists(home):
+        return _kernel() >= MAPPABLE.get(fstype, _NEVER)
+    try:
+        _try_all([home], idmap.whole(idranges.FIRST))
+    except Unsupported:
+        return False
+    return True
+
+
+def on_disk(host: Host, spec: ContainerSpec) -> owners.OptionalMaps:
+    """Whose the container's files are on the disk when it starts: None where they are shown, and belong to the ids that it has itself."""
+    return of(host, spec) if is_wanted(spec) and not shows_owners(host) else None
+
+
+def turns(host: Host, spec: ContainerSpec, volume: str) -> bool:
+    """Whether the files of a volume become those of other users when the container starts. Without a range yet, it is taken to be so."""
+    maps = on_disk(host, spec)
+    is_open = maps is not None and spec.userns_mode == idmap.AUTO and idranges.find(host.layout, spec.name) is None
+    return is_open or owners.find(host.layout.volume_data(volume)) != maps
 
 
 def _kernel() -> t.Tuple[int, ...]:
@@ -88,7 +122,8 @@ def _foresee(paths: t.Sequence[str]) -> None:
 
 
 def _unmappable(path: str) -> Unsupported:
-    return Unsupported("option", OPTION, "the file system of %s cannot show other owners" % path)
+    reason = "the file system of %s cannot show other owners" % path
+    return Unsupported("option", "volumes", reason, hint="without idmap among its options its files are nobody's")
 
 
 def _try_all(paths: t.Sequence[str], maps: idmap.Maps) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, VolumeWish
-from ansible_collections.cocker.engine.plugins.module_utils.storage import quotas, volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, quotas, volumes
 
 CREATE, UPDATE, REMOVE = "create", "update", "remove"
 CREATE_VOLUME, REMOVE_VOLUME, CREATE_DIRECTORY = "create_volume", "remove_volume", "create_directory"    # for a container
@@ -86,7 +86,8 @@ def _found(host: Host, want: VolumeSpec) -> t.Dict[str, t.Any]:
         if want.size:
             quotas.check(host.layout.volumes)
         return {}
-    return {**_size(host, want, data), "owner": facts.st_uid, "group": facts.st_gid, "mode": _mode(stat.S_IMODE(facts.st_mode))}
+    owner, group = owners.Shift(owners.find(data), None).owner(facts)
+    return {**_size(host, want, data), "owner": owner, "group": group, "mode": _mode(stat.S_IMODE(facts.st_mode))}
 
 
 def _size(host: Host, want: VolumeSpec, data: str) -> t.Dict[str, t.Any]:

@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerState
-from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, treecheck, treediff
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, snapshots, treecheck, treediff
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 Shown = t.Dict[str, t.Any]
@@ -45,4 +45,6 @@ def _layers(layout: Layout, record: ContainerRecord) -> t.Tuple[t.List[str], t.L
     taken = set(snapshots.layer_order(images))
     mine = [layer for layer in record.layers if layer not in taken]
     upper = os.path.join(layout.container(record.spec.name), snapshots.UPPER)
-    return [upper, *snapshots.lower_dirs(layout, [mine])], snapshots.lower_dirs(layout, images)
+    maps = owners.find(upper)
+    own, below = ([owners.shown(diff, maps) for diff in snapshots.lower_dirs(layout, stack)] for stack in ([mine], images))
+    return [upper, *own], below

@@ -12,6 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 AUTO, HOST = "auto", "host"
 MOST = 340                  # extents that the kernel takes
 HIGHEST = 2**32 - 2
+_NOBODY = 65534
 SIZE = 1 << 16              # of a range that is chosen: what Linux distributions give their users and services
 
 
@@ -58,6 +59,19 @@ def inside(extents: Extents, number: int) -> t.Optional[int]:
         if extent.outside <= number < extent.outside + extent.size:
             return extent.inside + number - extent.outside
     return None
+
+
+def told(extents: Extents, number: int) -> int:
+    """The host's id for whatever id a file can have: one that the container does not have stays, where it is not another one's by that."""
+    found = outside(extents, number)
+    if found is not None:
+        return found
+    return number if inside(extents, number) is None else _NOBODY
+
+
+def turned(extents: Extents) -> Extents:
+    """The map from the host's ids to the container's."""
+    return tuple(Extent(extent.outside, extent.inside, extent.size) for extent in extents)
 
 
 def text(extents: Extents) -> str:

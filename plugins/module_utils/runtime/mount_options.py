@@ -61,6 +61,7 @@ PROPAGATION = {
     "shared": c.MS_SHARED, "rshared": c.MS_SHARED | c.MS_REC,
     "unbindable": c.MS_UNBINDABLE, "runbindable": c.MS_UNBINDABLE | c.MS_REC,
 }
+OWNED = "cocker.owned"       # ours, of the root: on the disk its files belong to the users of the container's user namespace
 BELOW = "cocker.below="     # ours: where below the source a bind mount begins
 _NOT_YET = ("ridmap", "tmpcopyup")
 

@@ -151,6 +151,8 @@ def _mount_overlay(path: str, mount: oci.Mount, folder: str, user: int) -> None:
             lower += [value] if key == "lowerdir+" else value.split(":")
         elif key in ("upperdir", "workdir"):
             single[key] = value
+        elif word == mount_options.OWNED:
+            user = -1
         elif word not in ("rw", "relatime"):
             others.append(word)
     if user >= 0:       # Linux 5.19; overlayfs wants the upper and the work directory on one mount

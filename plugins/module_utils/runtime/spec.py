@@ -70,7 +70,8 @@ class RuntimeWish:
 
     `network` is the path of a network namespace, HOST, or None for one of its own with only loopback.
     `shared` maps other kinds of namespaces to HOST or a path; `device_rules` are OCI's, on top of the usual ones and those of `devices`.
-    `maps` are those of a user namespace of its own, or of the one that the network namespace at `user_space` belongs to.
+    `maps` are those of a user namespace of its own, or of the one that the network namespace at `user_space` belongs to. What is below
+    the root `is_mapped`, or belongs to these users on the disk.
     With `own_cgroup` it may make cgroups below its own, and move its processes there.
     `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
     """
@@ -115,6 +116,7 @@ class RuntimeWish:
     restart: str = restarts.NO
     health: t.Optional[healthcheck.Check] = None
     maps: t.Optional[idmap.Maps] = None
+    is_mapped: bool = True
     user_space: str = ""
     terminal: bool = False
     stdin_open: bool = False
@@ -216,6 +218,8 @@ def _root(wish: RuntimeWish) -> Json:
     options = ["lowerdir+=" + path for path in wish.lower]
     if wish.upper is not None:
         options += ["upperdir=%s" % wish.upper, "workdir=%s" % wish.work]
+    if wish.maps is not None and not wish.is_mapped:
+        options.append(mount_options.OWNED)
     return {"destination": "/", "type": "overlay", "source": "cocker", "options": options}
 
 

@@ -75,6 +75,21 @@ def drop(layout: Layout, layer_id: str, pins: Pins) -> bool:
         os.close(fd)
 
 
+def drop_copy(layout: Layout, layer_id: str, name: str, is_needed: t.Callable[[], bool]) -> bool:
+    """A copy of a layer for other users; false where it is needed, or somebody holds the layer."""
+    fd = _claim(layout.layer(layer_id))
+    if fd is None:
+        return False
+    try:
+        if is_needed():
+            return False
+        with layers.aside(layout.layers) as away, tolerate(errno.ENOENT):
+            os.rename(os.path.join(layout.layer(layer_id), name), os.path.join(away, name))
+        return True
+    finally:
+        os.close(fd)
+
+
 def is_free(path: str) -> bool:
     """Whether it is there, and nobody works on it."""
     fd = _claim(path)

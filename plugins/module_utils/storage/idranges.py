@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which range of the host's user and group ids a container has, where one is chosen for it: containers/<name>/ids.json.
 
-A range is nobody else's, is taken at the first start, and goes with the container. Nothing on the disk belongs to these ids. Not here: the
-lock under which a range is chosen.
+A range is nobody else's, is taken at the first start, and goes with the container. Not here: the lock under which a range is chosen, and
+whether anything on the disk belongs to these ids (owners.py).
 """
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, stackwalk, tarheader, treecopy
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, owners, stackwalk, tarheader, treecopy
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layertree import OPAQUE, WHITEOUT
 from ansible_collections.cocker.engine.plugins.module_utils.storage.snapshots import HIDES_ALL
 
@@ -43,13 +43,13 @@ class Total(t.NamedTuple):
     size: int
 
 
-def write(top: str, out: Write, *, hidden: str = OCI) -> Total:
+def write(top: str, out: Write, *, hidden: str = OCI, shift: owners.Shift = owners.AS_IT_IS) -> Total:
     """`out` gets the archive in pieces, each valid during the call only. Raises Damaged for a tree that changes meanwhile, Unsupported.
 
-    Sockets are left out: no archive holds them.
+    Sockets are left out: no archive holds them. `shift` says whose the entries are.
     """
     seen = (stackwalk.Seen(visit, _hides_all(visit)) for visit in treecopy.walk(top) if visit.event != treecopy.LEAVE)
-    return _write(top, seen, _Writer(out, hidden))
+    return _write(top, seen, _Writer(out, hidden, shift))
 
 
 def write_stack(tops: t.Sequence[str], out: Write, *, hidden: str) -> Total:
@@ -73,9 +73,9 @@ def _hides_all(visit: treecopy.Visit) -> bool:
 
 
 class _Writer:
-    def __init__(self, out: Write, hidden: str) -> None:
+    def __init__(self, out: Write, hidden: str, shift: owners.Shift = owners.AS_IT_IS) -> None:
         self.out = out
-        self._hidden = hidden
+        self._hidden, self._shift = hidden, shift
         self._linked: t.Dict[t.Tuple[int, int], bytes] = {}
         self._buffer = memoryview(bytearray(_CHUNK))
         self.entries = self.size = 0
@@ -187,10 +187,12 @@ class _Writer:
         if elsewhere:
             raise Unsupported("write", os.fsdecode(path), "it has the attribute %s, so a part of it is in another layer" % elsewhere[0])
         pairs = list(said)
-        pairs += [(b"SCHILY.xattr." + os.fsencode(name), value) for name, value in sorted(treecopy.kept(xattrs).items())]
+        kept = self._shift.attributes(treecopy.kept(xattrs))
+        pairs += [(b"SCHILY.xattr." + os.fsencode(name), value) for name, value in sorted(kept.items())]
+        uid, gid = self._shift.owner(facts)
         device = kind in (archive.CHARACTER, archive.BLOCK_DEVICE)
         self.out(tarheader.build(
-            path, kind=kind, mode=stat.S_IMODE(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid, size=size, mtime=facts.st_mtime_ns,
+            path, kind=kind, mode=stat.S_IMODE(facts.st_mode), uid=uid, gid=gid, size=size, mtime=facts.st_mtime_ns,
             link=link, major=os.major(facts.st_rdev) if device else 0, minor=os.minor(facts.st_rdev) if device else 0, pairs=pairs,
         ))
 

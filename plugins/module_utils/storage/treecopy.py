@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import is_missing
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners
 
 ENTER, LEAVE, LEAF = "enter", "leave", "leaf"
 
@@ -24,7 +25,7 @@ _SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOTTY, errno.EBADF, errno.EPERM)
 # As in an archive: these would act on the host's own view of the copy.
-_DROPPED = ("security.", "trusted.overlay.", "user.overlay.")
+_DROPPED = ("security.", "trusted.overlay.", "user.overlay.", owners.MARK)
 _KEPT = "security.capability"
 _OF_OVERLAYS = ("trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy")    # what a layer says of those below
 
@@ -141,12 +142,15 @@ def climb(fd: int, above: os.stat_result, path: bytes) -> int:
     return parent
 
 
-def copy_tree(source: str, target: str, *, cross_mounts: bool = False, overlay: bool = False) -> Totals:
+def copy_tree(
+    source: str, target: str, *, cross_mounts: bool = False, overlay: bool = False, shift: owners.Shift = owners.AS_IT_IS,
+) -> Totals:
     """Into an existing directory, which gets what the top of the source has. Sockets are left out.
 
     `overlay`: the source is the writable layer of an overlay, and the copy is to hide and to rename what is below it, too.
+    `shift` says whose the copies are.
     """
-    copier = _Copier(target, overlay)
+    copier = _Copier(target, overlay, shift)
     try:
         for visit in walk(source, cross_mounts=cross_mounts):
             copier.take(visit)
@@ -156,8 +160,8 @@ def copy_tree(source: str, target: str, *, cross_mounts: bool = False, overlay: 
 
 
 class _Copier:
-    def __init__(self, target: str, overlay: bool) -> None:
-        self._overlay = overlay
+    def __init__(self, target: str, overlay: bool, shift: owners.Shift) -> None:
+        self._overlay, self._shift = overlay, shift
         self._root = os.open(target, _DIRECTORY)
         self._fd = os.dup(self._root)
         self._linked: t.Dict[t.Tuple[int, int], bytes] = {}
@@ -176,10 +180,10 @@ class _Copier:
             self._trail.append(os.fstat(self._fd))
             self._fd = _swap(self._fd, os.open(visit.name, _DIRECTORY, dir_fd=self._fd))
         elif visit.event == LEAVE:
-            describe(self._fd, facts, kept(fs.xattrs(visit.dir_fd), overlay=self._overlay))
+            describe(self._fd, facts, kept(fs.xattrs(visit.dir_fd), overlay=self._overlay), shift=self._shift)
             if self._trail:
                 self._fd = _swap(self._fd, climb(self._fd, self._trail.pop(), visit.path))
-        elif not stat.S_ISSOCK(facts.st_mode):
+        elif self._shift != owners.AS_IT_IS or not stat.S_ISSOCK(facts.st_mode):     # a tree that becomes another's keeps all that it has
             self.entries += 1
             if not self._link(visit):
                 self._make(visit)
@@ -201,19 +205,23 @@ class _Copier:
     def _make(self, visit: Visit) -> None:
         name, facts = visit.name, visit.facts
         if stat.S_ISREG(facts.st_mode):
-            self.size += copy_file(name, name, source_dir=visit.dir_fd, target_dir=self._fd, overlay=self._overlay)
+            self.size += copy_file(
+                name, name, source_dir=visit.dir_fd, target_dir=self._fd, overlay=self._overlay, shift=self._shift)
             return
         if stat.S_ISLNK(facts.st_mode):
             os.symlink(os.readlink(name, dir_fd=visit.dir_fd), name, dir_fd=self._fd)
         else:
             os.mknod(name, facts.st_mode, facts.st_rdev, dir_fd=self._fd)
-        os.chown(name, facts.st_uid, facts.st_gid, dir_fd=self._fd, follow_symlinks=False)
+        os.chown(name, *self._shift.owner(facts), dir_fd=self._fd, follow_symlinks=False)
         if not stat.S_ISLNK(facts.st_mode):
             os.chmod(name, stat.S_IMODE(facts.st_mode), dir_fd=self._fd)
         os.utime(name, ns=(facts.st_mtime_ns, facts.st_mtime_ns), dir_fd=self._fd, follow_symlinks=False)
 
 
-def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = None, target_dir: int, overlay: bool = False) -> int:
+def copy_file(
+    source: bytes, target: bytes, *, source_dir: t.Optional[int] = None, target_dir: int, overlay: bool = False,
+    shift: owners.Shift = owners.AS_IT_IS,
+) -> int:
     """A regular file with all that belongs to it; its size."""
     read = os.open(source, _SOURCE, dir_fd=source_dir)
     try:
@@ -223,7 +231,7 @@ def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = Non
         write = os.open(target, _TARGET, 0o600, dir_fd=target_dir)
         try:
             copy_data(read, write, facts.st_size)
-            describe(write, facts, kept(fs.xattrs(read), overlay=overlay))
+            describe(write, facts, kept(fs.xattrs(read), overlay=overlay), shift=shift)
         finally:
             os.close(write)
         return facts.st_size
@@ -231,11 +239,11 @@ def copy_file(source: bytes, target: bytes, *, source_dir: t.Optional[int] = Non
         os.close(read)
 
 
-def describe(fd: int, facts: os.stat_result, xattrs: t.Mapping[str, bytes]) -> None:
+def describe(fd: int, facts: os.stat_result, xattrs: t.Mapping[str, bytes], *, shift: owners.Shift = owners.AS_IT_IS) -> None:
     """Owner first: a change of owner clears set-id bits and capabilities."""
-    os.fchown(fd, facts.st_uid, facts.st_gid)
+    os.fchown(fd, *shift.owner(facts))
     os.fchmod(fd, stat.S_IMODE(facts.st_mode))
-    for name, value in xattrs.items():
+    for name, value in shift.attributes(xattrs).items():
         os.setxattr(fd, name, value)
     os.utime(fd, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
 

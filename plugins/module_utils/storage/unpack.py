@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.storage import archive
+from ansible_collections.cocker.engine.plugins.module_utils.storage import archive, owners
 from ansible_collections.cocker.engine.plugins.module_utils.storage.archive import Entry
 
 _OPEN_DIRECTORIES = 128
@@ -33,7 +33,7 @@ _HOSTILE = frozenset((
 
 # Attributes that mean something to overlayfs or to the host's security module would act on the host, not on the image.
 _KEPT_SECURITY = b"security.capability"
-_DROPPED = (b"security.", b"trusted.overlay.", b"user.overlay.")
+_DROPPED = (b"security.", b"trusted.overlay.", b"user.overlay.", os.fsencode(owners.MARK))
 
 Attributes = t.Mapping[bytes, bytes]
 

@@ -20,6 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage import (
     layerblob,
     layertar,
     layertree,
+    owners,
     pipeline,
     quotas,
     volumes,
@@ -38,7 +39,7 @@ def write(directory: str, out: compress.Write, *, kind: str) -> Blob:
     """`kind` is one of compress.KINDS. Raises Damaged for data that changes meanwhile, Unsupported, CockerError."""
     blob = layerblob.Counted(out)
     with compress.into(kind, blob.write) as inner:
-        layertar.write(directory, inner, hidden=layertar.EXACT)
+        layertar.write(directory, inner, hidden=layertar.EXACT, shift=owners.Shift(owners.find(directory), None))
     return blob.blob()
 
 

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, rootpath
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
-from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, quotas, records
+from ansible_collections.cocker.engine.plugins.module_utils.storage import layers, owners, quotas, records
 from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 
 _NUMBERS = ("owner", "group", "mode", "size")
@@ -94,8 +94,9 @@ def describe(directory: str, volume: Volume) -> None:
     """The directory gets what the volume's top is wanted to have. What nobody asked for stays."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        facts = os.fstat(fd)
-        owner = tuple(have if want is None else want for want, have in ((volume.owner, facts.st_uid), (volume.group, facts.st_gid)))
+        facts, shift = os.fstat(fd), owners.Shift(None, owners.find(directory))
+        owner = (facts.st_uid if volume.owner is None else shift.uid(volume.owner),
+                 facts.st_gid if volume.group is None else shift.gid(volume.group))
         if owner != (facts.st_uid, facts.st_gid):
             os.fchown(fd, *owner)
         if volume.mode is not None:

@@ -19,6 +19,13 @@ def test_ids_are_found_in_both_directions() -> None:
     assert idmap.Maps(extents, extents).root == (500000, 500000)
 
 
+def test_what_a_container_does_not_have_stays_or_is_nobodys() -> None:
+    extents = idmap.parse(["0:1000:1000"], "uidmap")
+    assert [idmap.told(extents, number) for number in (0, 999, 200000, 1000, 1999, 2000)] == [1000, 1999, 200000, 65534, 65534, 2000]
+    back = idmap.turned(extents)
+    assert [idmap.told(back, number) for number in (1000, 1999, 200000, 0, 65534)] == [0, 999, 200000, 65534, 65534]
+
+
 @pytest.mark.parametrize("given", [
     [], ["0:1"], ["0:1:0"], ["0:1:x"], ["-1:1:1"], ["1:100:5"], ["0:100:10", "5:500:10"], ["0:100:10", "10:105:10"],
     ["0:4294967295:1"], ["0:4294967290:10"], ["0:1:1"] * 2, ["%d:%d:1" % (number, number) for number in range(341)], ["0:1:99999999999"],
