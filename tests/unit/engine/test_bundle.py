@@ -59,3 +59,9 @@ def test_a_payload_is_told_apart_from_another_by_its_entries(tmp_path, monkeypat
         monkeypatch.setattr(bundle, "__file__", "%s/%s/engine/bundle.py" % (path, BASE))
         seen.add(bundle._fingerprint())
     assert len(seen) == 2
+
+
+def test_whoever_is_sent_it_is_sent_all_that_it_installs() -> None:
+    """Ansible sends what is imported, and nothing else."""
+    sent = bundle.closure(bundle._read_all(), [bundle.__name__])
+    assert {root.replace(".", "/") + ".py" for root in bundle.ROOTS} <= set(sent)
