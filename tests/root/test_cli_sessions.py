@@ -239,6 +239,17 @@ def test_a_terminal_is_left_and_taken_again(seat, cocker, web):
     web.ensure("small", state="absent")
 
 
+def test_one_that_is_to_be_removed_goes_also_when_it_was_left(seat, web):
+    found = sit(seat, "--rm")
+    found.send("\x10\x11")
+    found.expect_exact("\r\ncocker: left small, which goes on")
+    assert code(found) == 0 and web.state("small")["Running"]
+    again = seat("attach", "small")
+    again.sendline("exit 6")
+    assert code(again) == 6
+    assert poll.until(lambda: web.find("small") is None, timeout=20)
+
+
 def test_a_terminal_needs_one_here(cocker, web):
     code_, _out, err = cocker("run", "-it", "--network", "none", "--name", "small", "box", "sh")
     assert code_ == 125 and "no terminal" in err and web.find("small") is None

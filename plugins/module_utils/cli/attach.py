@@ -59,7 +59,7 @@ def seat(context: Context, name: str, *, detach: bytes, once: bool = False) -> i
     except terminal.Gone as gone:
         return _KILLED + gone.number
     if code is None:
-        context.complain("left %s, which goes on" % name)
+        context.complain("left %s, which goes on" % name, amid=True)
     return code or 0
 
 

@@ -41,8 +41,11 @@ class Context:
     def say_json(self, value: t.Any, *, indent: t.Optional[int] = None) -> None:
         self.say(json.dumps(value, indent=indent, sort_keys=indent is None, ensure_ascii=not _speaks_utf8(), default=str))
 
-    def complain(self, text: str) -> None:
+    def complain(self, text: str, *, amid: bool = False) -> None:
+        """`amid`: a terminal's line may have begun, as somebody's prompt."""
         sys.stdout.flush()
+        if amid and sys.stderr.isatty():
+            sys.stderr.write("\n")
         sys.stderr.write("cocker: %s\n" % text)
 
     def bold(self, text: str) -> str:

@@ -234,7 +234,9 @@ def _stay(context: Context, name: str, *, remove: bool, sits: bool, detach: byte
         code = attach.seat(context, name, detach=detach, once=True) if sits else attach.watch(context, name)
     except (Conflict, NotFound):        # it has ended already, and all is in its log
         code = attach.watch(context, name)
-    if remove and not observe.container(context.looking(), name).running:
+    if remove and observe.container(context.looking(), name).running:       # it was left, and nobody stays who could remove it
+        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name, auto_remove=True), wishes.PRESENT))
+    elif remove:
         containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
     return code
 

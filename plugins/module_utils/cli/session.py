@@ -72,7 +72,7 @@ def sit(context: Context, wish: ExecWish, *, interactive: bool, detach: bytes) -
     except terminal.Gone as gone:
         return _KILLED + gone.number
     if ended.rc is None:
-        context.complain("left %s; the command goes on" % wish.container)
+        context.complain("left %s; the command goes on" % wish.container, amid=True)
         return OK
     if ended.error:
         context.complain("exec in container %s: %s" % (wish.container, ended.error))
