@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, settings
+from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci_shapes, settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
 
 Words = t.Tuple[str, ...]
@@ -166,8 +166,10 @@ class _Object:
     def object(self, key: str) -> _Object:
         return _Object(self._left.pop(key, {}), self.of(key))
 
-    def raw(self, key: str) -> t.Optional[Object]:
-        return t.cast("t.Optional[Object]", self.take(key, dict, {})) or None
+    def raw(self, key: str, shape: oci_shapes.Shape) -> t.Optional[Object]:
+        found = self.take(key, dict, {})
+        oci_shapes.refuse_others(found, shape, self.of(key))
+        return t.cast("t.Optional[Object]", found) or None
 
     def finish(self) -> None:
         """Empty values say nothing and are fine."""
@@ -176,6 +178,7 @@ class _Object:
                 raise Unsupported("config.json", self.of(key), "this field is not supported")
 
 
+_CONSOLE = {"height": None, "width": None}
 _WORDS: t.Dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
 
 
@@ -203,7 +206,8 @@ def parse(config: t.Any) -> Bundle:
     bundle = Bundle(
         root=path, read_only=read_only, process=process, mounts=mounts, hostname=hostname, domainname=domainname,
         namespaces=_namespaces(linux), devices=tuple(_device(item) for item in linux.objects("devices")),
-        resources=linux.raw("resources") or {}, sysctl=linux.pairs("sysctl"), seccomp=linux.raw("seccomp"),
+        resources=linux.raw("resources", oci_shapes.RESOURCES) or {}, sysctl=linux.pairs("sysctl"),
+        seccomp=linux.raw("seccomp", oci_shapes.SECCOMP),
         masked=_absolute(linux, "maskedPaths"), readonly_paths=_absolute(linux, "readonlyPaths"),
         propagation=_choice(linux, "rootfsPropagation", PROPAGATION, default="rprivate"), settings=settings,
     )
@@ -249,7 +253,7 @@ def _process(value: _Object, *, user: str, init: bool) -> Process:
         no_new_privileges=value.flag("noNewPrivileges"),
         oom_score_adj=value.maybe_number("oomScoreAdj", low=-1000, high=1000), terminal=value.flag("terminal"),
     )
-    value.raw("consoleSize")
+    value.raw("consoleSize", _CONSOLE)
     for rest in (who, sets, value):
         rest.finish()
     return found

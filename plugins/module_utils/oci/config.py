@@ -172,6 +172,7 @@ def split_process(given: t.Mapping[str, t.Any]) -> t.Tuple[Json, t.Callable[[oci
     own = dict(given)
     size = _object(own, "consoleSize", "process.")
     own.pop("consoleSize", None)
+    _refuse(size, ("height", "width"), "process.consoleSize")
     rest = Process(
         core=oci.Process((), (), ""), terminal=_truth(own.pop("terminal", None), "process.terminal"),
         rows=_number(size, "height", "process.consoleSize"), columns=_number(size, "width", "process.consoleSize"),

@@ -31,6 +31,7 @@ def describe() -> t.Dict[str, t.Any]:
             "namespaces": sorted(spaces), "capabilities": list(caps.NAMES),
             "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False, "rdma": True},
             "seccomp": filters, "apparmor": {"enabled": True}, "selinux": {"enabled": False}, "intelRdt": {"enabled": False},
+            "netDevices": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": annotations,

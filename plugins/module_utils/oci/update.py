@@ -6,6 +6,7 @@ import json
 import sys
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci_shapes
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.oci import config, flags, records
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
@@ -45,6 +46,7 @@ def _read(path: str) -> t.Dict[str, t.Any]:
             raise Invalid("resources", "not JSON: %s" % error) from error
     if not isinstance(found, dict):
         raise Invalid("resources", "an object is wanted")
+    oci_shapes.refuse_others(found, oci_shapes.RESOURCES, "resources")
     found = {key: value for key, value in found.items() if value}
     return dict(config.with_usual_devices(found)) if "devices" in found else found
 
