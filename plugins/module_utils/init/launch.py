@@ -6,7 +6,6 @@ supervisor does (supervisor.py).
 """
 from __future__ import annotations
 
-import _socket
 import errno
 import gc
 import json
@@ -15,10 +14,10 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, orders, prepare, reaper, run, supervisor
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, confine, fds, libc, mounts, poll, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, logs, orders, prepare, run, supervisor
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, heap, libc, mounts, poll, process, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import child, command, enter, state, streams, sync, visit
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, enter, state, streams, sync, visit
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
 ANSWERS, REQUESTS = 3, 4
@@ -27,10 +26,7 @@ GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each bri
 _SURVIVED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 _LAST_BREATH = 10.0         # seconds
 _PIECE = 1 << 16
-_STAYING = (            # what is run by processes that stay
-    supervisor.supervise, supervisor._sleep, supervisor._waits, run.begin, run._bear, fds.recv_fds, libc.call, reaper.run, reaper._unpacked,
-    reaper._confine, reaper._watch, confine.apply, child.enter, streams.set_name, seccomp.prepare, seccomp.load, sync.is_parent_gone,
-)
+_kept: t.List[t.Any] = []
 
 
 class Pending(t.NamedTuple):
@@ -70,8 +66,8 @@ def main(lineage: Lineage) -> None:
         process.set_dumpable(dumpable=False)
         _settle()
         _ask_kernel()
+        _load_resident()
         command.forget_host()
-        _rehearse()
         gc.collect()
         gc.disable()
         gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
@@ -80,23 +76,15 @@ def main(lineage: Lineage) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     streams.take((null, null))
     os.close(null)
-    verbs, rest = lineage.verbs(), b""
+    rest = b""
     while True:
         piece = os.read(REQUESTS, _PIECE)
         if not piece:
             return
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            _collect(_start_all(_seated(_tickets(line)), lineage, verbs))
+            _collect(_start_all(line, lineage))
             _bury()
-
-
-def _tickets(line: bytes) -> t.List[orders.Ticket]:
-    message, layout = json.loads(line), cgroupfs.remembered()
-    return [
-        orders.Ticket(each["name"], each["bundle"], each["state_dir"], each["reap"], message["seccomp_cache"], layout)
-        for each in message["containers"]
-    ]
 
 
 def _bury() -> None:
@@ -106,16 +94,16 @@ def _bury() -> None:
             pass
 
 
-def _seated(tickets: t.Sequence[orders.Ticket]) -> t.List[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]]:
+def _seated(message: bytes, count: int) -> t.List[t.Tuple[int, t.Optional[scope.Anchor]]]:
     """Where systemd runs the host a supervisor is born in the container's scope. Those for which there is none are answered."""
-    found: t.List[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]] = []
-    for ticket in tickets:
+    found: t.List[t.Tuple[int, t.Optional[scope.Anchor]]] = []
+    if not scope.is_used(cgroupfs.remembered()):
+        return [(number, None) for number in range(count)]      # nothing is read as yet: it would be memory of each supervisor
+    for number in range(count):
+        ticket = orders.ticket_of((message, number))
         try:
-            anchor = None
-            if scope.is_used(ticket.layout):
-                orders.refuse_running(ticket)
-                anchor = scope.begin(ticket.name, ticket.layout)
-            found.append((ticket, anchor))
+            orders.refuse_running(ticket)
+            found.append((number, scope.begin(ticket.name, ticket.layout)))
         except (CockerError, OSError) as error:
             _answer(ticket.name, failure=sync.describe("config", error))
     return found
@@ -140,50 +128,46 @@ def _ask_kernel() -> None:
     seccomp.preload()
 
 
-def _rehearse() -> None:
-    """A name that is looked up for the first time is written into a table of the interpreter: memory that would not be shared any more."""
-    channel, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    things: t.Tuple[t.Any, ...] = (
-        os, channel, select.poll(), orders.Ticket, run.Run, prepare.Ends, child.Links, reaper.Confinement, confine.Prepared,
-        seccomp.Prepared, type(libc.libc), b"", "", (), [],
-    )
-    for name in {name for each in _STAYING for name in each.__code__.co_names}:
-        for thing in things:
-            getattr(thing, name, None)
-    channel.close()
-    other.close()
+def _load_resident() -> None:
+    """After all else, and into memory without gaps: so it lies together, and a process that stays copies few pages."""
+    gc.collect()
+    _kept.extend(heap.close_gaps())
+    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
+
+    resident.rehearse()
 
 
 def _noted(_signum: int, _frame: t.Any) -> None:
     """A supervisor reads the number from its wakeup pipe."""
 
 
-def _start_all(
-    seated: t.Sequence[t.Tuple[orders.Ticket, t.Optional[scope.Anchor]]], lineage: Lineage, verbs: control.Verbs
-) -> t.List[Pending]:
-    """One fork after the other, with next to nothing in between that would make one's memory another than the next one's."""
-    found: t.List[Pending] = []
-    for ticket, anchor in seated:
+def _start_all(line: bytes, lineage: Lineage) -> t.List[Pending]:
+    """The names come before the message. One fork after the other, with next to nothing before and in between: it would be their memory."""
+    *names, message = line.split(b"\0")
+    forked: t.List[t.Tuple[int, int, int, int]] = []
+    for number, anchor in _seated(message, len(names)):
         heard, report = os.pipe()
         acknowledged, acknowledge = os.pipe()
-        streams.set_name(b"cocker:" + os.fsencode(ticket.name))     # that of the supervisor
+        streams.set_name(b"cocker:" + names[number])     # that of the supervisor
         pid = _fork_supervisor(anchor)
         if pid == 0:
             beyond = max(report, acknowledge) + 2       # numbers are given out from below, and one may be the scope's
             os.dup2(report, REPORT, inheritable=False)
             os.dup2(acknowledged, ACKNOWLEDGED, inheritable=False)
             os.closerange(ACKNOWLEDGED + 1, beyond)
-            _supervise(ticket, lineage, verbs)
+            _supervise((message, number), lineage)
         os.close(report)
         os.close(acknowledged)
-        found.append(Pending(ticket, heard, acknowledge, pid))
-    return found
+        forked.append((number, heard, acknowledge, pid))
+    return [Pending(orders.ticket_of((message, number)), *rest) for number, *rest in forked]
 
 
 def _fork_supervisor(anchor: t.Optional[scope.Anchor]) -> int:
     """Beside the container in its scope, and so outside of its limits; elsewhere it stays where the task is."""
+    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
+
     if anchor is None:
-        return os.fork()
+        return int(resident.fork())
     seat = os.open(anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     pid = cgroupfs.fork_member(seat)
     if pid:
@@ -192,11 +176,14 @@ def _fork_supervisor(anchor: t.Optional[scope.Anchor]) -> int:
     return pid
 
 
-def _supervise(ticket: orders.Ticket, lineage: Lineage, verbs: control.Verbs) -> t.NoReturn:
+def _supervise(source: orders.Source, lineage: Lineage) -> t.NoReturn:
     """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
+    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
+
     try:
-        supervisor.supervise(
-            ticket, verbs, key=lineage.key, published=lineage.published(), report=REPORT, acknowledged=ACKNOWLEDGED)
+        idle = resident.supervise(source, published=lineage.published(), report=REPORT, acknowledged=ACKNOWLEDGED)
+        if idle is not None:
+            supervisor.go_on(source, idle, lineage.verbs(), lineage.key)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         with tolerate(errno.EBADF):     # reported long ago
             sync.send(REPORT, sync.describe("start", error), prefix=sync.MESSAGE)

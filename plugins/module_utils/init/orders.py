@@ -37,6 +37,19 @@ class Ticket(t.NamedTuple):
         return factory.open_cgroup(self.name, layout=self.layout)
 
 
+Source = t.Union[Ticket, t.Tuple[bytes, int]]       # or the message that it is in, and its number there
+
+
+def ticket_of(source: Source) -> Ticket:
+    """A supervisor that sleeps keeps the message as it came: to read it is work, and so memory."""
+    if isinstance(source, Ticket):
+        return source
+    text, number = source
+    message, layout = json.loads(text), cgroupfs.remembered()
+    found = message["containers"][number]
+    return Ticket(found["name"], found["bundle"], found["state_dir"], found["reap"], message["seccomp_cache"], layout)
+
+
 class Order(t.NamedTuple):
     """Read and checked; its cgroup need not exist."""
 

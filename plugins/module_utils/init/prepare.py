@@ -24,6 +24,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups impo
 # What it says begins with one of these. Nothing is left after a refusal, after a failure there may be; the last one wants our own PID 1.
 REFUSED, FAILED, BEGUN, BEAR = b"-", sync.MESSAGE, sync.PID, b"?"
 UNIFIED = reaper.UNIFIED
+DIED = FAILED + b'["start","start: the process that prepares it died",0]'
 START_TIMEOUT = 50.0        # below that of the module process, which should hear the reason
 Answer = t.Tuple[bytes, t.Sequence[int]]
 
@@ -58,7 +59,7 @@ class _Streams(t.NamedTuple):
         return [fd for fd in (*self.ours, self.channel) if fd >= 0]
 
 
-def main(ticket: orders.Ticket, ends: Ends, *, first: bool, published: str = "") -> t.NoReturn:
+def main(source: orders.Source, ends: Ends, *, first: bool, published: str = "") -> t.NoReturn:
     """Forked. Nothing may return into the code of the supervisor, of which this is a copy.
 
     Of a first run the answer has config.json and a control socket, too; the supervisor is found under what is `published`, if not empty.
@@ -67,6 +68,7 @@ def main(ticket: orders.Ticket, ends: Ends, *, first: bool, published: str = "")
         process.set_parent_death_signal(signal.SIGKILL)
         if os.getppid() != ends.parent:
             os._exit(1)
+        ticket = orders.ticket_of(source)
         said, given = _first(ticket, ends, published) if first else _again(ticket, ends)
         if given:
             fds.send_fds(ends.channel, said, given)
@@ -144,8 +146,9 @@ def _begin(order: orders.Order, ends: Ends) -> Answer:
     streams = _streams(order.bundle)
     links = links._replace(stdio=streams.theirs, console=streams.console, report=told, alive=ends.alive)
     if order.bundle.settings.init:      # it stays: not as a copy of this process, which has read so much, but of the supervisor
-        words, given = reaper.packed(links, reaper.confinement(order.plan))
+        words, given = reaper.program(order.plan, links)
         fds.send_fds(ends.channel, BEAR + words, given)
+        os.close(given[1])
         pid = 0
     else:
         pid = _fork(order, links, foreign=(heard, ends.channel.fileno(), *ends.reports(), *streams.kept()))

@@ -2,8 +2,7 @@
 """The one process that outlives a task: parent of a container's PID 1, keeps its log, starts it again, records its end, cleans up.
 
 It is a fork of the launcher and belongs to nobody. If it dies, the kernel kills the container (parent-death signal).
-While the container runs it does as little as it can: what it touches is memory that it no longer shares with the others.
-Not here: what comes before (launch.py), one run (run.py), whether there is another one (restart.py).
+Not here: what comes before (launch.py), an idle container (resident.py), one run (run.py), whether there is another one (restart.py).
 """
 from __future__ import annotations
 
@@ -24,68 +23,20 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import proces
 from ansible_collections.cocker.engine.plugins.module_utils.model import settings
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state, sync
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.sync import PID
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
 
 _PIECE = 1 << 16
-_ENDED = bytes((signal.SIGCHLD,))
 _NOT_FOUND, _NOT_RUNNABLE, _NOT_STARTED = 127, 126, 128     # what a shell says, and docker
 
 
-def supervise(ticket: Ticket, verbs: control.Verbs, *, key: str, published: str, report: int, acknowledged: int) -> None:
-    """Says PID 1's pid or why there is none, waits until that is on record, and stays with the container to its end.
-
-    Whoever hears nothing, or a failure, removes what there is; from the acknowledgement on it is ours.
-    """
-    os.setsid()
-    os.dup2(0, 2)
-    wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    first = run.begin(ticket, foreign=(wakeup, writer, acknowledged), first=True, published=published, report=report)
-    if first.failure:
-        os.write(report, first.failure)
-        return
-    os.write(report, PID + b"%d" % first.pid)
-    os.close(report)
-    if not os.read(acknowledged, 1):        # whoever asked is gone, and nobody will know of this container
-        os.kill(first.pid, signal.SIGKILL)
-        os.waitpid(first.pid, 0)
-        orders.undo(ticket)
-        return
-    os.close(acknowledged)
-    begun = time.monotonic()
-    heard = b"" if first.awake else _sleep(first, wakeup)
+def go_on(source: orders.Source, idle: resident.Idle, verbs: control.Verbs, key: str) -> None:
+    """From when there is something to do for the first time to the container's end."""
+    first = run.made(idle.said, idle.got, idle.init, first=True)
     desk = control.Desk(_socket.socket(fileno=first.listener), key, verbs)
-    Supervisor(ticket._replace(config=first.config), desk, wakeup, writer).live(first, heard, begun)
-
-
-def _sleep(first: Run, wakeup: int) -> bytes:
-    """Until there is something to do for the first time: what the signals were, if it is that. That a helper has ended is nothing.
-
-    A container that is idle from its start on costs no more memory than this.
-    """
-    poller = select.poll()
-    for fd in (wakeup, first.listener, first.out, first.err):
-        if fd >= 0:
-            poller.register(fd, select.POLLIN)
-    while True:
-        for fd, events in poller.poll():
-            if fd == wakeup:
-                heard = os.read(wakeup, 4096)
-                if heard.strip(_ENDED) or _waits(first.pid):
-                    return heard
-            elif events & select.POLLIN:
-                return b""
-            else:                   # the end of a stream to which nothing was written
-                poller.unregister(fd)
-
-
-def _waits(init: int) -> bool:
-    """Whether PID 1 has ended, which is for `live` to hear; the others are buried."""
-    while True:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None or found.si_pid == init:
-            return found is not None
-        os.waitpid(found.si_pid, 0)
+    ticket = orders.ticket_of(source)._replace(config=first.config)
+    Supervisor(ticket, desk, idle.wakeup, idle.writer).live(first, idle.heard, idle.begun)
 
 
 class Supervisor:

@@ -149,7 +149,8 @@ class Launcher:
             "seccomp_cache": seccomp_cache or _cache(self.engine),
             "containers": [dict(dataclasses.asdict(request), reap=list(request.reap)) for request in requests],
         }
-        exchange.send(json.dumps(message).encode() + b"\n")
+        heads = [os.fsencode(request.name) + b"\0" for request in requests]         # so that the launcher can fork before it reads the rest
+        exchange.send(b"".join(heads) + json.dumps(message).encode() + b"\n")
         missing = {request.name for request in requests}
         found: t.Dict[str, StartResult] = {}
         deadline = time.monotonic() + timeout
