@@ -23,7 +23,8 @@ OURS = "cocker"
 PATIENCE = 3.0          # seconds that a teardown in the background (a supervisor that ends) may take
 CGROUP_ROOT = "/sys/fs/cgroup"
 STATE_DIRECTORIES = ("/run/cocker",)
-KEPT = "engine"
+KEPT = ("engine", "python")
+PROGRAMS = "/run/cocker/python/"
 NETNS_PINS = "/run/netns"
 VOLATILE_JSON = {"handle", "bytes", "packets", "metainfo", "valid_life_time", "preferred_life_time", "expires", "cache", "used", "age"}
 
@@ -76,7 +77,8 @@ def multiset_difference(items: t.Sequence[str], others: t.Sequence[str]) -> t.Li
 
 def mounts() -> t.List[str]:
     lines = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    return sorted("%s on %s" % (line.rpartition(" - ")[2].split(" ")[0], line.split(" ")[4]) for line in lines)
+    return sorted("%s on %s" % (line.rpartition(" - ")[2].split(" ")[0], line.split(" ")[4]) for line in lines
+                  if not line.split(" ")[4].startswith(PROGRAMS))
 
 
 def json_lines(command: t.Sequence[str], keep: t.Sequence[str] = ()) -> t.List[str]:
@@ -111,11 +113,11 @@ def listing(path: str) -> t.List[str]:
 
 def walk(top: str) -> t.List[str]:
     """Files, and the state directories of containers. The engine keeps the empty directories that it makes for its locks, and, on a host
-    without a store, its own compiled copy."""
+    without a store, its own compiled copy. The OCI runtime has the host's programs there, mounted read-only."""
     found = []
     for where, directories, files in os.walk(top):
-        if where == top and KEPT in directories:
-            directories.remove(KEPT)
+        if where == top:
+            directories[:] = [name for name in directories if name not in KEPT]
         found += [os.path.join(where, name) for name in files + (directories if os.path.basename(where) == "containers" else [])]
     return sorted(found)
 

@@ -124,7 +124,7 @@ def removed(folder: str) -> bool:
     return not os.path.exists(folder) or bool(cgroupfs.subtree(folder)[1:])     # the other runtime's is still below it
 
 
-def pack(target: pathlib.Path, python: str = sys.executable) -> str:
+def pack(target: pathlib.Path, python: str = os.path.realpath(sys.executable)) -> str:
     """The command under the name by which it is a runtime."""
     packer = [sys.executable, str(ROOT / "roles/host/files/pyz.py"), str(ROOT), str(target), python]
     subprocess.run(packer, check=True, stdout=subprocess.DEVNULL)

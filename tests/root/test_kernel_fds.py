@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
@@ -10,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, mountinfo, mounts, namespaces, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, fds, mountinfo, mounts, namespaces, poll
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError, Unsupported
 from ansible_collections.cocker.engine.tests.root import kernel_sandbox as sandbox
 
 pytestmark = pytest.mark.root
@@ -28,12 +29,34 @@ CHANGES: t.Tuple[t.Callable[[str], None], ...] = (
 )
 
 
-@pytest.fixture(params=["overlay_program", "sealed_copy", "protected_program"])
-def maker(request: pytest.FixtureRequest) -> Maker:
+@pytest.fixture(params=["overlay_program", "sealed_copy", "protected_program", "mount_programs"])
+def maker(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Maker:
+    if request.param == "mount_programs":
+        return functools.partial(by_path, tmp_path / "mounted")
     if request.param == "overlay_program" and not mounts.takes_single_layers():
         pytest.skip("this kernel has no lowerdir+")
     found: Maker = getattr(fds, request.param)
     return found
+
+
+def by_path(mounted: pathlib.Path, path: str) -> int:
+    """What a mount of its folder shows of the program. Only the descriptor is left of it, so that it cannot be a leak."""
+    real = os.path.realpath(path)
+    mounted.mkdir()
+    fds.mount_programs(os.path.dirname(real), str(mounted))
+    fd = os.open(mounted / os.path.basename(real), os.O_PATH | os.O_CLOEXEC)
+    assert [remount(str(mounted)), attack(str(mounted / os.path.basename(real)))] == [False, []]
+    mounts.umount(str(mounted), detach=True)
+    return fd
+
+
+def remount(path: str) -> bool:
+    """Whether it can be made writable, as a whole or as this mount, by whoever has all privileges where it is mounted."""
+    with contextlib.suppress(KernelError):
+        mounts.set_attributes(path, clear=consts.MOUNT_ATTR_RDONLY)
+    with contextlib.suppress(KernelError):
+        mounts.mount("none", path, fstype="", flags=consts.MS_REMOUNT)
+    return not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.root
 @pytest.fixture(params=["new", "old"])
 def interface(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[str]:
     """The mount calls of Linux 5.2 to 6.7, and what stands in for them on older kernels."""
-    mounts.takes_single_layers.cache_clear()
+    mounts._found.clear()
     if request.param == "old":
         for name in ("fsopen", "mount_setattr"):
             monkeypatch.setitem(libc._known, name, False)
     yield request.param
-    mounts.takes_single_layers.cache_clear()
+    mounts._found.clear()
 
 
 def options_of(path: str) -> t.List[str]:

@@ -2,22 +2,26 @@
 """`cocker-runtime` on bundles of others: the life of a container as the OCI runtime spec has it, said as runc says it."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
 import pty
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds, mounts, process
 from ansible_collections.cocker.engine.tests.root import ocilab
 from ansible_collections.cocker.engine.tests.root.runtimelab import until
 
 pytestmark = pytest.mark.root
+ALL_PTRACE = ("CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
 WITH_RUNC = pytest.mark.skipif(ocilab.RUNC is None, reason="runc is not installed")
 
 
@@ -481,3 +485,58 @@ def test_what_a_killed_creation_leaves_can_be_removed(runtime, bundle):
         creating.kill()
     assert runtime("delete", "--force", "x") == (0, "", "")
     assert [path for path in paths.values() if os.path.exists(path)] == [] and list(runtime.root.iterdir()) == []
+
+
+def program_of(runtime, name):
+    """What the container's process runs from before its program does."""
+    assert runtime.create(name).code == 0
+    try:
+        return os.readlink("/proc/%d/exe" % runtime.state(name)["pid"])
+    finally:
+        runtime("delete", "--force", name)
+
+
+def mounted(runtime):
+    """The mount of this interpreter's folder, which the first call makes."""
+    python = os.path.realpath(sys.executable)
+    program_of(runtime, "first")
+    return pathlib.Path("/run/cocker/python" + python)
+
+
+def test_the_second_command_starts_from_a_mount_that_nobody_can_write(runtime):
+    python = mounted(runtime)
+    assert os.path.ismount(python.parent) and program_of(runtime, "web") == str(python)
+    assert os.statvfs(python).f_flag & os.ST_RDONLY
+
+
+def test_a_mount_of_an_interpreter_that_was_replaced_is_made_anew(runtime, tmp_path):
+    python = mounted(runtime)
+    mounts.umount(str(python.parent))
+    mounts.mount("none", str(python.parent), fstype="tmpfs")
+    shutil.copy(os.path.realpath(sys.executable), python)      # another file of the same name
+    assert program_of(runtime, "web").startswith(("/memfd:", "/python"))
+    assert program_of(runtime, "next") == str(python)
+
+
+@pytest.mark.parametrize("by_mount", [True, False])
+def test_the_interpreter_cannot_be_changed_from_inside(runtime, bundle, tmp_path, rootfs, by_mount):
+    """CVE-2019-5736: a program that is the runtime itself, and others that wait for it to come in."""
+    python = mounted(runtime)
+    if not by_mount:
+        mounts.umount(str(python.parent))
+    real = pathlib.Path(os.path.realpath(sys.executable))
+    before = hashlib.sha256(real.read_bytes()).hexdigest()
+    mine = tmp_path / "mine"
+    shutil.copytree(rootfs, mine, symlinks=True)
+    (mine / "entry").write_text("#!/proc/self/exe\n")
+    (mine / "entry").chmod(0o755)
+    bundle.config["root"]["path"] = str(mine)
+    bundle.process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted", "inheritable"), ["CAP_SYS_ADMIN", *ALL_PTRACE])
+    bundle.args("/entry")
+    runtime("run", "self")
+    bundle.args("sh", "-c", "while true; do for p in /proc/[0-9]*; do echo x >> $p/exe; mount -o remount,bind,rw $p/exe; done; done 2>/dev/null")
+    assert runtime.create("web").code == 0 and runtime("start", "web").code == 0
+    for _again in range(5):
+        assert runtime("exec", "web", "true").code == 0
+    runtime("exec", "web", "/entry")
+    assert hashlib.sha256(real.read_bytes()).hexdigest() == before

@@ -20,6 +20,7 @@ if TYPE_CHECKING:       # to import typing takes longer than all of this
 DEFAULT_HOME = "/var/cocker"
 RUNTIME = "cocker-runtime"
 VOLATILE = "/run/cocker/engine"
+PROGRAMS = "/run/cocker/python"         # where oci/program.py mounts an interpreter's folder read-only
 # Files of a copy: this one's code, and the code of all modules by name: those of the runtime, and the others.
 FIRST, LOWER, UPPER = "first", "lower", "upper"
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils."
@@ -76,9 +77,13 @@ def go(copy: str) -> t.NoReturn:
     """The command of sys.argv. `copy`: a directory to import from; empty: sys.path has an archive."""
     gc.disable()        # it finds nothing while all is loaded
     is_runtime = os.path.basename(sys.argv[0]) == RUNTIME
-    if is_runtime and ENTERING.intersection(sys.argv):
+    enters = is_runtime and not ENTERING.isdisjoint(sys.argv)
+    if enters and not is_protected():
         protect(ENTRY % (os.path.join(copy, FIRST), copy) if copy else PLAIN_ENTRY % sys.path[0])
     _prepare(copy)
+    if enters:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci.main import protected as enter
+        enter(sys.argv[1:])
     if is_runtime:
         from ansible_collections.cocker.engine.plugins.module_utils.oci.main import main
     else:
@@ -94,7 +99,8 @@ def go(copy: str) -> t.NoReturn:
 def protected(copy: str) -> None:
     """The same in the protected interpreter. Only who stays has garbage to collect (oci/terminal.py)."""
     _prepare(copy)
-    from ansible_collections.cocker.engine.plugins.module_utils.oci import main
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import main, program
+    program.offer(PROGRAMS)
     main.protected(sys.argv[1:])
 
 
@@ -187,6 +193,18 @@ def packages() -> list[str]:
     return [path for path in site.getsitepackages() if os.path.isdir(path)]
 
 
+def is_protected() -> bool:
+    """Whether this interpreter was executed from the mount of oci/program.py, and is still the host's."""
+    try:
+        path = os.readlink("/proc/self/exe")
+        if not path.startswith(PROGRAMS + "/") or not _is_private(PROGRAMS) or not os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY:
+            return False
+        mine, real = os.stat("/proc/self/exe"), os.stat(path[len(PROGRAMS):])
+    except OSError:
+        return False
+    return (mine.st_size, mine.st_mtime_ns, mine.st_ctime_ns) == (real.st_size, real.st_mtime_ns, real.st_ctime_ns)
+
+
 def protect(entry: str) -> None:
     """Goes on as the same command from a copy of the interpreter in memory, which what enters a container cannot write through /proc.
 
@@ -195,6 +213,8 @@ def protect(entry: str) -> None:
     import fcntl
 
     path = os.path.realpath(sys.executable)
+    if path.startswith(PROGRAMS + "/"):
+        path = path[len(PROGRAMS):]
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
         copy = os.memfd_create("python", flags | MFD_EXEC)

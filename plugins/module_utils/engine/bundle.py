@@ -16,13 +16,13 @@ import zipfile
 from ansible_collections.cocker.engine.plugins.module_utils.engine import reap
 from ansible_collections.cocker.engine.plugins.module_utils.init import main as init_main
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
-from ansible_collections.cocker.engine.plugins.module_utils.model import unfolded
+from ansible_collections.cocker.engine.plugins.module_utils.model import jsontext, unfolded
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils"
 REAP = reap.__name__
 # What is run, what each class of it is made of, and what made it so: another way to compile is another engine.
-ROOTS = (init_main.__name__, REAP, unfolded.__name__, PACKAGE + ".engine.unfolding")
+ROOTS = (init_main.__name__, REAP, unfolded.__name__, jsontext.__name__, PACKAGE + ".engine.unfolding")
 
 _PREFIX = PACKAGE.replace(".", "/") + "/"
 _STAGING = ".new"

@@ -17,11 +17,14 @@ _CLASSES = "_collections_abc"       # what collections.abc and typing have it fr
 _LOCAL = "_unfolded_%s"             # how a file calls what is put into it
 _PARTS = {"Row": SUPPORT, "Frozen": SUPPORT, "item": SUPPORT, "new": SUPPORT, "put": SUPPORT, "UNSET": SUPPORT, "Mapping": _CLASSES}
 # Module -> the names in it for which another one is imported: ours, or the one in C of which it is made.
+_JSON = "ansible_collections.cocker.engine.plugins.module_utils.model.jsontext"
 _CHEAPER: t.Dict[str, t.Tuple[str, t.FrozenSet[str]]] = {
     "dataclasses": (SUPPORT, frozenset(("replace", "fields", "asdict", "astuple", "is_dataclass"))),
+    "json": (_JSON, frozenset(("loads", "dumps"))),
     "signal": ("_signal", frozenset(dir(_signal))),
     "contextlib": (SUPPORT, frozenset(("contextmanager", "suppress"))),
 }
+_SUPPORTING = ("/model/unfolded.py", "/model/jsontext.py")
 _TYPING = "t"       # import typing as t: house style
 _OPTIMIZE = 2       # neither docstrings nor assertions
 
@@ -33,7 +36,7 @@ class NotKnown(Exception):
 def compiled(text: bytes, path: str) -> types.CodeType:
     """The code of a source; `path` is what tracebacks show."""
     tree = ast.parse(text, path)
-    if not path.endswith("/model/unfolded.py"):
+    if not path.endswith(_SUPPORTING):
         tree = unfolded(tree)
     return compile(tree, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
 

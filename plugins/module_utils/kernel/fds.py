@@ -109,6 +109,18 @@ def overlay_program(path: str) -> int:
         os.close(tree)
 
 
+def mount_programs(folder: str, target: str) -> None:
+    """The programs of a folder once more at `target`, protected as by overlay_program(), for whoever executes them by path.
+
+    Nobody can make them writable again, not even by a remount: an overlay without an upper layer has nowhere to write. Raises Unsupported.
+    """
+    beside = _beside(folder)
+    if beside is None:
+        raise Unsupported("protect programs", folder, "it lies in /")
+    mounts.overlay(target, lower=[folder, beside])
+    mounts.set_attributes(target, set_=consts.MOUNT_ATTR_RDONLY | consts.MOUNT_ATTR_NOSUID | consts.MOUNT_ATTR_NODEV)
+
+
 def _beside(folder: str) -> t.Optional[str]:
     return next((other for other in _SECOND_LAYERS if not _nested(folder, other)), None)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import functools
 import os
 import typing as t
 
@@ -32,6 +31,7 @@ _ATIMES = (
     ("strictatime", consts.MOUNT_ATTR_STRICTATIME, consts.MS_STRICTATIME),
 )
 _VALUE_LIMIT = 255          # fsconfig(2) takes 256 bytes, the final zero included
+_found: t.List[bool] = []       # what takes_single_layers() has found out
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=@%~")
 
 
@@ -235,9 +235,14 @@ def overlay_tree(
             os.close(fd)
 
 
-@functools.lru_cache(maxsize=None)
 def takes_single_layers() -> bool:
     """Whether overlayfs has `lowerdir+` (Linux 6.7); before 6.5 it would take any word here and fail only in the end."""
+    if not _found:
+        _found.append(_takes_single_layers())
+    return _found[0]
+
+
+def _takes_single_layers() -> bool:
     if is_missing("fsopen"):
         return False
     try:

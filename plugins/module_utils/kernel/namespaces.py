@@ -68,20 +68,21 @@ def entered(fd: int, kind: str) -> t.Iterator[None]:
     """
     if kind == "user":
         raise Unsupported("enter namespace", kind, "it cannot be left again")
-    with contextlib.ExitStack() as stack:
-        home = os.open(_OF_THREAD + KINDS[kind].proc, os.O_RDONLY | os.O_CLOEXEC)
-        stack.callback(os.close, home)
+    held = [os.open(_OF_THREAD + KINDS[kind].proc, os.O_RDONLY | os.O_CLOEXEC)]
+    try:
         if kind == "mount":
-            stack.callback(_restore_place, _held(stack, "/"), _held(stack, "."))
+            for path in ("/", "."):
+                held.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         setns(fd, kind)
-        stack.callback(setns, home, kind)
-        yield
-
-
-def _held(stack: contextlib.ExitStack, path: str) -> int:
-    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    stack.callback(os.close, fd)
-    return fd
+        try:
+            yield
+        finally:
+            setns(held[0], kind)
+            if kind == "mount":
+                _restore_place(*held[1:])
+    finally:
+        for each in held:
+            os.close(each)
 
 
 def _restore_place(root: int, working: int) -> None:

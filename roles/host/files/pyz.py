@@ -19,6 +19,12 @@ UTILS = "plugins/module_utils"
 PREFIX = "ansible_collections/cocker/engine"
 LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "oci", "registry", "runtime", "storage")
 BOOT, START = "cli/boot.py", "cli/start.py"
+PROGRAMS = "/run/cocker/python"     # as in cli/boot.py
+HEAD = b"""#!/bin/sh
+p=%s q=%s
+case "$0" in *cocker-runtime) [ -x "$q" ] && ! [ "$q" -nt "$p" ] && ! [ "$q" -ot "$p" ] && p=$q;; esac
+exec "$p" -I -S -c %s "$0" "$@"
+"""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -44,9 +50,9 @@ def signed(source: pathlib.Path, name: bytes) -> bytes:
 
 def head(start: bytes, interpreter: str) -> bytes:
     """A shell, which is there sooner than Python has opened the archive behind it. -I -S: nothing of the caller's environment, user or
-    site is run as root.
+    site is run as root. The OCI runtime starts from a mount that a container cannot write to, where there is one of the same interpreter.
     """
-    return b"#!/bin/sh\nexec %s -I -S -c %s \"$0\" \"$@\"\n" % (shlex.quote(interpreter).encode(), shlex.quote(start.decode()).encode())
+    return HEAD % (shlex.quote(interpreter).encode(), shlex.quote(PROGRAMS + interpreter).encode(), shlex.quote(start.decode()).encode())
 
 
 def pack(content: t.Mapping[str, bytes], start: bytes, interpreter: str) -> bytes:

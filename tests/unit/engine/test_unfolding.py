@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import unfolding
-from ansible_collections.cocker.engine.plugins.module_utils.model import unfolded
+from ansible_collections.cocker.engine.plugins.module_utils.model import jsontext, unfolded
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SOURCES = sorted(path for path in (ROOT / "plugins/module_utils").rglob("*.py") if path.name != "unfolded.py")
@@ -107,3 +107,34 @@ def test_suppressed(way: t.Any) -> None:
         raise FileNotFoundError
     with pytest.raises(ValueError, match="x"), way(KeyError):
         raise ValueError("x")
+
+
+TEXTS = ['{"a": [1, 2.5, true, null, "\\u00e9\\n"]}', "[]", ' {"a": 1} \n', '"x"', "1e400", "NaN", "[-Infinity]", b'\xef\xbb\xbf[1]', '["a"]'.encode("utf-16"),
+         b'"\xc3\xa9"', "", "[", "[1] 2", "{1: 2}", '"\t"', b"\xff", "[" * 100000, bytearray(b"[1]"), '{"a": 1, "a": 2}', "\ufeff[1]", "12345678901234567890"]
+
+
+def heard(way: t.Any, *given: t.Any, **options: t.Any) -> t.Tuple[str, str]:
+    try:
+        return "", repr(way(*given, **options))
+    except Exception as error:
+        return type(error).__name__, str(error)
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text[:20]))
+def test_json_is_read_as_by_its_module(text: t.Any) -> None:
+    assert heard(jsontext.loads, text) == heard(json.loads, text)
+
+
+@pytest.mark.parametrize("value", [
+    {"b": 1, "a": [1.5, True, None, "é\n\""], "c": {}}, "é\"", 1.0, float("nan"), [float("inf")], (), {1: 2, None: 3, False: 4}, {(1, 2): 3}, object(),
+    [object()], b"x", {"a": b"x"}, 10 ** 30, unfolded.FrozenInstanceError,
+], ids=repr)
+def test_json_is_written_as_by_its_module(value: t.Any) -> None:
+    for options in ({}, {"sort_keys": True}, {"separators": (",", ":")}, {"ensure_ascii": False}, {"indent": 2}, {"default": repr}):
+        assert heard(jsontext.dumps, value, **options) == heard(json.dumps, value, **options)
+
+
+def test_a_circle_is_told_as_by_the_module() -> None:
+    circle: t.List[t.Any] = []
+    circle.append(circle)
+    assert heard(jsontext.dumps, circle) == heard(json.dumps, circle)

@@ -80,11 +80,11 @@ def test_layers_are_closed_again(tmp_path: t.Any) -> None:
 
 def test_kernel_without_fsopen_takes_no_single_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(libc._known, "fsopen", False)
-    mounts.takes_single_layers.cache_clear()
+    mounts._found.clear()
     try:
         assert not mounts.takes_single_layers()
     finally:
-        mounts.takes_single_layers.cache_clear()
+        mounts._found.clear()
 
 
 KNOWN, UNKNOWN = "No such file or directory", "Invalid argument: e overlay: Unknown parameter"
@@ -109,8 +109,8 @@ def test_single_layers_are_taken_where_only_nonsense_is_unknown(
     monkeypatch.setitem(libc._known, "fsopen", True)
     monkeypatch.setattr(mounts, "fsopen", lambda _fstype: os.open("/dev/null", os.O_RDONLY))
     monkeypatch.setattr(mounts, "fsconfig_string", configure)
-    mounts.takes_single_layers.cache_clear()
+    mounts._found.clear()
     try:
         assert mounts.takes_single_layers() is expected
     finally:
-        mounts.takes_single_layers.cache_clear()
+        mounts._found.clear()

@@ -262,13 +262,15 @@ def _each(hierarchies: t.Iterable[AnyHierarchy], act: t.Callable[[AnyHierarchy],
 
 def _signal_all(procs: t.Callable[[], t.Sequence[int]]) -> None:
     """SIGKILL through descriptors: a pid that is still listed after its descriptor was opened is a member of ours."""
-    with contextlib.ExitStack() as stack:
-        opened = {}
+    opened: t.Dict[int, int] = {}
+    try:
         for pid in procs():
             with contextlib.suppress(ProcessLookupError):
                 opened[pid] = os.pidfd_open(pid)
-                stack.callback(os.close, opened[pid])
         for pid in procs():
             if pid in opened:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(opened[pid], signal.SIGKILL)
+    finally:
+        for fd in opened.values():
+            os.close(fd)
