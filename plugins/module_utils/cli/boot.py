@@ -41,22 +41,24 @@ DIGEST = ""  # of the archive's content; written when it is packed
 
 
 class Packed:
-    """Finds and loads modules from a file that has the code of each by its name."""
+    """Finds and loads modules from a file: where the code of each is by its name, and then the codes, of which only those are read."""
 
     def __init__(self, copy: str, file: str) -> None:
-        self._copy, self._file = copy, file
-        self._codes: t.Optional[t.Dict[str, t.Tuple[bytes, str]]] = None
+        self._copy, self._file = copy, os.path.join(copy, file)
+        self._index: t.Optional[t.Dict[str, t.Tuple[str, int, int]]] = None
+        self._start = 0
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> t.Any:
         if not name.startswith("ansible_collections"):
             return None
-        if self._codes is None:
+        if self._index is None:
             import marshal
-            with open(os.path.join(self._copy, self._file), "rb") as stream:
-                self._codes = marshal.load(stream)
-        if name not in self._codes:
+            with open(self._file, "rb") as stream:
+                self._index = marshal.load(stream)
+                self._start = stream.tell()
+        if name not in self._index:
             return None
-        path = os.path.join(self._copy, self._codes[name][1])
+        path = os.path.join(self._copy, self._index[name][0])
         spec: t.Any = type(sys.__spec__)(name, self, origin=path)      # type: ignore[arg-type]
         if path.endswith("/__init__.py"):
             spec.submodule_search_locations = [os.path.dirname(path)]
@@ -67,10 +69,16 @@ class Packed:
 
     def exec_module(self, module: types.ModuleType) -> None:
         import marshal
-        code, path = (self._codes or {})[module.__name__]
+        path, place, size = (self._index or {})[module.__name__]
         module.__file__ = os.path.join(self._copy, path)
-        if code:
-            exec(marshal.loads(code), module.__dict__)
+        if not size:
+            return
+        fd = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)       # not kept: a container is given the caller's descriptors by number
+        try:
+            code = os.pread(fd, size, self._start + place)
+        finally:
+            os.close(fd)
+        exec(marshal.loads(code), module.__dict__)
 
 
 def go(copy: str) -> t.NoReturn:
@@ -181,9 +189,19 @@ def _pack(staging: str, target: str, names: t.Sequence[str]) -> None:
             first = code
         else:
             packs[LOWER if layer in ("", *_LOWER) else UPPER][module] = (code, name)
-    for file, content in ((FIRST, first), (LOWER, marshal.dumps(packs[LOWER])), (UPPER, marshal.dumps(packs[UPPER]))):
+    for file, content in ((FIRST, first), (LOWER, _joined(packs[LOWER])), (UPPER, _joined(packs[UPPER]))):
         with open(os.path.join(staging, file), "wb") as stream:
             stream.write(content)
+
+
+def _joined(codes: t.Mapping[str, t.Tuple[bytes, str]]) -> bytes:
+    import marshal
+
+    index, place = {}, 0
+    for module, (code, name) in codes.items():
+        index[module] = (name, place, len(code))
+        place += len(code)
+    return marshal.dumps(index) + b"".join(code for code, _name in codes.values())
 
 
 def packages() -> list[str]:

@@ -38,6 +38,9 @@ def compiled(text: bytes, path: str) -> types.CodeType:
     tree = ast.parse(text, path)
     if not path.endswith(_SUPPORTING):
         tree = unfolded(tree)
+    for node in ast.walk(tree):
+        if "col_offset" in getattr(node, "_attributes", ()):
+            node.col_offset = node.end_col_offset = -1      # tracebacks name lines; where in them is a third of a code's size
     return compile(tree, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
 
 
