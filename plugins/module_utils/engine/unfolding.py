@@ -38,10 +38,15 @@ def compiled(text: bytes, path: str) -> types.CodeType:
     tree = ast.parse(text, path)
     if not path.endswith(_SUPPORTING):
         tree = unfolded(tree)
-    for node in ast.walk(tree):
-        if "col_offset" in getattr(node, "_attributes", ()):
-            node.col_offset = node.end_col_offset = -1      # tracebacks name lines; where in them is a third of a code's size
+    _forget_columns(tree)
     return compile(tree, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
+
+
+def _forget_columns(tree: ast.AST) -> None:
+    """Tracebacks name lines; what else there is to say is read with each code, and never used."""
+    for node in ast.walk(tree):
+        for name in {"col_offset", "end_col_offset"}.intersection(getattr(node, "_attributes", ())):
+            setattr(node, name, -1)
 
 
 def unfolded(tree: ast.Module) -> ast.Module:
