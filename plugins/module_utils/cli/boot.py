@@ -107,9 +107,8 @@ def go(copy: str) -> t.NoReturn:
 def protected(copy: str) -> None:
     """The same in the protected interpreter. Only who stays has garbage to collect (oci/terminal.py)."""
     _prepare(copy)
-    from ansible_collections.cocker.engine.plugins.module_utils.oci import main, program
-    program.offer(PROGRAMS)
-    main.protected(sys.argv[1:])
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import main
+    main.protected(sys.argv[1:], offer=PROGRAMS)
 
 
 def _prepare(copy: str) -> None:

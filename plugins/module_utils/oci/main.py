@@ -38,8 +38,11 @@ def main(argv: t.Sequence[str]) -> int:
     return _run(list(argv[1:]), protected=False)
 
 
-def protected(words: t.Sequence[str]) -> None:
-    """From a copy of the interpreter that a container cannot write (cli/boot.py), for those that do."""
+def protected(words: t.Sequence[str], *, offer: str = "") -> None:
+    """From an interpreter that a container cannot write (cli/boot.py), for those that do. `offer`: where the next call will look for one."""
+    if offer:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import program
+        program.offer(offer)
     code = _run(list(words), protected=True)
     sys.stdout.flush()
     os._exit(code)
