@@ -39,7 +39,10 @@ def main(argv: t.Sequence[str]) -> int:
 
 
 def protected(words: t.Sequence[str], *, offer: str = "") -> None:
-    """From an interpreter that a container cannot write (cli/boot.py), for those that do. `offer`: where the next call will look for one."""
+    """From an interpreter that a container cannot write (cli/boot.py), for those that do.
+
+    `offer`: where the next call will look for one.
+    """
     if offer:
         from ansible_collections.cocker.engine.plugins.module_utils.oci import program
         program.offer(offer)
