@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
 class Command:
     """`load` gives what adds the arguments, and what runs it. `foreign`: its exit code is that of what it ran in a container.
 
-    `containers` and `images` are the arguments that name some which are there, so that an id will do, too.
+    `group` is empty for one that is only another spelling. `containers` and `images` are the arguments that name some which are there,
+    so that an id will do, too.
     """
 
     group: str
@@ -67,6 +68,12 @@ def _store(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import store
 
     return store.COMMANDS[name]
+
+
+def _nouns(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import nouns
+
+    return nouns.COMMANDS[name]
 
 
 def _follow(name: str) -> t.Tuple[Shape, Run]:
@@ -114,7 +121,7 @@ def _complete(name: str) -> t.Tuple[Shape, Run]:
 _ONE, _MANY, _IMAGE, _STACK = ("name",), ("names",), ("image",), ("image", "under")     # arguments
 _WRONG = 2              # a command line that nobody can follow
 NOT_ITS_OWN = 125       # a command's exit code would be 0 to 255: docker's for "not even tried"
-LOOK, CONTAINERS, IMAGES, HOST = "Look", "Containers", "Images", "Host"
+LOOK, CONTAINERS, IMAGES, OTHERS, HOST, CAPSULE = "Look", "Containers", "Images", "Networks and volumes", "Host", ""
 
 COMMANDS: t.Dict[str, Command] = {
     "ps": Command(LOOK, "List containers", _look),
@@ -154,6 +161,12 @@ COMMANDS: t.Dict[str, Command] = {
     "rmi": Command(IMAGES, "Remove images", _store, images=("names",)),
     "login": Command(IMAGES, "Keep the credentials of a registry", _store),
     "logout": Command(IMAGES, "Forget the credentials of a registry", _store),
+    "network create": Command(OTHERS, "Make a network: a bridge, or what joins others", _nouns),
+    "network rm": Command(OTHERS, "Remove networks that no container uses", _nouns),
+    "volume create": Command(OTHERS, "Make a volume", _nouns),
+    "volume rm": Command(OTHERS, "Remove volumes and what is in them", _nouns),
+    "image create": Command(CAPSULE, "Make an image from an archive or a directory, as import does", _nouns),
+    "image runc": Command(CAPSULE, "Make a container from an image and start it, as run does", _nouns, foreign=True, images=_IMAGE),
     "prune": Command(HOST, "Remove what nobody needs any more, after asking", _prune),
     "boot": Command(HOST, "Start the containers that their restart policy keeps running, as the host comes up", _power),
     "shutdown": Command(HOST, "Stop all containers, as the host goes down; boot brings them back", _power),
@@ -199,10 +212,11 @@ def _parser(name: str) -> argparse.ArgumentParser:
 def overview() -> int:
     about = "The containers of this host. They run without a daemon, and without this command."
     lines = ["usage: cocker [--home DIRECTORY] COMMAND ...", "", about]
-    for group in dict.fromkeys(command.group for command in COMMANDS.values()):
+    for group in dict.fromkeys(command.group for command in COMMANDS.values() if command.group):
         lines += ["", group + ":"]
-        lines += ["  %-12s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
-    lines += ["", "The first cocker's spellings (cocker -s images, cocker -a create ...) are understood, too."]
+        lines += ["  %-14s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
+    lines += ["", "A noun may stand before: cocker network ls. The first cocker's spellings (cocker -s images, cocker -a create ...)"]
+    lines += ["and capsule's (cocker image runc ...) are understood, too."]
     lines += ["", "cocker COMMAND --help tells more. The store is /var/cocker, or $COCKER_HOME, or --home."]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.cli import spelled
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 
@@ -70,7 +71,10 @@ def words(context: Context, known: t.Mapping[str, Loader], line: t.Sequence[str]
     """What the last word of the line can be."""
     current = line[-1] if line else ""
     if len(line) < 2:
-        return [name for name in known if name.startswith(current)]
+        return [name for name in (*(name for name in known if " " not in name), *sorted(spelled.NOUNS)) if name.startswith(current)]
+    if len(line) == 2 and line[0] in spelled.NOUNS:
+        return [verb for verb in spelled.verbs(line[0], known) if verb.startswith(current)]
+    line = spelled.known(line, known)
     if line[0] not in known:
         return []
     found = _flags(known[line[0]](line[0])[0]) if current.startswith("-") else _names(context, line[0])
@@ -87,6 +91,8 @@ def _names(context: Context, command: str) -> t.List[str]:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import info
 
     layout = context.looking().layout
+    if command in ("network rm", "volume rm"):
+        return layout.network_names() if command == "network rm" else layout.volume_names()
     containers = layout.container_names() if command in _CONTAINERS else []
     try:
         images = [image["RepoTags"][0] for image in info.images(context.looking(), None)] if command in _IMAGES else []

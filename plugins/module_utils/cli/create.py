@@ -94,11 +94,17 @@ def params(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 
 def _said(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    found: t.Dict[str, t.Any] = {name: option.get("default") for name, option in args_container.SPEC.options.items()}
-    for name, option in options().items():
+    found = values_of(args_container.SPEC.options, options(), said)
+    _tell_modes_from_networks(found)
+    return found
+
+
+def values_of(every: t.Mapping[str, Option], known: t.Mapping[str, Option], said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Defaults of every option, and what is said of those that are `known` as flags. Raises Invalid."""
+    found: t.Dict[str, t.Any] = {name: option.get("default") for name, option in every.items()}
+    for name, option in known.items():
         if said.get(name) is not None:
             found[name] = _value(name, option, said[name])
-    _tell_modes_from_networks(found)
     return found
 
 

@@ -21,16 +21,29 @@ def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--tail", type=int, metavar="LINES", help="only the last ones")
     parser.add_argument("--since", metavar="TIME", help="RFC 3339, or how long ago: 90s, 10m, 2h, 1d")
     parser.add_argument("-t", "--timestamps", action="store_true")
+    parser.add_argument("--exec", "-exec", metavar="ID", help="of a command that exec -d has started, instead of the container's own")
     parser.add_argument("name", metavar="NAME")
 
 
 def _logs(context: Context, said: argparse.Namespace) -> int:
     host = context.looking()
+    if said.exec is not None:
+        return _of_command(host, said, since(said.since, context.now))
     with following.news(host, said.name) if said.follow else contextlib.nullcontext() as news:
         begun = logs.read(host, said.name, tail=said.tail, since=since(said.since, context.now))
         tail = Tail(host, said.name, begun, timestamps=said.timestamps)
         while news is not None and tail.step():
             news.wait()
+    return OK
+
+
+def _of_command(host: Host, said: argparse.Namespace, moment: t.Optional[str]) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import execs
+
+    if said.follow:
+        raise Invalid("--follow", "it cannot go with --exec")
+    kept = execs.get(host, said.name, said.exec)
+    _write(logs.read_files(kept.folder, tail=said.tail, since=moment), said.timestamps)
     return OK
 
 

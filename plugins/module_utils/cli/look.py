@@ -133,6 +133,8 @@ def _shape_listing(name: str) -> t.Callable[[argparse.ArgumentParser], None]:
             parser.add_argument("-n", "--last", type=int, metavar="N", help="the N that were made last, also those that do not run")
             parser.add_argument("-l", "--latest", dest="last", action="store_const", const=1, help="the one that was made last")
             parser.add_argument("-s", "--size", action="store_true", help="what they have written, and what they are with their images")
+        if name == "networks":
+            parser.add_argument("--driver", "-driver", metavar="DRIVER", help="as --filter driver=DRIVER")
         if name == "images":
             parser.add_argument("reference", nargs="?", metavar="NAME[:VERSION]", help="only these; * and ? stand for others")
     return shape
@@ -143,8 +145,9 @@ def _list(name: str) -> t.Callable[[Context, argparse.Namespace], int]:
 
     def run(context: Context, said: argparse.Namespace) -> int:
         wanted = filters.parse(said.filter, listing.filters)
-        if getattr(said, "reference", None):
-            wanted.setdefault("reference", []).append(said.reference)
+        for key in ("reference", "driver"):
+            if getattr(said, key, None):
+                wanted.setdefault(key, []).append(getattr(said, key))
         found = filters.keep(listing.read(context), wanted, listing.filters)
         found = _of_interest(found, said, wanted) if name == "ps" else found
         if said.quiet:

@@ -11,7 +11,7 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog
+from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog, spelled
 from ansible_collections.cocker.engine.plugins.module_utils.cli.catalog import NOT_ITS_OWN
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
 
@@ -54,7 +54,11 @@ def _run(arguments: t.List[str]) -> int:
     if not arguments or arguments[0] == "help" and len(arguments) == 1:
         return catalog.overview()
     if arguments[0] == "help":
-        arguments = [arguments[1], "--help"]
+        arguments = [*arguments[1:], "--help"]
+    noun = arguments[0]
+    arguments = spelled.known(arguments, catalog.COMMANDS)
+    if arguments[0] in spelled.NOUNS:
+        return _wrong("%s is followed by one of %s; see cocker --help" % (noun, ", ".join(spelled.verbs(noun, catalog.COMMANDS))))
     if arguments[0] not in catalog.COMMANDS:
         return _wrong("there is no command %r%s; see cocker --help" % (arguments[0], catalog.suggestion(arguments[0])))
     return _command(arguments, home)

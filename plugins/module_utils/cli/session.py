@@ -22,10 +22,11 @@ _KILLED = 128
 def _shape_exec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--interactive", action="store_true", help="give it this command's standard input")
     parser.add_argument("-t", "--tty", action="store_true", help="give it a terminal of its own")
-    parser.add_argument("-d", "--detach", action="store_true", help="do not wait for it; prints an id, and its output goes to a log")
-    parser.add_argument("-e", "--env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
+    help = "do not wait for it; prints an id, and its output goes to a log, which cocker logs --exec shows"
+    parser.add_argument("-d", "--detach", "-detach", action="store_true", help=help)
+    parser.add_argument("-e", "--env", "-env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
     parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
-    parser.add_argument("-w", "--workdir", metavar="DIRECTORY")
+    parser.add_argument("-w", "--workdir", "--cwd", "-cwd", metavar="DIRECTORY")
     keys.shape(parser)
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")

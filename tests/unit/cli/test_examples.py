@@ -15,10 +15,11 @@ LINES = [(name, line) for name, (lines, _note) in examples.EXAMPLES.items() for 
 @pytest.mark.parametrize(("name", "line"), LINES, ids=[line for _name, line in LINES])
 def test_what_help_shows_is_understood(name: str, line: str) -> None:
     words = shlex.split(line[line.index("cocker "):].partition(" >")[0])
-    assert words[:2] == ["cocker", name]
+    count = 1 + len(name.split())
+    assert words[:count] == ["cocker", *name.split()]
     parser = argparse.ArgumentParser(exit_on_error=False)
     catalog.COMMANDS[name].load(name)[0](parser)
-    parser.parse_args(words[2:])
+    parser.parse_args(words[count:])
 
 
 def test_only_commands_have_examples_and_names_to_complete() -> None:
@@ -31,4 +32,4 @@ def test_every_flag_of_every_command_is_completed() -> None:
         command.load(name)[0](parser)
         wanted = {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
         known: t.Dict[str, t.Any] = {name: command.load}
-        assert set(completion.words(t.cast("t.Any", None), known, [name, "--"])) == wanted
+        assert set(completion.words(t.cast("t.Any", None), known, [*name.split(), "--"])) == wanted
