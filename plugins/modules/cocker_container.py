@@ -57,6 +57,8 @@ options:
     description:
       - The image whose root file system the container gets, as V(NAME) or V(NAME:VERSION). Without a version it is the
         largest there is when the container is made, and stays that.
+      - Also V(NAME@sha256:DIGEST) and V(NAME:VERSION@sha256:DIGEST), where the version is passed over. It is an image that came from a
+        registry with this digest. One that O(pull) fetches so has the version C(sha256-DIGEST), which is meant only by its digest.
     type: str
   images:
     description:
@@ -66,15 +68,15 @@ options:
   pull:
     description:
       - Whether to fetch the images from their registries before anything else is done. Without this option no registry is asked.
-      - V(missing) fetches an image that is not in the store, V(never) fails there.
-      - V(always) asks the registry each time. If it has another content by then, it is fetched, and the container is made anew from it, as
-        with O(repin=true). V(newer) does the same, but is content with what is in the store where the registry does not answer.
+      - V(missing) and V(false) fetch an image that is not in the store, V(never) fails there.
+      - V(always) and V(true) ask the registry each time. If it has another content by then, it is fetched, and the container is made anew
+        from it, as with O(repin=true). V(newer) does the same, but is content with what is in the store where the registry does not answer.
       - The registry is the first part of O(image), as in V(registry.example.com/shop/web:1.5); there is none that a short name would mean.
         Without a version it is asked for C(latest), and the image is kept without one.
       - In check mode the registry is asked, too, and nothing is fetched. An image that was fetched stays if the task fails afterwards.
       - More ways to fetch an image, such as under another name, has M(cocker.engine.cocker_image).
     type: str
-    choices: [always, missing, never, newer]
+    choices: [always, missing, never, newer, "true", "false"]
   platform:
     description:
       - The platform of the image that O(pull) fetches, as OS/ARCHITECTURE[/VARIANT]. Without it that is the one of the host.

@@ -11,6 +11,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import contai
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.model.distribution import parse_platform
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unreachable
+from ansible_collections.cocker.engine.plugins.module_utils.model.names import parse_wanted
 from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import ImagePull
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainersWish, Member
 from ansible_collections.cocker.engine.tests.root import enginelab, ocilayout, registrylab
@@ -113,6 +114,23 @@ def test_without_a_version_it_is_what_the_registry_calls_latest(engine: enginela
     assert verbs(both(engine, "missing", PLAIN + "/public/box")) == ["import", "create", "start"]
     assert engine.exec("web", "/bin/busybox", "ls", "/latest")["rc"] == 0
     assert verbs(both(engine, "missing")) == ["import", "stop", "configure", "reset_layer", "start"]
+
+
+def test_an_image_by_its_digest_is_that_image_whatever_its_tag_names(engine: enginelab.Engine, registry: Registry) -> None:
+    tag = PLAIN + "/public/pinned:1"
+    registry.has("public/pinned:1")
+    digest = registry.registries.skopeo("inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://" + tag).strip()
+    registry.has("public/pinned:1", {"new": b""})
+    pinned = str(parse_wanted("%s@%s" % (tag, digest)))
+    assert verbs(both(engine, "missing", pinned)) == ["import", "create", "start"]
+    assert engine.exec("web", "/bin/busybox", "ls", "/new")["rc"] == 1
+    for policy in ("missing", "always", "never"):
+        assert not both(engine, policy, pinned).changed
+    with pytest.raises(NotFound, match="public/pinned: it is not in the store"):
+        run(engine, "never", PLAIN + "/public/pinned")      # no largest version
+    assert verbs(both(engine, "missing", tag)) == ["import", "stop", "configure", "reset_layer", "start"]
+    newest = registry.registries.skopeo("inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://" + tag).strip()
+    assert "import" not in verbs(both(engine, "never", str(parse_wanted("%s@%s" % (tag, newest)))))
 
 
 def test_never_asks_nobody(engine: enginelab.Engine) -> None:

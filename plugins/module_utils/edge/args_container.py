@@ -16,7 +16,7 @@ LIFECYCLE: Options = {
     "state": {"type": "str", "choices": list(STATES), "default": "started"},
     "image": {"type": "str"},
     "images": {"type": "list", "elements": "str"},
-    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"]},
+    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer", "true", "false"]},
     "platform": {"type": "str"},
     "registry": {"type": "dict", "options": ACCESS},
     "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},

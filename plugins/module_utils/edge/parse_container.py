@@ -127,7 +127,7 @@ def _images(params: Params) -> t.Optional[values.Words]:
         return None if params["from_image"] is None else ()
     if not given and params["from_image"] is None:
         raise Invalid(option, "at least one image is needed for a root file system")
-    return tuple(parse_image.reference(each, option) for each in given)
+    return tuple(parse_image.wanted(each, option) for each in given)
 
 
 def _mounts(params: Params) -> t.Optional[t.Tuple[mounts.Mount, ...]]:

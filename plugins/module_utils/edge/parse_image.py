@@ -54,6 +54,11 @@ def reference(text: str, option: str) -> str:
     return ref.name if ref.version is None else "%s:%s" % (ref.name, ref.version)
 
 
+def wanted(text: str, option: str) -> str:
+    """As reference(), for an image of which a container is made: also NAME[:VERSION]@DIGEST. Raises Invalid."""
+    return str(names.parse_wanted(text, option))
+
+
 def _name_and_version(params: Params) -> t.Tuple[str, t.Optional[str]]:
     ref = names.parse_image(_name(params), "name")
     version = ref.version

@@ -6,9 +6,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_re
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import distribution
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import Access, ImagePull
+from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import ALWAYS, MISSING, Access, ImagePull
 
 OPTION = "registry"
+_BOOLEANS = {"true": ALWAYS, "false": MISSING}      # as docker_container has them
 
 
 def pull(params: Params) -> ImagePull:
@@ -18,4 +19,5 @@ def pull(params: Params) -> ImagePull:
         access = parse_registry.access(params[OPTION]) if params[OPTION] is not None else Access()
     except Invalid as error:
         raise Invalid("%s.%s" % (OPTION, error.subject), error.reason, hint=error.hint) from error
-    return ImagePull(params["pull"], platform, access)
+    said = str(params["pull"])
+    return ImagePull(_BOOLEANS.get(said, said), platform, access)

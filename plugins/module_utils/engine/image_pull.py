@@ -44,7 +44,8 @@ def _fetched(host: Host, text: str, pull: ImagePull) -> Plan:
     if pull.policy == NEVER or pull.policy == MISSING and _is_there(host, text):
         return Plan()
     version = None if ref.version == versions.NONE else ref.version
-    remote = distribution.parse_remote(str(ref._replace(version=version)), "image")
+    digest = versions.digest_of(ref.version or "")
+    remote = distribution.parse_remote("%s@%s" % (ref.name, digest) if digest else str(ref._replace(version=version)), "image")
     wish = ImageWish(
         ref.name, version, source=image_registry.REGISTRY, pull=Pull(remote, pull.policy, pull.platform, pull.access))
     with host.locked("image", ref.name):

@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.versions import NONE
+from ansible_collections.cocker.engine.plugins.module_utils.model.versions import NONE, digest_of, of_digest
 
 COCKERIMAGE = ".cockerimage"
 _DIGITS = frozenset("0123456789")
@@ -43,6 +43,17 @@ def parse_image(text: str, option: str = "image") -> ImageRef:
     if "@" in text:
         raise Invalid(option, "%r: an image is named by NAME[:VERSION], not by a digest" % text)
     return ImageRef(image_name(folder + slash + base, option), image_version(version, option) if colon else None)
+
+
+def parse_wanted(text: str, option: str = "image") -> ImageRef:
+    """NAME[:VERSION][@DIGEST] of a container's image: one by its digest is kept under a version that says it. Raises Invalid."""
+    rest, at, digest = text.partition("@")
+    ref = parse_image(rest, option)
+    if not at:
+        return ref
+    if not digest_of(of_digest(digest)):
+        raise Invalid(option, "%r is no digest: sha256: and 64 hexadecimal digits are accepted" % digest)
+    return ImageRef(ref.name, of_digest(digest))
 
 
 def file_name(ref: ImageRef) -> str:

@@ -9,6 +9,7 @@ NONE = "_"  # an image without a version
 Component = t.Tuple[bool, int, str]
 Key = t.Tuple[int, t.Tuple[int, ...], t.Tuple[Component, ...], str]
 
+_HEX = frozenset("0123456789abcdef")
 _LOWEST, _MIXED, _NUMERIC = range(3)
 
 
@@ -35,5 +36,16 @@ def _component(text: str) -> Component:
 
 
 def largest(versions: t.Iterable[str]) -> t.Optional[str]:
-    """None of none."""
-    return max(versions, key=key, default=None)
+    """None of none. An image that was fetched by its digest is meant only by that."""
+    return max((version for version in versions if not digest_of(version)), key=key, default=None)
+
+
+def of_digest(digest: str) -> str:
+    """What an image is called that is wanted by its digest, which has a character that no version has."""
+    return digest.replace(":", "-")
+
+
+def digest_of(version: str) -> str:
+    """The digest that of_digest() has made this version of; empty for every other."""
+    kind, dash, digits = version.partition("-")
+    return "%s:%s" % (kind, digits) if kind == "sha256" and dash and len(digits) == 64 and _HEX.issuperset(digits) else ""

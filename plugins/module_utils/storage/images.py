@@ -42,9 +42,18 @@ def resolve(layout: Layout, ref: ImageRef) -> ImageRecord:
     """The image that is meant: without a version the largest there is. Raises NotFound, Damaged."""
     version = ref.version if ref.version is not None else versions.largest(layout.image_versions(ref.name))
     found = find(layout, ref.name, version) if version is not None else None
+    digest = versions.digest_of(version) if version is not None and found is None else ""
+    found = _by_digest(layout, ref.name, digest) if digest else found
     if found is None:
         raise _missing(layout, ref)
     return found
+
+
+def _by_digest(layout: Layout, name: str, digest: str) -> t.Optional[ImageRecord]:
+    """Of those that came from a registry under another version: what its manifest, or the list that it was in, has for a digest."""
+    known = [find(layout, name, version) for version in layout.image_versions(name)]
+    fetched = [image for image in known if image is not None and image.provenance.source == "registry"]
+    return next((image for image in fetched if digest in (image.provenance.digest, image.provenance.stamp.partition(" ")[0])), None)
 
 
 def _missing(layout: Layout, ref: ImageRef) -> NotFound:

@@ -33,7 +33,17 @@ sysctl security_opt device ipc publish_all ip network_aliases cgroupns
 # Each is about something that is not here; what to do instead is said in docs/PORTING.md.
 LEFT_OUT = """
 device_requests gpus cgroup_parent storage_opts kernel_memory volume_driver cpu_rt_period pod generate_systemd quadlet_dir rootfs timezone
+annotations annotation arch attach authfile blkio_weight_device cgroup_conf cgroups chrootdirs cidfile conmon_pidfile decryption_key
+delete_depend delete_time delete_volumes detach_keys env_merge force_delete group_entry healthcheck_failure_action health_startup_cmd hooks_dir
+hostuser image_strict image_volume init_path label_file log_level no_hosts os passwd passwd_entry personality pid_file preserve_fd preserve_fds
+quadlet_file_mode quadlet_options rdt_class read_only_tmpfs requires restart_time retry retry_delay rmi sdnotify seccomp_policy secrets
+shm_size_systemd sig_proxy stop_time subgidname subuidname unsetenv unsetenv_all variant ignore_image pull_check_mode_behavior purge_networks
 """.split()
+LEFT_OUT_OF = (
+    ("networks", {"name": "a"}, "gw_priority"), ("networks", {"name": "a"}, "driver_opts"),
+    *(("mounts", {"target": "/a", "source": "/a", "type": "bind"}, option)
+      for option in ("consistency", "read_only_force_recursive", "read_only_non_recursive", "volume_driver", "volume_options")),
+)
 
 CORPUS: t.List[t.Dict[str, t.Any]] = yaml.safe_load(r"""
 - name: data container
@@ -204,4 +214,11 @@ def test_the_corpus_has_every_option_that_is_expected() -> None:
 def test_what_is_left_out_is_refused_by_name_and_explained(option: str) -> None:
     with pytest.raises(ValueError, match=option):
         taskcorpus.wish({"name": "a", "image": "a", option: "value"})
+    assert "`%s`" % option in (taskcorpus.FILE.parents[2] / "docs" / "PORTING.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("outer,item,option", LEFT_OUT_OF)
+def test_what_is_left_out_of_a_list_is_explained_too(outer: str, item: t.Dict[str, t.Any], option: str) -> None:
+    with pytest.raises(ValueError, match=option):
+        taskcorpus.wish({"name": "a", "image": "a", outer: [{**item, option: "value"}]})
     assert "`%s`" % option in (taskcorpus.FILE.parents[2] / "docs" / "PORTING.md").read_text(encoding="utf-8")
