@@ -60,7 +60,7 @@ options:
       - Whose processes the container sees, and may signal, as far as its users and O(capabilities) allow.
       - V(private) means its own, V(host) all of the host, V(container:NAME) those of a container that runs, with which they end.
       - With V(host) and V(container:NAME) it has no PID 1 of its own, so that it needs a command and no O(init), and no users of its own.
-        What it leaves behind ends with its command nevertheless, and whoever stops it reaches its own processes only.
+        What it leaves behind ends with its command or its supervisor nevertheless, and whoever stops it reaches its own processes only.
     type: str
     aliases: [pid]
   uts:

@@ -2,6 +2,7 @@
 """Containers among the processes of the host or of another container: what is done to them reaches nobody else."""
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -107,13 +108,37 @@ def test_pause_restart_and_exec_reach_its_processes_only(engine: enginelab.Engin
     assert poll.until(lambda: running() == list(LEFT), timeout=20)
 
 
-def test_its_supervisor_dies_and_the_next_one_clears_up(engine: enginelab.Engine, bystander: None) -> None:
+def guards() -> t.List[int]:
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if pathlib.Path("/proc/%s/comm" % pid).read_text() == "cocker-guard\n":
+                found.append(int(pid))
+    return found
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_its_supervisor_dies_and_all_of_it_ends(engine: enginelab.Engine, bystander: None, state: str) -> None:
     family(engine)
+    engine.exec("web", "/bin/sh", "-c", "setsid sleep 7004 & :")
+    engine.ensure("web", state={"running": "started"}.get(state, state))
     parent = int(pathlib.Path("/proc/%d/stat" % engine.state("web")["Pid"]).read_text().rpartition(")")[2].split()[1])
     os.kill(parent, signal.SIGKILL)
-    assert poll.until(lambda: engine.state("web")["Status"] != "running", timeout=20)
+    assert poll.until(lambda: not running() and not guards(), timeout=20)
+    assert engine.state("web")["Status"] == "exited"
     engine.ensure("web", state="started")
     assert poll.until(lambda: running() == list(LEFT), timeout=20)
+
+
+def test_each_run_has_its_guard_and_leaves_none(engine: enginelab.Engine, bystander: None) -> None:
+    family(engine, restart_policy="always")
+    first = engine.state("web")["Pid"]
+    assert len(guards()) == 1
+    os.kill(first, signal.SIGKILL)
+    assert poll.until(lambda: engine.state("web")["Pid"] not in (0, first) and running() == list(LEFT), timeout=20)
+    assert poll.until(lambda: len(guards()) == 1, timeout=20)
+    engine.ensure("web", state="absent")
+    assert poll.until(lambda: not guards(), timeout=20)
 
 
 def test_a_command_that_is_not_there_leaves_nobody(engine: enginelab.Engine, bystander: None) -> None:
@@ -128,6 +153,7 @@ def test_the_processes_of_another_container(engine: enginelab.Engine, bystander:
     engine.start(**said)
     assert space(engine, "web") == space(engine, "other") != os.readlink("/proc/self/ns/pid")
     assert "sleep 7000" in engine.read("other", "ps") and engine.read("web", "cat /proc/1/comm") == "sleep"
+    assert guards() and "guard" not in engine.read("other", "ps; cat /proc/*/comm")
     assert not engine.start(**said).changed
     engine.start(**said, restart=True)
     assert engine.state("other")["Running"]

@@ -13,7 +13,7 @@ import select
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import orders, reaper
+from ansible_collections.cocker.engine.plugins.module_utils.init import guard, orders, reaper
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, fds, process
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import call, libc
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
@@ -160,7 +160,10 @@ def _begin(order: orders.Order, ends: Ends) -> Answer:
             os.kill(pid, signal.SIGKILL)        # nobody waits for it as long as we have said nothing: the number is still its
         return _failed(order.cgroup, FAILED + failure)
     pids = order.bundle.namespace("pid")
-    awake = order.bundle.settings.health is not None or pids is None or bool(pids.path)
+    is_alone = pids is not None and not pids.path
+    if not is_alone:
+        guard.begin(order.cgroup, supervisor=ends.parent, command=pid)
+    awake = order.bundle.settings.health is not None or not is_alone
     said = BEGUN + b"%d %d %d" % (pid, order.bundle.process.terminal, awake)
     if streams.channel >= 0:        # the slave is kept: else a terminal that the container has closed for a moment would be gone
         return said, relay.received_terminal(streams.channel)
