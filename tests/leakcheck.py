@@ -20,7 +20,7 @@ import typing as t
 Snapshot = t.Dict[str, t.List[str]]
 
 OURS = "cocker"
-PATIENCE = 3.0          # seconds that a teardown in the background (a supervisor that ends) may take
+PATIENCE = 20.0         # seconds that a teardown in the background (a supervisor that ends) may take on a busy machine
 CGROUP_ROOT = "/sys/fs/cgroup"
 STATE_DIRECTORIES = ("/run/cocker",)
 KEPT = ("engine", "python")

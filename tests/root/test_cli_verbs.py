@@ -52,6 +52,16 @@ def test_stats_are_shown_again_until_they_are_left(web):
     web.engine.lab.end(process)
 
 
+def test_stats_are_drawn_anew_at_a_terminal_until_they_are_left(web):
+    with clilab.seats(web) as sit:
+        found = sit("stats")
+        for _round in range(2):
+            found.expect_exact("\x1b[H\x1b[J\x1b[1mNAME")
+            found.expect(r"web +[0-9.]+% +[0-9.]+kB / 67.1MB +[0-9.]+%")
+        found.sendintr()
+        assert clilab.code(found) == 130
+
+
 def test_what_a_container_changed_becomes_an_image(web):
     web("exec", "web", "sh", "-c", "echo x > /made; rm /www/index.html")
     assert web("diff", "web")[1].splitlines() == ["A /made", "C /www", "D /www/index.html"]
@@ -85,7 +95,10 @@ def test_options_change_while_it_runs(web):
     assert (shown["HostConfig"]["Memory"], shown["State"]["Pid"]) == (1 << 25, before)
     code, _out, err = web("update", "--env", "A=b", "web")
     assert code == 1 and "restart" in err
-    assert web("update", "--memory", "1M", "nix")[0] == 1
+    assert web("update", "--memory", "32M", "nix")[0] == 1
+    code, out, err = web("update", "--memory", "many", "nix", "web")
+    assert (code, out) == (2, "") and "'many' is not a number" in err
+    assert web("update", "web")[0] == 2
 
 
 def test_what_nobody_needs_goes_after_it_was_agreed_to(cocker):

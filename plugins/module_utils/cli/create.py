@@ -259,11 +259,15 @@ def _update(context: Context, said: argparse.Namespace) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import act
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
+    if all(vars(said)[name] is None for name in options() if name != "name"):
+        raise Invalid("COMMAND LINE", "it names no option that is to change")
+    wanted = {name: parse_container.wish({**_said({**vars(said), "name": name}), "state": wishes.PRESENT, "on_change": said.on_change})
+              for name in said.names}
+
     def update(name: str) -> None:
-        wish = parse_container.wish({**_said({**vars(said), "name": name}), "state": wishes.PRESENT, "on_change": said.on_change})
         if observe.container(context.acting(), name).status is None:
             raise NotFound("update container", name, "it does not exist")
-        containers.ensure(context.acting(), wish)
+        containers.ensure(context.acting(), wanted[name])
 
     return act.each(context, said.names, update)
 

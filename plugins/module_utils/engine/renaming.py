@@ -67,7 +67,7 @@ def _refuse(host: Host, old: str, new: str, owned: t.Sequence[str]) -> None:
     if found.record is None:
         raise Damaged(_OP, old, "its record %s is missing" % host.layout.spec(old))
     if found.is_running:
-        raise Conflict(_OP, old, "it is running", hint="stop it first")
+        raise Conflict(_OP, old, "it is running, and its cgroup, namespace and links have its name", hint="stop it, rename it, start it")
     if observe.container(host, new).status is not None:
         raise Conflict(_OP, old, "there is a container %s" % new)
     taken = next((name for name in (_moved(each, old, new) for each in owned) if os.path.lexists(host.layout.volume(name))), None)
