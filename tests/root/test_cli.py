@@ -79,6 +79,10 @@ def test_listings_in_json_are_one_object_a_line(cocker):
     (["start"], 2, "required: NAME; see cocker start --help\n"),
     (["run"], 125, "required: IMAGE"),
     (["cp", "web:/etc/passwd", "-"], 2, "'-' would be a stream"),
+    (["import", "-", "x:1"], 2, "'-' would be a stream"),
+    (["export", "-o", "-", "box"], 2, "'-' would be a stream"),
+    (["build", "."], 2, "cocker.engine.image_build"),
+    (["run", "--restart", "on-failure:many", "box"], 125, "number of retries"),
     (["rename", "web"], 2, "required: NEW_NAME"),
     (["completion", "tcsh"], 2, "tcsh"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")

@@ -209,6 +209,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
     return Parser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False)
 
 
+# What people type who know docker, where it is more than another spelling.
+_ELSEWHERE = {
+    "build": "images are built by playbooks, with the role cocker.engine.image_build",
+    "save": "cocker export writes images into an archive", "load": "cocker import reads an archive",
+    "history": "cocker inspect tells where an image is from, the module cocker_image_info of its layers",
+    "events": "cocker ps and cocker logs -f tell what happens; nothing runs that could collect it",
+    "compose": "playbooks say which containers there are: the module cocker_containers",
+}
+
+
 def overview() -> int:
     about = "The containers of this host. They run without a daemon, and without this command."
     lines = ["usage: cocker [--home DIRECTORY] COMMAND ...", "", about]
@@ -232,5 +242,7 @@ def version() -> int:
 def suggestion(word: str) -> str:
     import difflib  # only after a slip
 
+    if word in _ELSEWHERE:
+        return ": " + _ELSEWHERE[word]
     close = difflib.get_close_matches(word, COMMANDS, n=1)
     return ": did you mean %r?" % close[0] if close else ""

@@ -11,7 +11,7 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import keys
+from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, keys
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
@@ -20,10 +20,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
-            "tty": "-t", "interactive": "-i"}
+            "tty": "-t", "interactive": "-i", "publish_all_ports": "-P"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",),
-         "mounts": ("mount",)}
+         "mounts": ("mount",), "etc_hosts": ("add-host",), "restart_policy": ("restart",)}
 # What is about a container that is there already, or about a task.
 _NOT_FLAGS = frozenset((
     "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
@@ -93,9 +93,29 @@ def params(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     return found
 
 
+# Texts as docker's command line has them, as the option takes them.
+_READ: t.Mapping[str, t.Callable[[t.List[str]], t.Any]] = {
+    "env": asked.environment,
+    "env_file": lambda paths: [os.path.abspath(path) for path in paths],
+    "etc_hosts": lambda texts: dict(_pair("etc_hosts", text if "=" in text else text.replace(":", "=", 1)) for text in texts),
+    "volumes": lambda texts: [_from_here(text) for text in texts],
+}
+
+
+def _from_here(volume: str) -> str:
+    """`./data:/data` is below this directory, as in a shell."""
+    source, colon, rest = volume.partition(":")
+    return os.path.abspath(source) + colon + rest if colon and source.split("/")[0] in (".", "..") else volume
+
+
 def _said(said: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
     found = values_of(args_container.SPEC.options, options(), said)
     _tell_modes_from_networks(found)
+    policy, colon, retries = (found["restart_policy"] or "").partition(":")
+    if colon:
+        if not (retries.isascii() and retries.isdigit()):
+            raise Invalid("--restart", "%r is not the number of retries" % retries)
+        found.update(restart_policy=policy, restart_retries=int(retries))
     return found
 
 
@@ -104,7 +124,7 @@ def values_of(every: t.Mapping[str, Option], known: t.Mapping[str, Option], said
     found: t.Dict[str, t.Any] = {name: option.get("default") for name, option in every.items()}
     for name, option in known.items():
         if said.get(name) is not None:
-            found[name] = _value(name, option, said[name])
+            found[name] = _READ[name](said[name]) if name in _READ else _value(name, option, said[name])
     return found
 
 

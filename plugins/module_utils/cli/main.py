@@ -53,6 +53,8 @@ def _run(arguments: t.List[str]) -> int:
         home = value if equals else arguments.pop(0)
     if not arguments or arguments[0] == "help" and len(arguments) == 1:
         return catalog.overview()
+    if arguments == ["version"]:
+        return catalog.version()
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
     noun = arguments[0]

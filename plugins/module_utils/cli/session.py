@@ -6,7 +6,6 @@ Not here: the terminal (terminal.py), and containers' own streams (attach.py).
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import typing as t
 
@@ -32,21 +31,11 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
 
 
-def environment(pairs: t.Sequence[str]) -> t.Dict[str, str]:
-    """As docker has it: a name alone takes the value from here, if there is one."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if equals or name in os.environ:
-            found[name] = value if equals else os.environ[name]
-    return found
-
-
 def _exec(context: Context, said: argparse.Namespace) -> int:
     if not said.argv:
         raise Invalid("COMMAND", "a program to run is needed")
     params = asked.params(
-        args_exec.SPEC, container=said.name, argv=said.argv, env=environment(said.env), user=said.user, chdir=said.workdir,
+        args_exec.SPEC, container=said.name, argv=said.argv, env=asked.environment(said.env), user=said.user, chdir=said.workdir,
         tty=said.tty, detach=said.detach, strip_empty_ends=False,
     )
     wish = parse_exec.task(params).wish

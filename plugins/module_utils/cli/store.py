@@ -81,7 +81,13 @@ def _shape_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME[:VERSION]", nargs="?", help="may be left out for a .cockerimage, whose file name says it")
 
 
+def _no_stream(path: str, option: str) -> None:
+    if path == "-":
+        raise Invalid(option, "'-' would be a stream, which is not offered", hint="./- is a file")
+
+
 def _import(context: Context, said: argparse.Namespace) -> int:
+    _no_stream(said.path, "ARCHIVE")
     path = os.path.abspath(said.path)
     source = "directory" if os.path.isdir(path) else "archive"
     return _tell(context, _image(context, source=source, name=said.name, path=path, format=said.format, force=said.force))
@@ -162,6 +168,7 @@ def _export(context: Context, said: argparse.Namespace) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.edge import args_image_export, parse_image_export
     from ansible_collections.cocker.engine.plugins.module_utils.engine import image_export
 
+    _no_stream(said.output, "--output")
     path = os.path.abspath(said.output)
     form = said.format or ("cockerimage" if os.path.isdir(path) else None)
     params = asked.params(args_image_export.SPEC, names=said.images, path=path, format=form, compression=said.compression)

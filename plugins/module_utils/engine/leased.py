@@ -30,7 +30,7 @@ def get(host: Host, name: str) -> Network:
     """Raises NotFound."""
     found = find(host, name)
     if found is None:
-        raise NotFound("network", name, "it does not exist", hint="make it with cocker_network")
+        raise NotFound("network", name, "it does not exist", hint="make it with cocker network create or cocker_network")
     return found
 
 

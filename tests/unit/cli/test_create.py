@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import typing as t
 
 import pytest
@@ -29,11 +30,20 @@ def test_what_is_not_said_is_what_a_task_would_not_say() -> None:
     (["--no-init"], "init", False),
     (["--systemd"], "init", "systemd"),
     (["-e", "A=b=c", "--env", "D="], "env", {"A": "b=c", "D": ""}),
+    (["-e", "SAID", "-e", "UNSAID"], "env", {"SAID": "here"}),
+    (["--add-host", "a:1.2.3.4", "--add-host", "b:fe80::1", "--etc-hosts", "c=1.2.3.5"], "etc_hosts", {"a": "1.2.3.4", "b": "fe80::1", "c": "1.2.3.5"}),
+    (["--env-file", "x/../y"], "env_file", [os.path.abspath("y")]),
+    (["-v", "./a:/b:ro", "-v", "..:/c", "-v", "v:/d", "-v", "/e"], "volumes",
+     [os.path.abspath("a") + ":/b:ro", os.path.abspath("..") + ":/c", "v:/d", "/e"]),
+    (["--restart", "always"], "restart_policy", "always"), (["--restart", "on-failure:5"], "restart_retries", 5),
+    (["-P"], "publish_all_ports", True),
     (["--under", "base"], "images", ["base", "box"]),
     (["--device-read-bps", "/dev/sda:1M"], "device_read_bps", [{"path": "/dev/sda", "rate": "1M"}]),
     (["--device-read-iops", "/dev/sda:100"], "device_read_iops", [{"path": "/dev/sda", "rate": 100}]),
 ])
-def test_flags_become_options(words: t.List[str], option: str, value: t.Any) -> None:
+def test_flags_become_options(words: t.List[str], option: str, value: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAID", "here")
+    monkeypatch.delenv("UNSAID", raising=False)
     assert said(*words)[option] == value
 
 
@@ -51,7 +61,7 @@ def test_networks_and_mounts_have_options_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("words", [
-    ["-e", "A"], ["--network", "host", "--network", "net0"], ["--network", "net0,colour=red"], ["--mount", "colour=red"],
+    ["--add-host", "a"], ["--restart", "on-failure:x"], ["--network", "host", "--network", "net0"], ["--network", "net0,colour=red"], ["--mount", "colour=red"],
     ["--device-read-bps", "/dev/sda"], ["--device-read-iops", "/dev/sda:1M"], ["--mount", "target=/a,read_only=maybe"],
     ["--pull", "missing", "--registry", "registry_timeout=soon"],
 ], ids=str)
