@@ -18,6 +18,7 @@ _ORDER = (
 )
 NAMES: t.Dict[str, int] = {"CAP_" + name: number for number, name in enumerate(_ORDER.split())}
 Names = t.Iterable[str]
+_MOST = 64
 _SETS = ("effective", "permitted", "inheritable")
 
 
@@ -32,7 +33,9 @@ def parse(name: str) -> str:
 
 def last_cap() -> int:
     """The highest one that the running kernel knows."""
-    low, high = 0, 63           # CAP_CHOWN exists since ever; PR_CAPBSET_READ is EINVAL above the last
+    if _bounding_has(len(NAMES)) is None and _bounding_has(len(NAMES) - 1) is not None:
+        return len(NAMES) - 1   # as is usual, the last of those above
+    low, high = 0, _MOST - 1    # CAP_CHOWN exists since ever; PR_CAPBSET_READ is EINVAL above the last
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if _bounding_has(middle) is not None else (low, middle - 1)
@@ -49,9 +52,21 @@ def _bounding_has(number: int) -> t.Optional[bool]:
 def limit_bounding(keep: Names) -> None:
     """Drops all others, for good. Takes CAP_SETPCAP, unless they are gone already."""
     kept = {NAMES[parse(name)] for name in keep}
-    for number in range(last_cap() + 1):
-        if number not in kept and _bounding_has(number):
-            prctl(consts.PR_CAPBSET_DROP, number, op="drop capability %d from the bounding set" % number)
+    for number in range(_MOST):
+        if number not in kept and not _drop(number):
+            return
+
+
+def _drop(number: int) -> bool:
+    """Whether there is such a capability. What it has lost already, a thread need not be allowed to drop."""
+    try:
+        prctl(consts.PR_CAPBSET_DROP, number, op="drop capability %d from the bounding set" % number)
+    except KernelError:
+        held = _bounding_has(number)
+        if held:
+            raise
+        return held is not None
+    return True
 
 
 def keep_across_setuid(*, keep: bool) -> None:
@@ -60,13 +75,15 @@ def keep_across_setuid(*, keep: bool) -> None:
 
 
 def apply(
-    *, bounding: Names, effective: Names, permitted: Names, inheritable: Names = (), ambient: Names = ()
+    *, bounding: t.Optional[Names] = None, effective: Names, permitted: Names, inheritable: Names = (), ambient: Names = ()
 ) -> None:
-    """Sets all five. Ones that this kernel does not know are passed over. Ambient ones must be permitted and inheritable.
+    """Sets all five; the bounding set unless it is limited already. Ones that this kernel does not know are passed over. Ambient ones
+    must be permitted and inheritable.
 
     Changing to another uid comes between: limit_bounding(), keep_across_setuid(), setuid, apply().
     """
-    limit_bounding(bounding)
+    if bounding is not None:
+        limit_bounding(bounding)
     prctl(consts.PR_CAP_AMBIENT, consts.PR_CAP_AMBIENT_CLEAR_ALL, op="clear ambient capabilities")
     highest = last_cap()
     _capset(*[mask(names) & (2 << highest) - 1 for names in (effective, permitted, inheritable)])

@@ -69,9 +69,10 @@ def hierarchies(mountinfo: str, membership: str) -> t.Tuple[t.Dict[str, str], st
     v1: t.Dict[str, t.Tuple[int, str]] = {}
     v2: t.Tuple[int, str] = (2, "")
     for line in mountinfo.splitlines():
-        head, _dash, tail = line.partition(" - ")
-        if not tail.startswith("cgroup"):
+        head, dash, tail = line.partition(" - cgroup")
+        if not dash:
             continue
+        tail = "cgroup" + tail
         _id, _parent, _device, root, point = head.split(" ")[:5]
         fstype, _source, options = tail.split(" ")[:3]
         # A bind of a part of a hierarchy counts only when the whole is nowhere to be seen.

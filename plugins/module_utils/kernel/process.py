@@ -132,10 +132,15 @@ def start_time_seconds(identity: Identity) -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + identity.start_time / ticks
 
 
+_boot_id: t.List[str] = []      # it does not change while a process lives
+
+
 def boot_id() -> str:
     """Differs after each boot; a record with another one is about processes that no longer exist."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-        return stream.read().strip()
+    if not _boot_id:
+        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as stream:
+            _boot_id.append(stream.read().decode().strip())
+    return _boot_id[0]
 
 
 def set_parent_death_signal(signum: int) -> None:

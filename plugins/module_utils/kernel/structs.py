@@ -17,18 +17,6 @@ class CapabilityWord(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
-class MountAttr(ctypes.Structure):
-    """struct mount_attr of mount_setattr(2)."""
-
-    _fields_ = [
-        ("attr_set", ctypes.c_uint64),
-        ("attr_clr", ctypes.c_uint64),
-        ("propagation", ctypes.c_uint64),
-        ("userns_fd", ctypes.c_uint64),
-    ]
-
-
-class OpenHow(ctypes.Structure):
-    """struct open_how of openat2(2)."""
-
-    _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
+# Those of one kind of numbers only are arrays, which take a fifth of the time to make.
+MountAttr = ctypes.c_uint64 * 4     # struct mount_attr of mount_setattr(2): attr_set, attr_clr, propagation, userns_fd
+OpenHow = ctypes.c_uint64 * 3       # struct open_how of openat2(2): flags, mode, resolve

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, libc, mounts, rootpath, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError
-from ansible_collections.cocker.engine.plugins.module_utils.oci import console, copyup, idmap
+from ansible_collections.cocker.engine.plugins.module_utils.oci import copyup
 from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config, MountExtras
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import (
     cgroup_mount,
@@ -44,6 +44,7 @@ def hold(config: Config, view: cgroup_mount.View) -> Tree:
     placed = rootfs.hold_sources(rootfs.prepare(config.bundle))
     for place, extra in config.extras.items():
         if extra.uids:
+            from ansible_collections.cocker.engine.plugins.module_utils.oci import idmap
             idmap.apply(placed[place].tree, (extra.uids, extra.gids), recursive=extra.recursive)
     root = -1
     if not libc.is_missing("open_tree") and not libc.is_missing("move_mount"):
@@ -69,6 +70,7 @@ def fill(tree: Tree, config: Config, *, new_network: bool) -> t.Tuple[int, int, 
         libc.call(libc.libc.setdomainname, domain, len(domain), op="set domainname", subject=bundle.domainname)
     if not config.process.terminal:
         return root, -1, -1
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import console  # loaded before the fork (create.py)
     master, slave = console.make(root, rows=config.process.rows, columns=config.process.columns)
     console.bind_console(root, slave)
     return root, master, slave

@@ -11,10 +11,13 @@ import os
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, process, seccomp
-from ansible_collections.cocker.engine.plugins.module_utils.oci import build, command, console, hooks, spaces, talk
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, process
+from ansible_collections.cocker.engine.plugins.module_utils.oci import build, command, hooks, spaces, talk
 from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Config
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command as engine_command, streams, sync
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
 
 _PIECE = 1 << 16
 
@@ -116,6 +119,7 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     config = plan.config
     root, master, slave = build.fill(plan.tree, config, new_network="network" in plan.entered.made)
     if master >= 0:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import console  # loaded where there is a terminal (create.py)
         console.hand_over(links.console, master)
     state = dict(plan.state, **json.loads(_ask(links, talk.HOOKS)))
     hooks.run(config.hooks, "createContainer", state)
@@ -123,6 +127,7 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     for fd in (*plan.entered.joined.values(), *plan.seat.held()):
         os.close(fd)
     if slave >= 0:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import console
         console.take(slave)
     wanted = config.process._replace(core=command.with_listeners(config.process.core, plan.listeners))
     env = command.settle(

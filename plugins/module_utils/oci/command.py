@@ -10,11 +10,14 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, process, rootpath, scheduling, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, process, rootpath, scheduling
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid, KernelError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci import config
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, users
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
 
 _JOIN_SESSION_KEYRING = 1       # keyctl(2)
 _STREAMS = 3

@@ -19,18 +19,18 @@ from ansible_collections.cocker.engine.plugins.module_utils.oci import (
     build,
     child,
     config,
-    console,
-    filters,
     hooks,
-    notify,
     place,
     records,
     spaces,
     talk as words,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgroup_mount, state, sync, sysctls
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
 _PIECE = 1 << 16
 _FAILED = "unable to start container process"
@@ -96,22 +96,32 @@ def _plan(request: Request, wanted: config.Config, record: records.Record, layou
     """All that can be found wrong without a process is found here. The seat is that of a cgroup that is not made yet."""
     private = {space.kind for space in wanted.bundle.namespaces if not space.path}
     return child.Plan(
-        config=wanted, syscalls=filters.prepare(wanted.bundle.seccomp), entered=spaces.find(wanted),
+        config=wanted, syscalls=_filter(wanted), entered=spaces.find(wanted),
         tree=build.hold(wanted, cgroup_mount.View(layout, record.cgroups, "cgroup" in private)), seat=spaces.Seat((), -1),
         state=records.describe(record, records.CREATING), keep=request.keep, listeners=request.listeners,
         new_keyring=request.new_keyring,
     )
 
 
+def _filter(wanted: config.Config) -> t.Optional[seccomp.Prepared]:
+    if wanted.bundle.seccomp is None:
+        return None
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import filters
+    return filters.prepare(wanted.bundle.seccomp)
+
+
 @contextlib.contextmanager
 def _scope(unit: t.Optional[scope.Unit], layout: cgroupfs.Layout) -> t.Iterator[None]:
     """Held open until the container is in it, or never will be."""
-    anchor = None if unit is None else scope.begin_unit(unit, layout)
+    if unit is None:
+        yield
+        return
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
+    anchor = scope.begin_unit(unit, layout)
     try:
         yield
     finally:
-        if anchor is not None:
-            scope.end(anchor)
+        scope.end(anchor)
 
 
 def _claim(request: Request) -> str:
@@ -123,6 +133,7 @@ def _claim(request: Request) -> str:
     except FileExistsError as error:
         raise CockerError("container with given ID already exists") from error
     if request.notify:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import notify
         os.mkdir(notify.folder_of(folder), 0o755)
     return folder
 
@@ -175,6 +186,7 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
             os.write(talk, words.GO + json.dumps({"pid": pids[0]}).encode())
         elif kind == words.LISTENER:
             told = records.describe(record, records.CREATING)
+            from ansible_collections.cocker.engine.plugins.module_utils.oci import filters
             filters.tell_agent(plan.config.bundle.seccomp or {}, told, pids[0], int(said[1:]))
             os.write(talk, words.GO)
         elif kind == words.READY:
@@ -203,10 +215,14 @@ def read(bundle: str, folder: str) -> t.Tuple[t.Dict[str, t.Any], config.Config]
     """The config.json of the bundle. `folder` is that of a container whose process can say that it is ready, else empty."""
     text = config.load(bundle)
     if folder and isinstance(text.get("process"), dict):
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import notify
         text = notify.added(text, folder)
     return text, config.parse(text, bundle)
 
 
 def connect(path: t.Optional[str], wanted: config.Config, *, detached: bool) -> t.Optional[_socket.socket]:
+    if not path and not wanted.process.terminal:
+        return None
+    from ansible_collections.cocker.engine.plugins.module_utils.oci import console  # for the first process, too
     console.check(path, terminal=wanted.process.terminal, detached=detached)
     return console.connect(path) if path else None

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
-from ansible_collections.cocker.engine.plugins.module_utils.oci import create as creation, notify, records, terminal, verbs
+from ansible_collections.cocker.engine.plugins.module_utils.oci import create as creation, records, terminal, verbs
 
 
 def create(call: t.Any) -> None:
@@ -20,7 +20,7 @@ def create(call: t.Any) -> None:
 
 def _notified(call: t.Any) -> str:
     """The directory of the container, if somebody wants to hear that it is ready."""
-    return records.folder(call.root, call.id) if os.environ.get(notify.VARIABLE) else ""
+    return records.folder(call.root, call.id) if os.environ.get("NOTIFY_SOCKET") else ""
 
 
 def _bundle(call: t.Any) -> str:
@@ -58,7 +58,7 @@ def run(call: t.Any) -> int:
         console = watch.channel
     record = creation.create(_request(call, console), wanted, text, call.report.warning)
     try:
-        verbs.start(call.root, call.id, call.report.warning, stay=watch is None)
+        verbs.let_go(call.root, record, call.report.warning, stay=watch is None)
     except BaseException:
         verbs.delete(call.root, call.id, call.report.warning, force=True)
         raise

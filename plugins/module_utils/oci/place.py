@@ -10,8 +10,11 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory, scope
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import group as groups
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import UNIFIED, Cgroup
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
 _SLICE, _BEFORE = "system.slice", "shutdown.target"
 
@@ -21,6 +24,7 @@ def find_unit(path: str, name: str, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, 
 
     Raises Invalid, Unsupported.
     """
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope  # few ask for it
     if not scope.is_used(layout):
         raise Unsupported("systemd-cgroup", "", "systemd does not run this host, or not with cgroup v2")
     words = path.split(":") if path else ["", "cocker", name]
@@ -31,7 +35,7 @@ def find_unit(path: str, name: str, layout: cgroupfs.Layout) -> t.Tuple[Cgroup, 
         raise Invalid("linux.cgroupsPath", "%r is no slice with a scope in it" % path)
     unit = ("%s-%s" % (words[1], words[2]) if words[1] else words[2]).removesuffix(".scope") + ".scope"
     parts = [*scope.slice_parts(group), unit, scope.CONTAINER]
-    return factory.from_paths({UNIFIED: _join(layout.unified, *parts)}), scope.Unit(group, unit, "Container %s" % name, _BEFORE)
+    return groups.from_paths({UNIFIED: _join(layout.unified, *parts)}), scope.Unit(group, unit, "Container %s" % name, _BEFORE)
 
 
 def find(path: str, name: str, layout: cgroupfs.Layout) -> Cgroup:
@@ -47,7 +51,7 @@ def find(path: str, name: str, layout: cgroupfs.Layout) -> Cgroup:
     if layout.unified:
         # Whoever calls is a process of its cgroup, which therefore cannot have limits for others below: theirs is beside it.
         paths[UNIFIED] = _join(layout.unified, os.path.dirname(own.get("", "/")), inner)
-    return factory.from_paths(paths)
+    return groups.from_paths(paths)
 
 
 def _join(point: str, *parts: str) -> str:

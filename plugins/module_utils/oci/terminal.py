@@ -12,7 +12,6 @@ import gc
 import os
 import select
 import signal
-import termios
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs
@@ -78,6 +77,7 @@ class Watch:
     def _open_terminal(self) -> None:
         if self._ours is None or self.channel is None:
             return
+        import termios  # most have no terminal
         self.channel.close()
         _name, received = fds.recv_fds(self._ours, _PIECE, 1)
         self._ours.close()
@@ -85,15 +85,17 @@ class Watch:
         if os.isatty(0):
             self._resize()
             self._former = termios.tcgetattr(0)
-            import tty  # most have no terminal
+            import tty
             tty.setraw(0)
 
     def _resize(self) -> None:
+        import termios
         with tolerate(errno.ENOTTY):
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, fcntl.ioctl(0, termios.TIOCGWINSZ, _SIZE_BYTES))
 
     def _close_terminal(self) -> None:
         if self._former is not None:
+            import termios
             termios.tcsetattr(0, termios.TCSADRAIN, self._former)
 
     def _drain(self) -> None:

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci import config, hooks, records
-from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import group
 
 Warn = t.Callable[[str], None]
 _ENDS = 10.0        # seconds for a killed process to be gone
@@ -35,6 +35,12 @@ def start(root: str, name: str, warn: Warn, *, stay: bool = True) -> None:
     if found != records.CREATED:
         what = "an already running container" if found == records.RUNNING else "a container that is %s" % found
         raise CockerError("cannot start " + what)
+    let_go(root, record, warn, stay=stay)
+
+
+def let_go(root: str, record: records.Record, warn: Warn, *, stay: bool) -> None:
+    """The same for one that is known to have been created. Raises CockerError."""
+    name = record.id
     relay = _relay(records.folder(root, name))
     _release(records.folder(root, name))
     hooks.warn(hooks_of(record), "poststart", records.describe(record, records.RUNNING), warn)
@@ -104,7 +110,7 @@ def kill(root: str, name: str, signum: int, *, everybody: bool) -> None:
 
 
 def _signal_all(record: records.Record, signum: int) -> None:
-    cgroup = factory.from_paths(record.cgroups)
+    cgroup = group.from_paths(record.cgroups)
     for pid in cgroup.procs():
         found = process.find(pid)
         if found is not None and pid in cgroup.procs():
@@ -115,14 +121,14 @@ def pause(root: str, name: str) -> None:
     record = records.get(root, name)
     if records.status(root, record) not in (records.RUNNING, records.CREATED):
         raise CockerError("container not running or created: %s" % records.status(root, record))
-    factory.from_paths(record.cgroups).freeze()
+    group.from_paths(record.cgroups).freeze()
 
 
 def resume(root: str, name: str) -> None:
     record = records.get(root, name)
     if records.status(root, record) != records.PAUSED:
         raise CockerError("container not paused")
-    factory.from_paths(record.cgroups).thaw()
+    group.from_paths(record.cgroups).thaw()
 
 
 def delete(root: str, name: str, warn: Warn, *, force: bool) -> None:
@@ -141,15 +147,16 @@ def delete(root: str, name: str, warn: Warn, *, force: bool) -> None:
 
 def destroy(root: str, record: records.Record, warn: Warn) -> None:
     """The processes, the cgroup, the record; then the hooks."""
-    cgroup = factory.from_paths(record.cgroups)
+    cgroup = group.from_paths(record.cgroups)
     if record.lives():
         with tolerate(errno.ENOENT):
             cgroup.kill(timeout=_ENDS)
         process.wait_gone(record.init, _ENDS)
         if record.lives():
             raise CockerError("container init still running")
-    with tolerate(errno.ENOENT):
-        cgroup.kill(timeout=_ENDS)      # what has left a shared pid namespace's first process behind
+    if not cgroup.remove_empty():
+        with tolerate(errno.ENOENT):
+            cgroup.kill(timeout=_ENDS)      # what has left a shared pid namespace's first process behind
     cgroup.remove()
     records.remove(root, record.id)
     hooks.warn(hooks_of(record), "poststop", records.describe(record, records.STOPPED), warn)

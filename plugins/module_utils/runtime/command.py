@@ -12,12 +12,16 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, rootpath, seccomp, userns
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, process, rootpath, userns
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, KernelError
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, streams, sync, users
 
-_CODECS = ("ascii", "latin-1", "utf-8")
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
+
+# Others that are named in the tree are those for which Python looks nothing up: ascii and latin-1, to encode and decode.
+_CODECS = ("utf-8",)
 
 
 def forget_host() -> None:

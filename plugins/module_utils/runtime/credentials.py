@@ -9,10 +9,13 @@ import os
 import resource
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, process
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.users import User
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
 
 # By number, as bits/resource.h has them: the resource module lacks names for some.
 _RLIMITS = {
@@ -24,6 +27,7 @@ _RLIMITS = {
 def check_filter(profile: t.Optional[oci.Object]) -> None:
     """Names that a host without libseccomp cannot filter are refused before the first effect."""
     if profile is not None:
+        from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
         seccomp.library()
 
 
@@ -41,23 +45,26 @@ def assume(user: User, wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prep
     """In the order of runc: without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes first; with it, last. As seccomp.load."""
     listener = -1
     if syscalls is not None and not wanted.no_new_privileges:
-        listener = seccomp.load(syscalls)
+        listener = _load(syscalls)
     sets = permitted(wanted.capabilities)
     caps.limit_bounding(sets.bounding)
     caps.keep_across_setuid(keep=True)
     os.setgroups(user.groups)
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
-    caps.apply(
-        bounding=sets.bounding, effective=sets.effective, permitted=sets.permitted,
-        inheritable=sets.inheritable, ambient=sets.ambient,
-    )
+    caps.apply(effective=sets.effective, permitted=sets.permitted, inheritable=sets.inheritable, ambient=sets.ambient)
     caps.keep_across_setuid(keep=False)
     if wanted.no_new_privileges:
         process.set_no_new_privileges()
         if syscalls is not None:
-            listener = seccomp.load(syscalls)
+            listener = _load(syscalls)
     return listener
+
+
+def _load(syscalls: seccomp.Prepared) -> int:
+    """Whoever has prepared them has imported what loads them: nothing can be, where this runs."""
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
+    return seccomp.load(syscalls)
 
 
 def permitted(wanted: oci.Capabilities) -> oci.Capabilities:

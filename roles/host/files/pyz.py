@@ -21,9 +21,9 @@ LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "oci", 
 BOOT, START = "cli/boot.py", "cli/start.py"
 PROGRAMS = "/run/cocker/python"     # as in cli/boot.py
 HEAD = b"""#!/bin/sh
-p=%s q=%s
-case "$0" in *cocker-runtime) [ -x "$q" ] && ! [ "$q" -nt "$p" ] && ! [ "$q" -ot "$p" ] && p=$q;; esac
-exec "$p" -I -S -c %s "$0" "$@"
+p=%s q=%s u=
+case "$0" in *cocker-runtime) u="-X utf8"; [ -x "$q" ] && ! [ "$q" -nt "$p" ] && ! [ "$q" -ot "$p" ] && p=$q;; esac
+exec "$p" -I -S $u -c %s "$0" "$@"
 """
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

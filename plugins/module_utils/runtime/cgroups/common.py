@@ -29,7 +29,8 @@ class Hierarchy:
         """A fresh directory: one that a dead container left is replaced. Raises Conflict when processes are in it."""
         for attempt in range(ATTEMPTS):
             try:
-                self._ensure_parents()
+                if attempt or self.prepares():
+                    self._ensure_parents()
                 self._make()
                 self.prepare(self.path)
                 return
@@ -69,6 +70,10 @@ class Hierarchy:
             directory = os.path.dirname(directory)
         return found[::-1]
 
+    def prepares(self) -> bool:
+        """Whether `prepare` has anything to do."""
+        return False
+
     def prepare(self, directory: str) -> None:
         """Whatever a new directory needs before a process or a child can be in it. Idempotent."""
 
@@ -93,6 +98,21 @@ class Hierarchy:
             raise CockerError("remove cgroup", self.path, reason)
 
     def _try_remove(self) -> bool:
+        return self.remove_empty() or self._remove_tree()
+
+    def remove_empty(self) -> bool:
+        """False where a process or another cgroup is in it."""
+        try:
+            os.rmdir(self.path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+                raise KernelError("remove cgroup", self.path, error.errno or errno.EIO) from error
+            return False
+        return True
+
+    def _remove_tree(self) -> bool:
         for directory in cgroupfs.subtree(self.path):
             try:
                 os.rmdir(directory)

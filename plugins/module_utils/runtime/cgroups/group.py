@@ -229,6 +229,10 @@ class Cgroup:
                 if hierarchy.can_freeze():
                     hierarchy.thaw()
 
+    def remove_empty(self) -> bool:
+        """False where a process or another cgroup is in it. Spares the looks of `kill` at one whose first process took all others along."""
+        return all(hierarchy.remove_empty() for hierarchy in self._all)
+
     def remove(self, *, timeout: float = 5.0) -> None:
         """Its child cgroups too; idempotent. Goes on after a failure and raises one CleanupError. `kill` comes first."""
         failures = _each(self._all, lambda hierarchy: hierarchy.remove(timeout=timeout))
@@ -248,6 +252,16 @@ class Cgroup:
 
     def stats(self) -> stats.Stats:
         return stats.read(self.directory)
+
+
+def from_paths(paths: t.Mapping[str, str]) -> Cgroup:
+    """What `Cgroup.paths` said, also when the directories are gone by now."""
+    by_path: t.Dict[str, t.List[str]] = {}
+    for controller in sorted(paths):
+        if controller != UNIFIED:
+            by_path.setdefault(paths[controller], []).append(controller)
+    v1 = [HierarchyV1(path, controllers=controllers) for path, controllers in by_path.items()]
+    return Cgroup(v1, HierarchyV2(paths[UNIFIED]) if UNIFIED in paths else None)
 
 
 def _each(hierarchies: t.Iterable[AnyHierarchy], act: t.Callable[[AnyHierarchy], None]) -> t.List[BaseException]:

@@ -12,6 +12,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups impo
 class HierarchyV1(common.Hierarchy):
     version = 1
 
+    def prepares(self) -> bool:
+        return not {"cpuset", "memory"}.isdisjoint(self.controllers)
+
     def prepare(self, directory: str) -> None:
         if "cpuset" in self.controllers:
             # Without both no task can enter; a new cpuset is empty. Each is copied from the same file above, from the top down.

@@ -26,6 +26,10 @@ class HierarchyV2(common.Hierarchy):
                 with tolerate(errno.EBUSY, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EROFS):
                     self._enable(controller)
 
+    def prepares(self) -> bool:
+        """Controllers are enabled from the top down."""
+        return True
+
     def offered(self) -> t.List[str]:
         """What the root of the hierarchy has; in hybrid mode often nothing."""
         return (cgroupfs.find(common.root_of(self.path), "cgroup.controllers") or "").split()
