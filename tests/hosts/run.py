@@ -39,8 +39,8 @@ class Fleet:
         self.inventory = os.path.join(directory, "hosts.yml")
         self.said = ""          # by the last play
         self.environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
-                         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
-                         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
+                        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
+                        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
 
     def command(self, *words: str) -> str:
         return subprocess.run([sys.executable, str(FLEET), *words], env=self.environ, stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -79,7 +79,7 @@ def run(way: t.Any, inside: t.Callable[[], object], *, after: t.Callable[[], obj
             seen.append("left")
 
     try:
-        with block("entered") as word:
+        with block("entered") as word:  # pylint: disable=not-context-manager
             seen.append(word)
             inside()
         seen.append("behind")

@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import json
+import operator
 import os
 import pickle
 import re
@@ -88,11 +89,11 @@ def described(kind: t.Any) -> t.Dict[str, t.Any]:
         "fields": names, "shown": repr(one), "needed": needed, "least": outcome(lambda: least[0]), "equal": least[0] == least[1],
         "shared": [getattr(least[0], name) is getattr(least[1], name) for name in names],
         "told apart": [(each == one, one != each, hash(each) == hash(one)) for each in changed],
-        "others": (one == tuple(given.values()), one == None, one == 1),  # noqa: E711
+        "others": (one == tuple(given.values()), operator.eq(one, None), one == 1),
         "too few": outcome(lambda: kind(**{name: given[name] for name in needed[1:]})) if needed else "", "too many": outcome(lambda: kind(*names, 1)),
         "unknown": outcome(lambda: kind(**given, none=1)), "twice": outcome(lambda: kind(*given.values(), **{names[0]: 1})),
         "kept": pickle.loads(pickle.dumps(one)) == one, "copied": copy.deepcopy(deep) == deep and copy.copy(one) == one,
-        "order": outcome(lambda: one < one), "defaults": [outcome(functools.partial(getattr, kind, name)) for name in names if not is_tuple],
+        "order": outcome(lambda: one < least[0]), "defaults": [outcome(functools.partial(getattr, kind, name)) for name in names if not is_tuple],
         "methods": sorted(name for name, value in vars(kind).items() if not name.startswith("_") and name not in names and callable(value)),
         "set": outcome(lambda: setattr(one, names[0], 1)).partition(":")[0], "removed": outcome(lambda: delattr(one, names[0])).partition(":")[0],
         "added": outcome(lambda: setattr(one, "none", 1)).partition(":")[0],

@@ -130,7 +130,8 @@ def test_no_field_is_passed_over_in_silence(folder, path):
     ("linux.resources.cpu", dict.fromkeys(("shares", "quota", "burst", "period", "realtimeRuntime", "realtimePeriod", "idle"), 1)),
     ("linux.resources.cpu", {"cpus": "0", "mems": "0"}), ("linux.resources.pids", {"limit": 1}),
     ("linux.resources.blockIO", {"weight": 1, "leafWeight": 1, "weightDevice": [{"major": 1, "minor": 1, "weight": 1, "leafWeight": 1}]}),
-    ("linux.resources.blockIO", {"throttle%sDevice" % kind: [{"major": 1, "minor": 1, "rate": 1}] for kind in ("ReadBps", "WriteBps", "ReadIOPS", "WriteIOPS")}),
+    *[("linux.resources.blockIO", {"throttle%sDevice" % kind: [{"major": 1, "minor": 1, "rate": 1}]})
+      for kind in ("ReadBps", "WriteBps", "ReadIOPS", "WriteIOPS")],
     ("linux.resources.hugepageLimits", [{"pageSize": "2MB", "limit": 1}]), ("linux.resources.rdma", {"mlx": {"hcaHandles": 1, "hcaObjects": 1}}),
     ("linux.resources.network", {"classID": 1, "priorities": [{"name": "lo", "priority": 1}]}), ("linux.resources.unified", {"memory.high": "1"}),
     ("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 1, "architectures": [], "flags": [], "listenerPath": "", "syscalls": [
