@@ -19,10 +19,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import jsontext, unfolded
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 
+if t.TYPE_CHECKING:     # so that a task is sent it
+    from ansible_collections.cocker.engine.plugins.module_utils.kernel import foreign  # noqa: F401
+
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils"
 REAP = reap.__name__
 # What is run, what each class of it is made of, and what made it so: another way to compile is another engine.
-ROOTS = (init_main.__name__, REAP, unfolded.__name__, jsontext.__name__, PACKAGE + ".engine.unfolding")
+ROOTS = (
+    init_main.__name__, REAP, unfolded.__name__, jsontext.__name__, PACKAGE + ".kernel.foreign", PACKAGE + ".engine.unfolding",
+)
 
 _PREFIX = PACKAGE.replace(".", "/") + "/"
 _STAGING = ".new"

@@ -7,7 +7,9 @@ known here, it keeps its import, and works as before. Imports nothing of ours: c
 """
 from __future__ import annotations
 
+import _ctypes
 import _signal  # type: ignore[import-not-found]
+import _struct
 import ast
 import types
 import typing as t
@@ -18,13 +20,21 @@ _LOCAL = "_unfolded_%s"             # how a file calls what is put into it
 _PARTS = {"Row": SUPPORT, "Frozen": SUPPORT, "item": SUPPORT, "new": SUPPORT, "put": SUPPORT, "UNSET": SUPPORT, "Mapping": _CLASSES}
 # Module -> the names in it for which another one is imported: ours, or the one in C of which it is made.
 _JSON = "ansible_collections.cocker.engine.plugins.module_utils.model.jsontext"
+_FOREIGN = "ansible_collections.cocker.engine.plugins.module_utils.kernel.foreign"
+_C_PARTS = ("Array", "CFuncPtr", "FUNCFLAG_CDECL", "FUNCFLAG_PYTHONAPI", "FUNCFLAG_USE_ERRNO", "Structure", "_SimpleCData", "dlopen")
+_C_TYPES = frozenset((
+    "Array", "CDLL", "PyDLL", "Structure", "addressof", "byref", "c_char", "c_char_p", "c_int", "c_int32", "c_long", "c_size_t",
+    "c_ssize_t", "c_uint", "c_uint32", "c_uint64", "c_ulong", "c_ushort", "c_void_p", "create_string_buffer", "get_errno", "sizeof",
+))
 _CHEAPER: t.Dict[str, t.Tuple[str, t.FrozenSet[str]]] = {
     "dataclasses": (SUPPORT, frozenset(("replace", "fields", "asdict", "astuple", "is_dataclass"))),
     "json": (_JSON, frozenset(("loads", "dumps"))),
     "signal": ("_signal", frozenset(dir(_signal))),
+    "struct": ("_struct", frozenset(dir(_struct))),
     "contextlib": (SUPPORT, frozenset(("contextmanager", "suppress"))),
 }
-_SUPPORTING = ("/model/unfolded.py", "/model/jsontext.py")
+if all(hasattr(_ctypes, name) for name in _C_PARTS):
+    _CHEAPER["ctypes"] = _FOREIGN, _C_TYPES
 _TYPING = "t"       # import typing as t: house style
 _OPTIMIZE = 2       # neither docstrings nor assertions
 
@@ -36,8 +46,7 @@ class NotKnown(Exception):
 def compiled(text: bytes, path: str) -> types.CodeType:
     """The code of a source; `path` is what tracebacks show."""
     tree = ast.parse(text, path)
-    if not path.endswith(_SUPPORTING):
-        tree = unfolded(tree)
+    tree = unfolded(tree)
     _forget_columns(tree)
     return compile(tree, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
 

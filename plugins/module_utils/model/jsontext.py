@@ -40,8 +40,8 @@ def loads(text: t.Union[str, bytes], **options: t.Any) -> t.Any:
                 return value
         except _WRONG:
             pass
-    import json
-    return json.loads(text, **options)
+    from json import loads as by_module  # not `import json`, which would be this file
+    return by_module(text, **options)
 
 
 def dumps(value: t.Any, **options: t.Any) -> str:
@@ -55,8 +55,8 @@ def dumps(value: t.Any, **options: t.Any) -> str:
             return "".join(encode(value, 0))
         except _WRONG:
             pass
-    import json
-    return json.dumps(value, **options)
+    from json import dumps as by_module
+    return by_module(value, **options)
 
 
 def _refuse(value: object) -> t.NoReturn:
