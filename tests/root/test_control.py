@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import launch
+from ansible_collections.cocker.engine.plugins.module_utils.init import orders
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import control, launcher, state
@@ -85,14 +85,14 @@ class TestForkedLauncher:
     def test_loops_that_go_on_need_no_deeper_stack(self, make: Make) -> None:
         """After some generations a launcher is exec'd again, whose supervisors fork the next ones."""
         former, kinds = up(make, "g0"), []
-        for number in range(1, launch.GENERATIONS + 2):
+        for number in range(1, orders.GENERATIONS + 2):
             box = make("g%d" % number, args=SLEEP)
             with beside(former) as ready:
                 kinds.append(forked(ready))
                 assert ready.start([box.request()])[0].error == ""
             former.kill()
             former = box
-        assert kinds == [True] * launch.GENERATIONS + [False]
+        assert kinds == [True] * orders.GENERATIONS + [False]
 
     def test_failed_starts_are_undone(self, make: Make) -> None:
         one, bad = up(make, "one"), make("bad", args=("/no/such",))

@@ -17,7 +17,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.init import control
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, tolerate
 
-VERB = "attach"
 MOST = 16
 _WAITING = 1 << 20      # bytes for one who does not read, before they are left behind
 _BEGINNING = 1 << 16    # bytes that are kept for whoever comes first

@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The control socket of a supervisor: who may ask, one message in, one out, and a table of what can be asked.
 
-Served by the supervisor's one loop, which never waits for a peer. Not here: what a verb does, and the asking side (runtime/control.py).
+Served by the supervisor's one loop, which never waits for a peer; what another process is forked for is not read by it. Not here: the fork,
+and a supervisor that is idle (resident.py), what a verb does, and the asking side (runtime/control.py).
 """
 from __future__ import annotations
 
 import _socket
-import fcntl
 import json
 import os
 import select
-import signal
 import struct
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import likeness
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fds
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import control, streams
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import control
 
 MOST_PEERS = 32
+ATTACH = "attach"                           # the supervisor's own; the others are for processes that it forks
+LAUNCH, EXEC, VISIT = b"launch", b"exec", b"visit"
+DONE, NOT_MINE = b"1", b"0"                 # of a clerk to the supervisor
+_APART = {os.fsdecode(verb): verb for verb in (LAUNCH, EXEC, VISIT)}
 _CREDENTIALS = struct.Struct("iII")         # struct ucred
-_LIKE, _ELSEWHERE = b"=", b"elsewhere"
 
 
 class Call(t.NamedTuple):
@@ -33,35 +35,23 @@ class Call(t.NamedTuple):
     channel: _socket.socket
 
 
-class Verb(t.NamedTuple):
-    """`run` answers with words, or with None where it has taken over the channel.
-
-    `apart`: it runs in a process of its own, which has nothing of this container's and answers before it runs.
-    """
-
-    run: t.Callable[[Call], t.Optional[control.Words]]
-    apart: bool = False
-
-
-Verbs = t.Mapping[str, Verb]
-
-
-class Desk(t.NamedTuple):
-    """What a supervisor is born with: its socket, what it forks others for, and the `key` of those who may ask for that."""
-
-    listener: _socket.socket
-    key: str
-    verbs: Verbs
+Verbs = t.Mapping[str, t.Callable[[Call], None]]        # each takes over the channel
 
 
 class Server:
-    """Adds its descriptors to the supervisor's poller; `serve` takes those that `owns`. `verbs` are the supervisor's own."""
+    """Adds its descriptors to the supervisor's poller; `serve` takes those that `owns`. `verbs` are the supervisor's own.
 
-    def __init__(self, desk: Desk, verbs: Verbs, poller: select.poll) -> None:
-        self._listener, self._key, self._poller = desk.listener, desk.key, poller
-        self._verbs = {**desk.verbs, **verbs}
+    `forks` is resident.is_for_another. `peers` were there before.
+    """
+
+    def __init__(
+        self, listener: _socket.socket, forks: t.Callable[[int], bool], verbs: Verbs, poller: select.poll, peers: t.Iterable[int] = ()
+    ) -> None:
+        self._listener, self._forks, self._poller, self._verbs = listener, forks, poller, verbs
         self._peers: t.Dict[int, _socket.socket] = {}
-        poller.register(desk.listener.fileno(), select.POLLIN)
+        poller.register(listener.fileno(), select.POLLIN)
+        for fd in peers:
+            self._admit(fd)
 
     def owns(self, fd: int) -> bool:
         return fd == self._listener.fileno() or fd in self._peers
@@ -77,10 +67,13 @@ class Server:
             fd, _address = self._listener._accept()     # type: ignore[attr-defined]
         except (BlockingIOError, ConnectionAbortedError):
             return
+        if len(self._peers) >= MOST_PEERS:
+            os.close(fd)
+        else:
+            self._admit(fd)
+
+    def _admit(self, fd: int) -> None:
         channel = _socket.socket(fileno=fd)
-        if len(self._peers) >= MOST_PEERS or _peer(channel)[1] != 0:
-            channel.close()
-            return
         channel.setblocking(False)
         self._peers[fd] = channel
         self._poller.register(fd, select.POLLIN)
@@ -88,91 +81,72 @@ class Server:
     def _hear(self, channel: _socket.socket) -> None:
         """Whatever comes of it, the connection is not waited for again."""
         self._poller.unregister(channel.fileno())
+        if self._forks(channel.fileno()):
+            channel.close()
+            return
         try:
-            data, given = fds.recv_fds(channel, control.LARGEST, control.MOST_FDS)
-            answer = self._answer(data, given, channel)
+            words, given = _heard(channel)
+            self._verbs[words["verb"]](Call(words, given, _peer(channel)[0], channel))
         except CockerError as error:
-            answer = control.described(error)
+            _say(channel, control.described(error))
+            channel.close()
         except OSError:
-            answer = None
-        if answer is not None:
-            _say(channel, answer)
             channel.close()
 
-    def _answer(self, data: bytes, given: t.List[int], channel: _socket.socket) -> t.Optional[control.Words]:
-        try:
-            words = json.loads(data)
-            verb = self._verbs[words["verb"]]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            _close(given)
-            raise Unsupported("ask supervisor", "", "this one does not know %r" % data[:100]) from error
-        call = Call(words, given, _peer(channel)[0], channel)
-        if not verb.apart:
-            return verb.run(call)
-        try:
-            if words.get("key") != self._key:
-                raise Unsupported("fork", words["verb"], "this supervisor is of another engine or interpreter")
-            if cgroupfs.fork_as(cgroupfs.CLONE_PARENT) == 0:        # no child of ours: it outlives us and is nobody's orphan
-                _run_apart(verb, call)
-        finally:
-            _close(given)
-        channel.close()
-        return None
+
+def _heard(channel: _socket.socket) -> t.Tuple[control.Words, t.List[int]]:
+    data, given = fds.recv_fds(channel, control.LARGEST, control.MOST_FDS)
+    return json.loads(data), given
 
 
-def _run_apart(verb: Verb, call: Call) -> t.NoReturn:
-    """Forked. Nothing may return into the code of the supervisor, of which this is a copy."""
-    try:
-        signal.set_wakeup_fd(-1)
-        os.setsid()
-        seen = _looked(call.pid)
-        if seen == _ELSEWHERE:
-            likeness.join_cgroups(call.pid)
-            seen = _looked(call.pid)
-        if seen[:1] != _LIKE:
-            refusal = Unsupported("fork", str(call.words["verb"]), seen.decode("utf-8", "replace"))
-            _say(call.channel, control.described(refusal))
-            os._exit(0)
-        _send(call.channel, b'{"pid": %d, "start_time": %d}' % (os.getpid(), int(seen[1:])))     # an encoder would touch more memory
-        held = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in call.fds]
-        for number, fd in enumerate(held):
-            os.dup2(fd, number)
-        streams.close_all(keep=range(len(held)))
-        verb.run(call)
-    except BaseException as error:
-        os.write(2, b"%s: %s\n" % (type(error).__name__.encode(), str(error).encode("utf-8", "replace")))
-        os._exit(1)
-    os._exit(0)
+def decide(answers: _socket.socket, peer: int, told: int, key: str) -> t.NoReturn:
+    """By a clerk, which a process forks that is to become what is asked for: so much is read for it, and it would be that one's memory.
 
-
-def _looked(pid: int) -> bytes:
-    """LIKE and when this process began, ELSEWHERE for one in other cgroups than the task, or what differs.
-
-    By a child: so much is read for it, and what it writes to is to be no memory of the supervisors to come.
+    `told` hears at once whether the supervisor is to do it itself, and has the message, then. `answers` hears what is to be done: the verb,
+    how many descriptors there are for it, and how many to write 0 into; or nothing. Those come along, and a cgroup to be born in.
     """
-    told, teller = os.pipe()
-    parent, child = os.getpid(), os.fork()
-    if child == 0:
-        try:
-            if likeness.is_elsewhere(pid):
-                os.write(teller, _ELSEWHERE)
-            else:
+    channel = _socket.socket(fileno=peer)
+    try:
+        verb, is_own = _wanted(channel)
+        os.write(told, NOT_MINE if is_own else DONE)
+        if verb:
+            words, given = _heard(channel)
+            if words.get("key") != key:
+                raise Unsupported("fork", words["verb"], "this supervisor is of another engine or interpreter")
+            pid = _peer(channel)[0]
+            files, seat = likeness.moves(pid) if likeness.is_elsewhere(pid) else ([], None)
+            if not files and seat is None:
                 likeness.require(pid)
-                os.write(teller, _LIKE + b"%d" % _start_time(parent))
-        except BaseException as error:
-            os.write(teller, str(error).encode("utf-8", "replace"))
-            os._exit(1)
+            fds.send_fds(answers, b"%s %d %d" % (verb, len(given), len(files)), [*given, *files, *([] if seat is None else [seat])])
+    except CockerError as error:
+        _say(channel, control.described(error))
+    finally:
         os._exit(0)
-    os.close(teller)
-    said = os.read(told, select.PIPE_BUF)
-    os.close(told)
-    os.waitpid(child, 0)
-    return said
 
 
-def _start_time(pid: int) -> int:
-    with open("/proc/%d/stat" % pid, "rb") as stream:
-        return int(stream.read().rpartition(b")")[2].split()[22 - 3])
+def _wanted(channel: _socket.socket) -> t.Tuple[bytes, bool]:
+    """The verb, if it is for another process, and whether it is the supervisor's own. The message stays where it is."""
+    if _peer(channel)[1] != 0:
+        return b"", False
+    data = channel.recv(control.LARGEST, _socket.MSG_PEEK)
+    try:
+        verb = json.loads(data)["verb"]
+        return (b"", True) if verb == ATTACH else (_APART[verb], False)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        channel.recv(control.LARGEST)       # what hangs up with something unread is a broken connection, not an answer
+        raise Unsupported("ask supervisor", "", "this one does not know %r" % data[:100]) from error
+
+
+def look(answers: _socket.socket, peer: int) -> t.NoReturn:
+    """Whether the process that asks is the task's like, now that it is in its cgroups. By a clerk, too; it answers where it is not."""
+    channel = _socket.socket(fileno=peer)
+    try:
+        likeness.require(_peer(channel)[0])
+        answers.send(DONE)
+    except CockerError as error:
+        _say(channel, control.described(error))
+    finally:
+        os._exit(0)
 
 
 def _peer(channel: _socket.socket) -> t.Tuple[int, int]:
@@ -182,17 +156,8 @@ def _peer(channel: _socket.socket) -> t.Tuple[int, int]:
 
 
 def _say(channel: _socket.socket, answer: control.Words) -> None:
-    _send(channel, json.dumps(answer).encode())
-
-
-def _send(channel: _socket.socket, message: bytes) -> None:
     """A peer that is gone, or does not read, needs no answer."""
     try:
-        channel.send(message)
+        channel.send(json.dumps(answer).encode())
     except OSError:
         return
-
-
-def _close(given: t.Iterable[int]) -> None:
-    for fd in given:
-        os.close(fd)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The launcher: for each line of requests makes the cgroups, forks a supervisor a container, records what they say. Ends with its task.
+"""The launcher: for each line of requests forks a supervisor a container, records what they say. Ends with its task.
 
-Single-threaded, and done with the heavy work before the forks, so that the supervisors share its memory. Not here: what a
-supervisor does (supervisor.py).
+Single-threaded, and done with the heavy work before the forks, so that the supervisors share its memory; what one writes to between its own
+fork and theirs, each of them would have, so that part is in resident.py. Not here: what a supervisor does (supervisor.py).
 """
 from __future__ import annotations
 
@@ -20,12 +20,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import command, enter, state, streams, sync, visit
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
-ANSWERS, REQUESTS = 3, 4
-REPORT, ACKNOWLEDGED = 3, 4     # of a supervisor, which has nothing of the launcher's
-GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each brings along what the ones before wrote to their memory
 _SURVIVED = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 _LAST_BREATH = 10.0         # seconds
-_PIECE = 1 << 16
 _kept: t.List[t.Any] = []
 
 
@@ -38,53 +34,37 @@ class Pending(t.NamedTuple):
     pid: int = 0
 
 
-class Lineage(t.NamedTuple):
-    """Which engine and interpreter this is, and how many launchers there were between an exec and this one."""
+def main(key: str) -> None:
+    """As it is exec'd. `key` says which engine and interpreter this is."""
+    streams.close_all(keep=(0, 1, 2, orders.ANSWERS))
+    fds.close_range_cloexec(3)
+    process.set_dumpable(dumpable=False)
+    _settle()
+    _ask_kernel()
+    gc.collect()
+    _kept.extend(heap.close_gaps())
+    from ansible_collections.cocker.engine.plugins.module_utils.init import resident  # after all else, into memory without gaps
 
-    key: str
-    generation: int = 0
-
-    def published(self) -> str:
-        """Under what its supervisors are to be found by whoever wants a launcher; empty for the last ones."""
-        return self.key if self.generation < GENERATIONS else ""
-
-    def verbs(self) -> control.Verbs:
-        """What its supervisors fork processes for."""
-        child = self._replace(generation=self.generation + 1)
-        return {
-            "launch": control.Verb(lambda _call: main(child), apart=True),
-            "exec": control.Verb(lambda _call: enter.main(logs.open_own), apart=True),
-            "visit": control.Verb(lambda _call: visit.main(logs.open_own), apart=True),
-        }
+    resident.rehearse(resident.Awake(seated, fork_seated, collect, supervisor.go_on, enter_container))
+    command.forget_host()
+    gc.collect()
+    gc.disable()
+    gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
+    resident.launch(key, 0)
 
 
-def main(lineage: Lineage) -> None:
-    """What a supervisor forks is as the launcher was that it comes from, but for the streams."""
-    if lineage.generation == 0:
-        streams.close_all(keep=(0, 1, 2, ANSWERS))
-        fds.close_range_cloexec(3)
-        process.set_dumpable(dumpable=False)
-        _settle()
-        _ask_kernel()
-        _load_resident()
-        command.forget_host()
-        gc.collect()
-        gc.disable()
-        gc.freeze()     # what is here now is shared with every supervisor, and stays untouched
-    os.set_inheritable(ANSWERS, False)
-    os.dup2(0, REQUESTS, inheritable=False)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    streams.take((null, null))
-    os.close(null)
-    rest = b""
-    while True:
-        piece = os.read(REQUESTS, _PIECE)
-        if not piece:
-            return
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            _collect(_start_all(line, lineage))
-            _bury()
+def enter_container(verb: bytes) -> None:
+    """What else than a launcher a supervisor forks a process for."""
+    if verb == control.EXEC:
+        enter.main(logs.open_own)
+    elif verb == control.VISIT:
+        visit.main(logs.open_own)
+
+
+def collect(forked: t.Sequence[t.Tuple[int, int, int, int]], message: bytes) -> None:
+    """Of one message, as resident.py has forked them; until all have reported."""
+    _collect([Pending(orders.ticket_of((message, number)), *rest) for number, *rest in forked])
+    _bury()
 
 
 def _bury() -> None:
@@ -94,11 +74,9 @@ def _bury() -> None:
             pass
 
 
-def _seated(message: bytes, count: int) -> t.List[t.Tuple[int, t.Optional[scope.Anchor]]]:
+def seated(message: bytes, count: int) -> t.List[t.Tuple[int, scope.Anchor]]:
     """Where systemd runs the host a supervisor is born in the container's scope. Those for which there is none are answered."""
-    found: t.List[t.Tuple[int, t.Optional[scope.Anchor]]] = []
-    if not scope.is_used(cgroupfs.remembered()):
-        return [(number, None) for number in range(count)]      # nothing is read as yet: it would be memory of each supervisor
+    found: t.List[t.Tuple[int, scope.Anchor]] = []
     for number in range(count):
         ticket = orders.ticket_of((message, number))
         try:
@@ -107,6 +85,16 @@ def _seated(message: bytes, count: int) -> t.List[t.Tuple[int, t.Optional[scope.
         except (CockerError, OSError) as error:
             _answer(ticket.name, failure=sync.describe("config", error))
     return found
+
+
+def fork_seated(anchor: scope.Anchor) -> int:
+    """Beside the container in its scope, and so outside of its limits."""
+    seat = os.open(anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    pid = cgroupfs.fork_member(seat)
+    os.close(seat)
+    if pid:
+        scope.end(anchor)
+    return pid
 
 
 def _settle() -> None:
@@ -128,67 +116,8 @@ def _ask_kernel() -> None:
     seccomp.preload()
 
 
-def _load_resident() -> None:
-    """After all else, and into memory without gaps: so it lies together, and a process that stays copies few pages."""
-    gc.collect()
-    _kept.extend(heap.close_gaps())
-    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
-
-    resident.rehearse()
-
-
 def _noted(_signum: int, _frame: t.Any) -> None:
     """A supervisor reads the number from its wakeup pipe."""
-
-
-def _start_all(line: bytes, lineage: Lineage) -> t.List[Pending]:
-    """The names come before the message. One fork after the other, with next to nothing before and in between: it would be their memory."""
-    *names, message = line.split(b"\0")
-    forked: t.List[t.Tuple[int, int, int, int]] = []
-    for number, anchor in _seated(message, len(names)):
-        heard, report = os.pipe()
-        acknowledged, acknowledge = os.pipe()
-        streams.set_name(b"cocker:" + names[number])     # that of the supervisor
-        pid = _fork_supervisor(anchor)
-        if pid == 0:
-            beyond = max(report, acknowledge) + 2       # numbers are given out from below, and one may be the scope's
-            os.dup2(report, REPORT, inheritable=False)
-            os.dup2(acknowledged, ACKNOWLEDGED, inheritable=False)
-            os.closerange(ACKNOWLEDGED + 1, beyond)
-            _supervise((message, number), lineage)
-        os.close(report)
-        os.close(acknowledged)
-        forked.append((number, heard, acknowledge, pid))
-    return [Pending(orders.ticket_of((message, number)), *rest) for number, *rest in forked]
-
-
-def _fork_supervisor(anchor: t.Optional[scope.Anchor]) -> int:
-    """Beside the container in its scope, and so outside of its limits; elsewhere it stays where the task is."""
-    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
-
-    if anchor is None:
-        return int(resident.fork())
-    seat = os.open(anchor.seat, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    pid = cgroupfs.fork_member(seat)
-    if pid:
-        os.close(seat)
-        scope.end(anchor)
-    return pid
-
-
-def _supervise(source: orders.Source, lineage: Lineage) -> t.NoReturn:
-    """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
-    from ansible_collections.cocker.engine.plugins.module_utils.init import resident
-
-    try:
-        idle = resident.supervise(source, published=lineage.published(), report=REPORT, acknowledged=ACKNOWLEDGED)
-        if idle is not None:
-            supervisor.go_on(source, idle, lineage.verbs(), lineage.key)
-    except BaseException as error:  # a copy of the launcher must not go on as a second one
-        with tolerate(errno.EBADF):     # reported long ago
-            sync.send(REPORT, sync.describe("start", error), prefix=sync.MESSAGE)
-        os._exit(1)
-    os._exit(0)
 
 
 def _collect(pending: t.Sequence[Pending]) -> None:
@@ -247,6 +176,6 @@ def _answer(name: str, *, init: t.Optional[process.Identity] = None, failure: t.
         "error": failure.reason if failure else "", "step": failure.step if failure else "",
     }
     try:
-        os.write(ANSWERS, json.dumps(answer).encode() + b"\n")
+        os.write(orders.ANSWERS, json.dumps(answer).encode() + b"\n")
     except BrokenPipeError:         # the module is gone; its next run finds the container as it is
         return

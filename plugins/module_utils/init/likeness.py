@@ -50,28 +50,20 @@ def is_elsewhere(pid: int) -> bool:
     return _read("self", "cgroup") != _read(pid, "cgroup")
 
 
-def join_cgroups(pid: int) -> None:
-    """Those of the task, as a launcher that it exec'd would be born in. The caller, which has one thread, may come back as another process.
+def moves(pid: int) -> t.Tuple[t.List[int], t.Optional[int]]:
+    """The task's cgroups, where a launcher that it exec'd would be born: `tasks` to write 0 into (v1), and a directory to be born in (v2).
 
-    Free of the lock that a move takes: `tasks` in v1, a birth there in v2.
+    They are open. Both ways are free of the lock that a move takes otherwise.
     """
     ours, theirs = _read("self", "cgroup"), _read(pid, "cgroup")
-    if ours == theirs:
-        return
-    layout = cgroupfs.layout()
+    layout, files, seat = cgroupfs.layout(), [], None
     for line in sorted(set(theirs.splitlines()) - set(ours.splitlines())):
         _id, controllers, path = os.fsdecode(line).split(":", 2)
         if controllers:
-            cgroupfs.write(layout.controllers[controllers.split(",")[0]] + path, "tasks", "0")
+            files.append(os.open(layout.controllers[controllers.split(",")[0]] + path + "/tasks", os.O_WRONLY | os.O_CLOEXEC))
         else:
-            _be_born_in(layout.unified + path)
-
-
-def _be_born_in(directory: str) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    if cgroupfs.fork_as(cgroupfs.CLONE_PARENT | cgroupfs.CLONE_INTO_CGROUP, fd):
-        os._exit(0)
-    os.close(fd)
+            seat = os.open(layout.unified + path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return files, seat
 
 
 def _read(pid: t.Union[int, str], name: str) -> bytes:

@@ -14,7 +14,7 @@ def main(arguments: t.Sequence[str]) -> None:
     verb = arguments[0] if arguments else ""
     if verb == "launch":
         from ansible_collections.cocker.engine.plugins.module_utils.init import launch
-        launch.main(launch.Lineage(key=arguments[1] if len(arguments) > 1 else ""))
+        launch.main(arguments[1] if len(arguments) > 1 else "")
     elif verb == "exec":
         from ansible_collections.cocker.engine.plugins.module_utils.init import logs
         from ansible_collections.cocker.engine.plugins.module_utils.runtime import enter

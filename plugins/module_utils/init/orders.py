@@ -17,6 +17,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgrou
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
+ANSWERS, REQUESTS = 3, 4        # of a launcher
+REPORT, ACKNOWLEDGED = 3, 4     # of a supervisor, which has nothing of the launcher's
+GENERATIONS = 6     # a launcher from a supervisor from a launcher ...: each brings along what the ones before wrote to their memory
+
 
 class Ticket(t.NamedTuple):
     """`cache` is the directory of filters; `reap` runs when it has ended by itself.

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""All that a process which stays runs until something happens to it: a supervisor while its container is idle, and a container's own PID 1.
+"""All that a process which stays runs until something happens to it: a supervisor while its container is idle, and the launcher before it.
 
 What a process writes to after its fork is memory that it no longer shares, and Python writes to each object that it looks at. So the few
-things that are looked at are here, calling the system itself, and are loaded last (launch.py), which puts them on the same few pages.
-Whatever happens for the first time ends this. Not here: what a run needs (prepare.py, reaper.py), and what is done then (supervisor.py).
+things that are looked at are here and in the two files that this one imports with it (calls.py, pid1.py). They are loaded last (launch.py),
+which puts them on the same few pages. Whatever happens for the first time ends this, but for what another process is forked for: that is
+decided there. Not here: what a run needs (prepare.py), and what a supervisor does that is awake (supervisor.py).
 """
 from __future__ import annotations
 
 import _socket
-import ctypes
+import errno
+import functools
 import os
-import struct
 import typing as t
 from marshal import dumps, loads
 from os import (
     O_CLOEXEC,
     O_NONBLOCK,
     O_RDONLY,
+    O_RDWR,
     P_ALL,
     WEXITED,
     WNOHANG,
@@ -31,76 +33,69 @@ from os import (
     pipe,
     pipe2,
     read,
-    setgroups,
+    set_inheritable,
     setsid,
     waitid,
     waitpid,
-    waitstatus_to_exitcode,
     write,
 )
-from select import POLLIN, poll
+from select import POLLHUP, POLLIN, poll
 from signal import SIGCHLD, SIGKILL, set_wakeup_fd
-from sys import byteorder
 from time import monotonic
 
-from ansible_collections.cocker.engine.plugins.module_utils.init import orders, prepare, reaper
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, fds, process, userns
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, KernelError
+from ansible_collections.cocker.engine.plugins.module_utils.init import control, orders, pid1, prepare
+from ansible_collections.cocker.engine.plugins.module_utils.init.calls import (
+    accept,
+    asked,
+    checked,
+    fork,
+    fork_into,
+    fork_sibling,
+    number_of,
+    pair,
+    prctl,
+    prctl_name,
+    receive,
+    setns,
+    shut,
+    unshare,
+)
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, consts, fds
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import sync
+from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
-_SEQPACKET, _UNIX = _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, _socket.AF_UNIX
-_LARGEST, _ROOM = 4200, _socket.CMSG_SPACE(64 * 4)      # of a message, and of the descriptors that come with it
-_CLOEXEC, _NEW_PIDS = consts.MSG_CMSG_CLOEXEC, consts.CLONE_NEWPID
+_NEW_PIDS, _SET_NAME, _ENDED, _MANY = consts.CLONE_NEWPID, consts.PR_SET_NAME, bytes((SIGCHLD,)), 4096
 _BEGUN, _BEAR, _UNIFIED = prepare.BEGUN, prepare.BEAR, prepare.UNIFIED
-_CHILD_ENDED, _MANY = int(SIGCHLD), 4096
-_ENDED = bytes((_CHILD_ENDED,))
-_CLONE3 = NR["clone3"]
-_ARGUMENTS = struct.pack("=10Q", cgroupfs.CLONE_INTO_CGROUP, 0, 0, 0, _CHILD_ENDED, 0, 0, 0, 0, 0)     # clone_args, up to the cgroup
-_PROGRAM = 1 << 22      # bytes of what PID 1 is told, at most
-
-
-class _Filter(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
-
-
-def _function(name: str, *arguments: t.Any) -> t.Any:
-    found = getattr(ctypes.PyDLL(None, use_errno=True), name)
-    found.argtypes = arguments
-    return found
-
-
-_INT, _WORD, _TEXT, _POINTER = ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p, ctypes.c_void_p
-_errno = ctypes.get_errno
-_Poll = type(poll())
-# A method that is looked up by its name touches the name: each is on another page.
-_recvmsg, _shut, _fileno = _socket.socket.recvmsg, _socket.socket.close, _socket.socket.fileno
+_ANSWERS, _REQUESTS, _REPORT, _ACKNOWLEDGED = orders.ANSWERS, orders.REQUESTS, orders.REPORT, orders.ACKNOWLEDGED
+_AWAY, _PIECE = 100, 1 << 16
+_Poll, _strip = type(poll()), bytes.strip
 _register, _events = _Poll.register, _Poll.poll
-_strip, _cast, _to_bytes = bytes.strip, memoryview.cast, int.to_bytes
-_prctl = _function("prctl", _INT, _WORD, _WORD, _WORD, _WORD)
-_set_name = _function("prctl", _INT, _TEXT)
-_capset = _function("capset", _TEXT, _TEXT)
-_filter = _function("prctl", _INT, _WORD, _POINTER)
-_filter_with = _function("syscall", ctypes.c_long, _WORD, _WORD, _POINTER)
-_setns, _unshare = _function("setns", _INT, _INT), _function("unshare", _INT)
-_block, _wait_signal = _function("sigprocmask", _INT, _TEXT, _POINTER), _function("sigwaitinfo", _TEXT, _POINTER)
-fork, _clone = _function("fork"), _function("syscall", ctypes.c_long, _TEXT, ctypes.c_size_t)
-_PRCTL, _CAPSET, _FILTER_WITH = reaper.PRCTL, reaper.CAPSET, reaper.FILTER_WITH
-_SET_NAME = consts.PR_SET_NAME
+_is_seated = scope.is_used(cgroupfs.remembered())
 
 
-def _checked(result: int, op: str) -> None:
-    if result == -1:
-        raise KernelError(op, "", _errno())
+class Awake(t.NamedTuple):
+    """What is done elsewhere: a launcher's work before and after the forks, a supervisor's that is awake, and what else is forked for."""
+
+    seated: t.Callable[[bytes, int], t.Iterable[t.Tuple[int, t.Any]]]
+    fork_seated: t.Callable[[t.Any], int]
+    collect: t.Callable[[t.Sequence[Forked], bytes], None]
+    go_on: t.Callable[[orders.Source, Idle, t.Callable[[int], bool]], None]
+    enter_container: t.Callable[[bytes], None]
+
+
+Forked = t.Tuple[int, int, int, int]    # number in the message, where it reports, where it hears that this is on record, pid
+_awake: t.List[Awake] = []
 
 
 # A supervisor
 
 
 class Idle(t.NamedTuple):
-    """What `supervise` leaves to whoever goes on: a container that runs, and the signals that have come since it was `begun`."""
+    """What `supervise` leaves to whoever goes on: a container that runs, and the signals that have come since it was `begun`.
+
+    `peers` are connections on which nothing was read.
+    """
 
     said: bytes
     got: t.List[int]
@@ -109,9 +104,10 @@ class Idle(t.NamedTuple):
     writer: int
     heard: bytes
     begun: float
+    peers: t.List[int]
 
 
-def supervise(source: orders.Source, *, published: str, report: int, acknowledged: int) -> t.Optional[Idle]:
+def supervise(source: orders.Source, key: str, generation: int) -> t.Optional[Idle]:
     """Says PID 1's pid or why there is none, waits until that is on record, and then until there is something to do for the first time.
 
     Whoever hears nothing, or a failure, removes what there is; from the acknowledgement on it is ours. None where nothing runs.
@@ -120,30 +116,32 @@ def supervise(source: orders.Source, *, published: str, report: int, acknowledge
     dup2(0, 2)
     wakeup, writer = pipe2(O_NONBLOCK | O_CLOEXEC)
     set_wakeup_fd(writer, warn_on_full_buffer=False)
-    said, got, init = begin(source, (wakeup, writer, acknowledged), True, published, report)
+    published = key if generation < orders.GENERATIONS else ""
+    said, got, init = begin(source, (wakeup, writer, _ACKNOWLEDGED), True, published, _REPORT)
     if said[:1] != _BEGUN:
-        write(report, said)
+        write(_REPORT, said)
         return None
-    write(report, b"=%d" % init)
-    close(report)
-    if not read(acknowledged, 1):       # whoever asked is gone, and nobody will know of this container
+    write(_REPORT, b"=%d" % init)
+    close(_REPORT)
+    if not read(_ACKNOWLEDGED, 1):       # whoever asked is gone, and nobody will know of this container
         kill(init, SIGKILL)
         waitpid(init, 0)
         orders.undo(orders.ticket_of(source))
         return None
-    close(acknowledged)
-    begun = monotonic()
+    close(_ACKNOWLEDGED)
+    begun, peers = monotonic(), []      # type: float, t.List[int]
     streams = 1 if said[-3:-2] == b"1" else 2       # a terminal, or two pipes; the control socket is before them
-    heard = b"" if said[-1:] == b"1" else _sleep(init, (wakeup, *got[1:2 + streams]), wakeup)
-    return Idle(said, got, init, wakeup, writer, heard, begun)
+    heard = b"" if said[-1:] == b"1" else _sleep(init, (wakeup, *got[1:2 + streams]), peers, key, generation)
+    return Idle(said, got, init, wakeup, writer, heard, begun, peers)
 
 
-def _sleep(init: int, watched: t.Sequence[int], wakeup: int) -> bytes:
-    """Until there is something to do for the first time: what the signals were, if it is that. That a helper has ended is nothing.
+def _sleep(init: int, watched: t.Sequence[int], peers: t.List[int], key: str, generation: int) -> bytes:
+    """Until there is something to do for the first time: what the signals were, if it is that.
 
-    A container that is idle from its start on costs no more memory than this.
+    That a helper has ended is nothing, nor is it if somebody asks for a process that is forked for them. A container that is idle from its
+    start on costs no more memory than this. The first that is watched is the pipe of the signals, the second the control socket.
     """
-    poller = poll()
+    poller, wakeup, listener = poll(), watched[0], watched[1]
     for fd in watched:
         _register(poller, fd, POLLIN)
     while True:
@@ -152,10 +150,23 @@ def _sleep(init: int, watched: t.Sequence[int], wakeup: int) -> bytes:
                 heard = read(wakeup, 4096)
                 if _strip(heard, _ENDED) or _waits(init):
                     return heard
-            elif events & POLLIN:
-                return b""
-            else:                   # the end of a stream to which nothing was written
+            elif fd == listener:
+                peer = accept(listener, None, None, _socket.SOCK_CLOEXEC)
+                if peer >= 0 and len(peers) >= control.MOST_PEERS:
+                    close(peer)
+                elif peer >= 0:
+                    peers.append(peer)
+                    _register(poller, peer, POLLIN)
+            elif not events & POLLIN:   # the end of a stream to which nothing was written
                 poller.unregister(fd)
+            elif fd not in peers:
+                return b""
+            elif not events & POLLHUP and not is_for_another(fd, key, generation):
+                return b""
+            else:
+                poller.unregister(fd)
+                peers.remove(fd)
+                close(fd)
 
 
 def _waits(init: int) -> bool:
@@ -172,22 +183,22 @@ def begin(source: orders.Source, foreign: t.Sequence[int], first: bool, publishe
 
     `foreign` is not for the child; `published` and `report` are as in prepare.py.
     """
-    ours, theirs = _socket.socketpair(_UNIX, _SEQPACKET)
+    ours, theirs = pair()
     watched, alive = pipe()
-    parent, asked = getpid(), _fileno(ours)
+    parent, channel = getpid(), number_of(ours)
     if fork() == 0:
         set_wakeup_fd(-1)
-        for fd in (*foreign, asked, watched):
+        for fd in (*foreign, channel, watched):
             close(fd)
         prepare.main(source, prepare.Ends(theirs, alive, parent, report), first=first, published=published)
-    _shut(theirs)
+    shut(theirs)
     close(alive)
-    said, got = _receive(ours)
+    said, got = receive(ours)
     init = 0
     if said[:1] == _BEAR:
-        init = _bear(source, said, got, (*foreign, asked, watched, report))
-        said, got = _receive(ours)
-    _shut(ours)
+        init = _bear(source, said, got, (*foreign, channel, watched, report))
+        said, got = receive(ours)
+    shut(ours)
     close(watched)
     if said[:1] == _BEGUN:
         return said, got, init or int(said[1:].split()[0])
@@ -197,27 +208,22 @@ def begin(source: orders.Source, foreign: t.Sequence[int], first: bool, publishe
     return said or prepare.DIED, got, 0
 
 
-def _receive(channel: _socket.socket) -> t.Tuple[bytes, t.List[int]]:
-    said, rights, _flags, _peer = _recvmsg(channel, _LARGEST, _ROOM, _CLOEXEC)
-    return said, list(_cast(memoryview(rights[0][2]), "i")) if rights else []
-
-
 def _bear(source: orders.Source, said: bytes, got: t.List[int], foreign: t.Sequence[int]) -> int:
     """PID 1, where it is ours: the first process of a new pid namespace; we stay in ours. 0 where it cannot be, which is told, then."""
     home = open_("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)
     pid = 0
     try:
-        _checked(_unshare(_NEW_PIDS), "unshare pid namespace")
+        checked(unshare(_NEW_PIDS), "unshare pid namespace")
         try:
-            pid = _fork_into(got[-1]) if said[1:] == _UNIFIED else fork()
+            pid = fork_into(got[-1]) if said[1:] == _UNIFIED else fork()
             if pid == 0:
                 set_wakeup_fd(-1)
                 for fd in (*foreign, home):
                     if fd >= 0:
                         close(fd)
-                _become_init(source, got)
+                pid1.become(source, got)
         finally:
-            _checked(_setns(home, _NEW_PIDS), "return to pid namespace")
+            checked(setns(home, _NEW_PIDS), "return to pid namespace")
     except (CockerError, OSError) as error:
         sync.send(got[0], sync.describe("start", error))
     for fd in (*got, home):
@@ -225,112 +231,140 @@ def _bear(source: orders.Source, said: bytes, got: t.List[int], foreign: t.Seque
     return pid
 
 
-def _fork_into(cgroup: int) -> int:
-    """As cgroupfs.fork_member, which is asked where the kernel cannot do this."""
-    pid = _clone(_CLONE3, _ARGUMENTS + _to_bytes(cgroup, 8, byteorder), cgroupfs.CLONE_ARGS_SIZE)
-    return cgroupfs.fork_member(cgroup) if pid == -1 else pid
+# What another process is forked for
 
 
-# PID 1 of a container with `init`
+def is_for_another(peer: int, key: str, generation: int) -> bool:
+    """Whether what is asked for is another process's work, which is one that is forked here. Otherwise the message is still to be read."""
+    told, teller = pipe()
+    if fork_sibling() == 0:
+        _become_another(peer, teller, key, generation)
+    close(teller)
+    said = read(told, 1)
+    close(told)
+    return said != control.NOT_MINE
 
 
-def _become_init(source: orders.Source, got: t.List[int]) -> t.NoReturn:
-    """As reaper.py has put it into numbers. What builds the file system and becomes the command is a child (reaper.become_main).
-
-    It gives up its privileges by itself, but only after PID 1 has given up its own.
-    """
+def _become_another(peer: int, teller: int, key: str, generation: int) -> t.NoReturn:
+    """Forked. It has nothing of the supervisor's in the end, and answers before it runs."""
     try:
-        shape, blocked, joins, spaces, new_spaces, oom_score_adj, user, code, steps, signals, has_command = loads(read(got[1], _PROGRAM))
-        _block(0, blocked, None)
-        _set_name(_SET_NAME, b"cocker-init")
+        set_wakeup_fd(-1)
         setsid()
-        for place in joins:
-            write(got[place], b"0")     # itself: a process of one thread that moves itself takes no lock
-        if oom_score_adj is not None:
-            process.set_oom_score(oom_score_adj)
-        for place, flag in spaces:
-            _checked(_setns(got[place], flag), "join namespace")
-        _checked(_unshare(new_spaces), "unshare")
-        built, building = pipe()
-        gate, opener = pipe()
-        main = fork()
-        if main == 0:
-            close(opener)
-            reaper.become_main(source, reaper.links(shape, got), building=building, gate=gate)
-        close(building)
-        if not read(built, 1):          # it has said why
-            _exit(1)
-        if user >= 0:
-            userns.join(got[user])
-        _confine(steps, code)
-        write(got[2], b"1")             # of no use to anybody; but it fails where the supervisor is gone
-    except BaseException as error:      # nothing may return into the code of the supervisor, of which this is a copy
-        sync.send(got[0], sync.describe("start", error))
+        said, got = asked(control.decide, peer, teller, key)
+        if said:
+            verb, given, joins = said.split()
+            _move(got[int(given):], int(joins), peer)
+            _answer(peer)
+            count = int(given)
+            for number, fd in enumerate(got[:count]):
+                dup2(fd, _AWAY + number)
+            for number in range(count):
+                dup2(_AWAY + number, number)
+            closerange(count, _MANY)
+            if verb == control.LAUNCH:
+                launch(key, generation + 1)
+            else:
+                _awake[0].enter_container(verb)
+    except BaseException as error:
+        write(2, b"%s: %s\n" % (type(error).__name__.encode(), str(error).encode("utf-8", "replace")))
         os._exit(1)
-    closerange(3, _MANY)                # the report pipe too: from here on the supervisor waits for the command
-    _watch(main if has_command else 0, signals)
+    _exit(0)
 
 
-def _confine(steps: t.Sequence[t.Tuple[int, t.Tuple[t.Any, ...]]], code: bytes) -> None:
-    """As credentials.assume does it for a command; a filter needs CAP_SYS_ADMIN or no_new_privs."""
-    setgroups(())
-    for kind, words in steps:
-        if kind == _PRCTL:
-            result = _prctl(*words)
-        elif kind == _CAPSET:
-            result = _capset(*words)
-        else:
-            program = ctypes.byref(_Filter(len(code) // 8, code))
-            result = _filter_with(*words, program) if kind == _FILTER_WITH else _filter(*words, program)
-        if result == -1:
-            raise KernelError(reaper.DOING[kind], "", _errno())
+def _move(given: t.Sequence[int], joins: int, peer: int) -> None:
+    """Into the cgroups of whoever asks: as control.decide has found them. This process may come back as another one."""
+    for fd in given[:joins]:
+        write(fd, b"0")
+    for fd in given[joins:]:
+        if cgroupfs.fork_as(cgroupfs.CLONE_PARENT | cgroupfs.CLONE_INTO_CGROUP, fd):
+            _exit(0)
+    if given and not asked(control.look, peer)[0]:
+        _exit(0)
 
 
-def _watch(main: int, signals: bytes) -> t.NoReturn:
+def _answer(peer: int) -> None:
+    file = open_("/proc/self/stat", O_RDONLY | O_CLOEXEC)
+    start = read(file, 4096).rpartition(b")")[2].split()[22 - 3]
+    close(file)
+    write(peer, b'{"pid": %d, "start_time": %s}' % (getpid(), start))
+
+
+# The launcher
+
+
+def launch(key: str, generation: int) -> None:
+    """Until its requests end. A supervisor knows how many launchers there were between an exec and this one."""
+    set_inheritable(_ANSWERS, False)
+    dup2(0, _REQUESTS, inheritable=False)
+    null = open_("/dev/null", O_RDWR | O_CLOEXEC)
+    dup2(null, 0)
+    dup2(null, 1)
+    close(null)
+    rest = b""
     while True:
-        found = _wait_signal(signals, None)
-        if found == _CHILD_ENDED:
-            status = bury(main)
-            if status is not None:
-                _exit(status)
-        elif found > 0:
-            reaper.heed(main, found)
+        piece = read(_REQUESTS, _PIECE)
+        if not piece:
+            return
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            *names, message = line.split(b"\0")
+            _awake[0].collect(_start_all(names, message, key, generation), message)
 
 
-def bury(main: int) -> t.Optional[int]:
-    """Every zombie; the exit status if the command is among them."""
-    ended = None
-    while True:
-        try:
-            pid, status = waitpid(-1, WNOHANG)
-        except ChildProcessError:
-            return ended
+def _start_all(names: t.List[bytes], message: bytes, key: str, generation: int) -> t.List[Forked]:
+    """The names come before the message. One fork after the other, with next to nothing before and in between: it would be their memory."""
+    forked = []
+    places: t.Any = _awake[0].seated(message, len(names)) if _is_seated else enumerate([None] * len(names))
+    for number, anchor in places:
+        heard, report = pipe()
+        acknowledged, acknowledge = pipe()
+        prctl_name(_SET_NAME, b"cocker:" + names[number])      # that of the supervisor
+        pid = fork() if anchor is None else _awake[0].fork_seated(anchor)
         if pid == 0:
-            return ended
-        if pid == main:
-            code = waitstatus_to_exitcode(status)
-            ended = code if code >= 0 else 128 - code
+            beyond = max(report, acknowledge) + 2       # numbers are given out from below, and one may be the scope's
+            dup2(report, _REPORT, inheritable=False)
+            dup2(acknowledged, _ACKNOWLEDGED, inheritable=False)
+            closerange(_ACKNOWLEDGED + 1, beyond)
+            _become_supervisor((message, number), key, generation)
+        close(report)
+        close(acknowledged)
+        forked.append((number, heard, acknowledge, pid))
+    return forked
 
 
-def rehearse() -> None:
+def _become_supervisor(source: orders.Source, key: str, generation: int) -> t.NoReturn:
+    """What fails after the report is in the container's exit record, or nowhere: there is nobody left to tell."""
+    try:
+        idle = supervise(source, key, generation)
+        if idle is not None:
+            _awake[0].go_on(source, idle, functools.partial(is_for_another, key=key, generation=generation))
+    except BaseException as error:      # a copy of the launcher must not go on as a second one
+        with tolerate(errno.EBADF):     # reported long ago
+            sync.send(_REPORT, sync.describe("start", error), prefix=sync.MESSAGE)
+        os._exit(1)
+    _exit(0)
+
+
+def rehearse(awake: Awake) -> None:
     """What can be run without an effect is, once, so that the interpreter and the C library find out here where things are."""
-    ours, theirs = _socket.socketpair(_UNIX, _SEQPACKET)
+    _awake[:] = [awake]
+    ours, theirs = pair()
     wakeup, writer = pipe2(O_NONBLOCK | O_CLOEXEC)
     set_wakeup_fd(writer, warn_on_full_buffer=False)
     set_wakeup_fd(-1)
     fds.send_fds(theirs, b"=1 0 0", (wakeup,))
-    said, got = _receive(ours)
-    write(writer, b"%d" % (monotonic() + getpid() + _fileno(ours)))
-    _sleep(int(said[1:].split()[0]), got, got[0])
-    _checked(_prctl(consts.PR_GET_DUMPABLE, 0, 0, 0, 0), "rehearse")
+    said, got = receive(ours)
+    write(writer, b"%d" % (monotonic() + getpid() + number_of(ours)))
+    _sleep(int(said[1:].split()[0]), (*got, ours.fileno()), [], "", 0)
+    checked(prctl(consts.PR_GET_DUMPABLE, 0, 0, 0, 0), "rehearse")
     loads(dumps((1, b"", ((2,),))))
     pid = fork()
     if pid == 0:
         _exit(0)
-    while not _waits(pid):
-        pass
-    bury(pid)
-    _shut(ours)
-    _shut(theirs)
+    waitid(P_ALL, 0, WEXITED | WNOWAIT)
+    _waits(pid)
+    waitpid(pid, 0)
+    shut(ours)
+    shut(theirs)
     for fd in (wakeup, writer, *got):
         close(fd)

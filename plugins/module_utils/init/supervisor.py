@@ -31,30 +31,30 @@ _PIECE = 1 << 16
 _NOT_FOUND, _NOT_RUNNABLE, _NOT_STARTED = 127, 126, 128     # what a shell says, and docker
 
 
-def go_on(source: orders.Source, idle: resident.Idle, verbs: control.Verbs, key: str) -> None:
-    """From when there is something to do for the first time to the container's end."""
+def go_on(source: orders.Source, idle: resident.Idle, forks: t.Callable[[int], bool]) -> None:
+    """From when there is something to do for the first time to the container's end. `forks` is as control.Server has it."""
     first = run.made(idle.said, idle.got, idle.init, first=True)
-    desk = control.Desk(_socket.socket(fileno=first.listener), key, verbs)
     ticket = orders.ticket_of(source)._replace(config=first.config)
-    Supervisor(ticket, desk, idle.wakeup, idle.writer).live(first, idle.heard, idle.begun)
+    listener = _socket.socket(fileno=first.listener)
+    Supervisor(ticket, idle, listener, forks).live(first, idle.heard, idle.begun)
 
 
 class Supervisor:
     """One container from its first run to its last."""
 
-    def __init__(self, ticket: Ticket, desk: control.Desk, wakeup: int, writer: int) -> None:
+    def __init__(self, ticket: Ticket, idle: resident.Idle, listener: _socket.socket, forks: t.Callable[[int], bool]) -> None:
         process.set_subreaper()     # what a health check leaves is ours, and a container without a pid namespace of its own
-        self._ticket, self._wakeup = ticket, wakeup
-        self._foreign = (wakeup, writer, desk.listener.fileno())
+        self._ticket, self._wakeup = ticket, idle.wakeup
+        self._foreign = (idle.wakeup, idle.writer, listener.fileno())
         self._known: t.Optional[settings.Settings] = None       # read when they are first needed
         self._order: t.Optional[Order] = None                   # for the health check, where there is one
         self._log = logs.Log(ticket.folder + "/logs", self._settings)
         self._history = restart.History()
         self._deadline = 0.0        # of a container that was asked to end, because the host shuts down
         self._poller = select.poll()
-        self._poller.register(wakeup, select.POLLIN)
+        self._poller.register(idle.wakeup, select.POLLIN)
         self._audience = audience.Audience(self._poller)
-        self._server = control.Server(desk, {audience.VERB: control.Verb(self._audience.join)}, self._poller)
+        self._server = control.Server(listener, forks, {control.ATTACH: self._audience.join}, self._poller, idle.peers)
         self._health = health.Monitor(self._poller)
 
     def live(self, first: Run, heard: bytes, begun: float) -> None:

@@ -12,7 +12,7 @@ import typing as t
 _PAGE = 4096
 _POOL_HEADER, _STEP, _LARGEST = 48, 16, 512     # of the interpreter's own allocator (Objects/obmalloc.c); beyond is the C library's
 _BYTES = bytes.__basicsize__                    # of an empty one
-_MOST = 4096                                    # in case that an allocator is another one
+_MOST = 1 << 17                                 # bytes of each size, in case that the allocator is another one
 _C_SMALLEST, _C_LARGEST, _C_STEP, _C_MOST = 24, 1040, 16, 256
 
 
@@ -20,7 +20,7 @@ def close_gaps() -> t.List[t.Any]:
     """What fills them now, to be kept."""
     kept: t.List[t.Any] = []
     for size in range(_STEP, _LARGEST + 1, _STEP):
-        for _number in range(_MOST):
+        for _number in range(_MOST // size):
             found = _sized(size, len(kept))
             kept.append(found)
             if (id(found) - _POOL_HEADER) % _PAGE == 0:     # the first of a page
