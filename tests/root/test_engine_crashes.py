@@ -35,7 +35,7 @@ def killed(operation, point, **where):
 # What changes the host or the disk; `killed` says whether an operation came by.
 POINTS = (
     "storage.records.write", "kernel.fs.write_atomic", "kernel.namespaces.pin_netns", "network.bridge.ensure", "network.leases.save",
-    "network.endpoint.attach", "kernel.nft.run", "runtime.launcher._spawn", "runtime.launcher.Launcher.start", "kernel.namespaces.unpin",
+    "network.endpoint.attach", "kernel.nft.run", "kernel.nftbatch.run", "runtime.launcher._spawn", "runtime.launcher.Launcher.start", "kernel.namespaces.unpin",
     "kernel.fs.remove_tree", "storage.snapshots._make_layer", "storage.snapshots.drop_previous", "engine.teardown._remove_cgroup",
     "kernel.process.signal", "storage.records.remove",
 )

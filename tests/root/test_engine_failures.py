@@ -17,7 +17,7 @@ pytestmark = pytest.mark.root
 STEPS = [
     "storage.intents.declare", "storage.snapshots.create", "storage.snapshots._make_layer", "storage.records.write",
     "engine.networks.ensure_up", "network.bridge.ensure", "network.endpoint.prepare", "kernel.namespaces.pin_netns", "engine.endpoints._take",
-    "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "network.endpoint.attach", "network.endpoint._pair",
+    "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "kernel.nftbatch.run", "network.endpoint.attach", "network.endpoint._pair",
     "network.endpoint._configuration", "engine.hostnames.write", "runtime.spec.compile_config", "kernel.fs.write_atomic",
     "engine.bundle.install", "runtime.launcher.Launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
 ]

@@ -79,14 +79,13 @@ def attach_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str,
     taken: t.Dict[str, t.List[Endpoint]] = {}
     for record in records:          # first of all: a lease without a namespace counts as inactive
         endpoint.prepare(host.netns(record.spec.name), usermaps.of(host, record.spec))
-    with host.locked("firewall", networks.LEASES):
+    with networks.leases_changed(host):
         for record in records:
             found = [up[attachment.name] for attachment in record.spec.attachments()]
             try:
                 taken[record.spec.name] = _lease_all(host, record, found, range(len(found)), {})
             except (CockerError, OSError) as error:
                 failed[record.spec.name] = error
-        networks.refresh(host)
     for name, endpoints in taken.items():
         try:
             endpoint.attach(host.netns(name), endpoints)
@@ -129,9 +128,8 @@ def _take(
     host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
 ) -> t.List[Endpoint]:
     """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
-    with host.locked("firewall", networks.LEASES):
+    with networks.leases_changed(host):
         endpoints = _lease_all(host, record, found, places, again)
-        networks.refresh(host)
     return endpoints
 
 
@@ -201,14 +199,13 @@ def prepare(host: Host, spec: ContainerSpec) -> None:
 def republish(host: Host, record: ContainerRecord) -> None:
     """Other ports for a container, live where it runs."""
     name = record.spec.name
-    with host.locked("firewall", networks.LEASES):
+    with networks.leases_changed(host):
         ports = publishing.chosen(host, record)
         mine = leased.of(host, name)
         served = _first([network for _lease, network in mine], with_ports=True)
         for number, (lease, network) in enumerate(mine):
             path, new = host.layout.leases(network.name), dataclasses.replace(lease, ports=ports if number == served else ())
             leases.save(path, leases.with_lease(leased.users(host, network.name), new), network=network.name)
-        networks.refresh(host)
 
 
 def release(host: Host, container: str) -> None:
@@ -228,10 +225,9 @@ def _deactivate(host: Host, container: str, mine: leased.Pairs) -> None:
     paths = [(host.layout.leases(network.name), network.name) for _lease, network in mine]
     if not any(lease.active for path, _name in paths for lease in leases.load(path) if lease.container == container):
         return
-    with host.locked("firewall", networks.LEASES):
+    with networks.leases_changed(host):
         for path, name in paths:
             leases.change(path, lambda all_: leases.activated(all_, container, active=False), network=name)
-        networks.refresh(host)
 
 
 def _wait_for_links(links: t.Iterable[str]) -> None:

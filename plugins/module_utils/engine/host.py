@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import os
 import typing as t
 
@@ -44,11 +45,10 @@ class Host:
 
     def kernel_name(self, container: str) -> str:
         """The cgroup's name, from which those of namespace and links follow: containers of two stores never meet in the kernel."""
-        encoded = names.encode(container)
-        return encoded if self.layout.home == DEFAULT_HOME else "%s@%s" % (encoded, names.short_hash(self.layout.home))
+        return _kernel_name(self.layout.home, container)
 
     def netns_name(self, container: str) -> str:
-        return names.netns_name(self.kernel_name(container))
+        return _netns_name(self.layout.home, container)
 
     def netns(self, container: str) -> str:
         return os.path.join(NETNS, self.netns_name(container))
@@ -64,6 +64,16 @@ class Host:
                 self.kept.has_store = True
             with locks.held(self.layout, kind, name, shared=shared, timeout=LOCK_TIMEOUT):
                 yield
+
+
+def _kernel_name(home: str, container: str) -> str:
+    encoded = names.encode(container)
+    return encoded if home == DEFAULT_HOME else "%s@%s" % (encoded, names.short_hash(home))
+
+
+@functools.lru_cache(maxsize=4096)
+def _netns_name(home: str, container: str) -> str:
+    return names.netns_name(_kernel_name(home, container))
 
 
 def now() -> str:

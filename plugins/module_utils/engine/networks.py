@@ -120,20 +120,47 @@ def _members(host: Host, name: str) -> t.Tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def refresh(host: Host) -> None:
-    """The firewall follows the records; the caller holds its lock."""
-    known = leased.listed(host)
-    bridges = [network for network in known if network.has_bridge]
-    firewall.apply(bridges, {network.name: leased.users(host, network.name) for network in bridges}, note=lambda state: _note(host, state))
+@contextlib.contextmanager
+def leases_changed(host: Host) -> t.Iterator[None]:
+    """One at a time changes addresses and ports; the firewall follows when all is recorded."""
+    with host.locked("firewall", LEASES):
+        former = {network.name: leased.recorded(host, network.name) for network in leased.listed(host)}
+        yield
+        refresh(host, former)
 
 
-def _note(host: Host, state: str) -> None:
-    """For whoever looks whether the rules are still there, without making them (repair.py)."""
-    if state:
-        fs.write_atomic(repair.state_file(host), state.encode("ascii"), durable=False)
-    else:
-        with tolerate(errno.ENOENT):
-            os.unlink(repair.state_file(host))
+def refresh(host: Host, former: t.Optional[firewall.Leases] = None) -> None:
+    """The firewall follows the records; the caller holds its lock. `former` is what they were, if nothing else of them has changed."""
+    bridges = [network for network in leased.listed(host) if network.has_bridge]
+    users = {network.name: leased.users(host, network.name) for network in bridges}
+    firewall.apply(bridges, users, former=former, memory=_Memory(host))
+
+
+class _Memory(firewall.Memory):
+    """`note` is for whoever looks whether the rules are still there, without making them (repair.py)."""
+
+    def __init__(self, host: Host) -> None:
+        self._noted, self._kept = repair.state_file(host), repair.state_file(host) + ".generation"
+
+    def note(self, state: str) -> None:
+        self._write(self._noted, state)
+
+    def keep(self, applied: t.Optional[firewall.Applied]) -> None:
+        self._write(self._kept, "%s %d" % applied if applied is not None else "")
+
+    def last(self) -> t.Optional[firewall.Applied]:
+        with contextlib.suppress(FileNotFoundError, ValueError), open(self._kept, encoding="ascii") as stream:
+            state, generation = stream.read().split(" ")
+            return state, int(generation)
+        return None
+
+    @staticmethod
+    def _write(path: str, text: str) -> None:
+        if text:
+            fs.write_atomic(path, text.encode("ascii"), durable=False)
+        else:
+            with tolerate(errno.ENOENT):
+                os.unlink(path)
 
 
 def refuse_other_store(host: Host) -> None:
@@ -161,8 +188,9 @@ def _claim_networks(host: Host) -> None:
 def _unclaim_networks(host: Host) -> None:
     """The last network has gone: another store may have some now."""
     if not _other_store(host) and not leased.listed(host):
-        with tolerate(errno.ENOENT):
-            os.unlink(_claim(host))
+        for path in (_claim(host), host.layout.told):
+            with tolerate(errno.ENOENT):
+                os.unlink(path)
 
 
 def _claim(host: Host) -> str:

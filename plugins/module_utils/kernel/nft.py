@@ -102,10 +102,6 @@ def list_ruleset() -> t.List[Command]:
     return run([{"list": {"ruleset": None}}])
 
 
-def has_chain(family: str, table: str, name: str) -> bool:
-    return bool(_list({"chain": {"family": family, "table": table, "name": name}}, terse=True))
-
-
 def _list(what: Command, *, terse: bool) -> t.List[Command]:
     try:
         return run([{"list": what}], terse=terse)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, Words
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import Network, Words, address_number
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 
@@ -34,8 +35,19 @@ class Lease:
         return self.address.partition("/")[0]
 
     @functools.cached_property
+    def number(self) -> int:
+        """What leases are sorted by."""
+        return address_number(self.ip)
+
+    @functools.cached_property
     def ip6(self) -> t.Optional[str]:
         return self.address6.partition("/")[0] if self.address6 else None
+
+    @functools.cached_property
+    def fingerprint(self) -> int:
+        """64 bits of all that the firewall is made of."""
+        said = (self.ip, self.ip6, [(port.host_ip, port.host_port, port.container_port, port.protocol) for port in self.ports])
+        return int.from_bytes(hashlib.sha256(repr(said).encode("utf-8")).digest()[:8], "big")
 
     @functools.cached_property
     def text(self) -> str:

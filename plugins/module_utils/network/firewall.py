@@ -2,6 +2,7 @@
 """The wanted ruleset put into the kernel, and the question whether a process of the host holds a port.
 
 The ruleset is computed from all networks and all leases: the caller holds one lock (of the whole store) from reading them to `apply`.
+What is in the kernel is known where nobody has changed any rule since we did (the kernel counts): then only the difference is sent.
 Not here: the rules (ruleset.py).
 """
 from __future__ import annotations
@@ -12,14 +13,15 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, sockdiag, sysctl
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Unsupported, tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import nft, nftbatch, sockdiag, sysctl
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, Unsupported, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, PortMapping, Ports
 from ansible_collections.cocker.engine.plugins.module_utils.network import routes, ruleset
 
 Leases = t.Mapping[str, t.Sequence[Lease]]
+Applied = t.Tuple[str, int]             # the name of a state chain, and the generation of the host's rules that began with it
 
 _LISTEN, _UNCONNECTED = "0A", "07"      # states of tcp(7), also of UDP sockets: bound to a port and to no peer
 _TABLES = {"tcp": (("/proc/net/tcp", "/proc/net/tcp6"), _LISTEN), "udp": (("/proc/net/udp", "/proc/net/udp6"), _UNCONNECTED)}
@@ -27,34 +29,63 @@ _ANY = ("00000000", "0" * 32)
 _MAPPED = "0000000000000000FFFF0000"    # ::ffff:0:0/96 as the kernel prints it
 
 
+class Memory:
+    """From one `apply` to the next; this one keeps nothing."""
+
+    def note(self, state: str) -> None:
+        """Before the change: the name of the state chain that is to be there, empty without a table."""
+
+    def keep(self, applied: t.Optional[Applied]) -> None:
+        """After it."""
+
+    def last(self) -> t.Optional[Applied]:
+        return None
+
+
 def is_current(networks: t.Sequence[Network], leases: Leases) -> bool:
     """Whether the kernel has what `apply` would put there. Rules that somebody changed one by one inside our table are not seen."""
     if not networks:
         return not nft.list_table(ruleset.FAMILY, TABLE, terse=True)
-    return _is_there(ruleset.table(networks, leases)) and not _to_open(networks, leases)
+    return nftbatch.has_chain(TABLE, ruleset.state(networks, leases)) and not _to_open(networks, leases)
 
 
-def _is_there(commands: t.Sequence[nft.Command]) -> bool:
-    return nft.has_chain(ruleset.FAMILY, TABLE, ruleset.state_in(commands))
-
-
-def apply(networks: t.Sequence[Network], leases: Leases, *, note: t.Callable[[str], t.Any] = lambda _state: None) -> bool:
+def apply(networks: t.Sequence[Network], leases: Leases, *, former: t.Optional[Leases] = None, memory: t.Optional[Memory] = None) -> bool:
     """One transaction; nothing where it is current already. Without a network the table goes. Whether it changed anything.
 
-    `note` is told the name of the state chain before, empty without a table.
+    `former` are the leases that the rules were made of before, if only these have changed since.
     """
+    memory = memory or Memory()
+    state = ruleset.state(networks, leases) if networks else ""
+    memory.note(state)
     if not networks:
-        note("")
+        memory.keep(None)
         return remove()
-    commands = ruleset.table(networks, leases)
-    note(ruleset.state_in(commands))
-    is_there = _is_there(commands)
+    is_there = nftbatch.has_chain(TABLE, state)
     if not is_there:
-        nft.run(commands)
+        before = nftbatch.generation()
+        if former is None or memory.last() != (ruleset.state(networks, former), before) or not _amend(networks, former, leases, before):
+            nft.run(ruleset.table(networks, leases))
+        after = nftbatch.generation()
+        memory.keep((state, after) if before and after == before + 1 else None)     # else somebody came between, and did who knows what
     links = _to_open(networks, leases)
     for link in links:                          # after the rules: the guard has to be there first
         sysctl.write(_route_localnet(link), 1)
     return not is_there or bool(links)
+
+
+def _amend(networks: t.Sequence[Network], former: Leases, leases: Leases, generation: int) -> bool:
+    """Whether the kernel took the difference; it takes all of it or nothing."""
+    changes = ruleset.difference(networks, former, leases)
+    messages = [nftbatch.delete_chain(TABLE, ruleset.state(networks, former)), nftbatch.add_chain(TABLE, ruleset.state(networks, leases))]
+    for change in changes:
+        messages += nftbatch.delete_elements(TABLE, change.name, change.gone)
+    for change in changes:
+        messages += nftbatch.add_elements(TABLE, change.name, change.come)
+    try:
+        nftbatch.run(messages, at=generation, subject=TABLE)
+    except KernelError:
+        return False
+    return True
 
 
 def remove() -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
+import operator
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
@@ -48,7 +49,7 @@ def pool6(network: Network) -> t.Optional[Pool]:
 
 def choose(network: Network, leases: t.Sequence[Lease], wanted: t.Optional[str] = None, *, container: str = "") -> str:
     """An address with its prefix length: the wanted one, or the lowest free. Raises Invalid (foreign), Conflict (taken, exhausted)."""
-    owners = {ipv6.number(lease.ip): lease.container for lease in leases if lease.container != container}
+    owners = {lease.number: lease.container for lease in leases if lease.container != container}
     return _choose(network, pool(network), owners, wanted)
 
 
@@ -59,16 +60,16 @@ def choose6(network: Network, leases: t.Sequence[Lease], wanted: t.Optional[str]
         if wanted is not None:
             raise Invalid(OPTION6, "network %s has no IPv6" % network.name, hint="give the network enable_ipv6: true")
         return None
-    owners = {ipv6.number(lease.ip6): lease.container for lease in leases if lease.ip6 and lease.container != container}
+    owners = {ipv6.number(lease.ip6)[1]: lease.container for lease in leases if lease.ip6 and lease.container != container}
     return _choose(network, addresses, owners, wanted)
 
 
-def _choose(network: Network, addresses: Pool, owners: t.Mapping[t.Tuple[int, int], str], wanted: t.Optional[str]) -> str:
+def _choose(network: Network, addresses: Pool, owners: t.Mapping[int, str], wanted: t.Optional[str]) -> str:
     length = addresses.subnet.partition("/")[2]
     if wanted is None:
         return "%s/%s" % (_lowest_free(network, addresses, owners), length)
     address = _checked(network, addresses, wanted)
-    owner = owners.get(ipv6.number(address))
+    owner = owners.get(ipv6.number(address)[1])
     if owner is not None:
         raise Conflict("lease address", wanted, "container %s has it on network %s" % (owner, network.name))
     return "%s/%s" % (address, length)
@@ -93,13 +94,14 @@ def _checked(network: Network, addresses: Pool, wanted: str) -> str:
     return text
 
 
-def _lowest_free(network: Network, addresses: Pool, owners: t.Mapping[t.Tuple[int, int], str]) -> str:
+def _lowest_free(network: Network, addresses: Pool, owners: t.Mapping[int, str]) -> str:
     subnet, free = ipaddress.ip_network(addresses.subnet), ipaddress.ip_network(addresses.ip_range or addresses.subnet)
-    never = {ipv6.number(address) for address in (*network.reserved, *network.elsewhere, addresses.gateway)}
-    never.update(((subnet.version, int(subnet.network_address)), (subnet.version, int(subnet.broadcast_address))))
+    others = [ipv6.number(address) for address in (*network.reserved, *network.elsewhere, addresses.gateway)]
+    never = {int(subnet.network_address), int(subnet.broadcast_address)}
+    never.update(number for version, number in others if version == subnet.version)
     kind = type(subnet.network_address)
     for number in range(int(free.network_address), int(free.broadcast_address) + 1):
-        if (subnet.version, number) not in owners and (subnet.version, number) not in never:
+        if number not in owners and number not in never:
             return str(kind(number))
     raise Conflict("lease address", network.name, "no address of %s is free" % free, hint="remove a container or use a larger subnet")
 
@@ -151,7 +153,7 @@ def activated(leases: t.Sequence[Lease], container: str, *, active: bool) -> Lea
 
 
 def _sorted(leases: t.Iterable[Lease]) -> Leases:
-    return tuple(sorted(leases, key=lambda each: model.address_number(each.ip)))
+    return tuple(sorted(leases, key=operator.attrgetter("number")))
 
 
 def load(path: str) -> Leases:

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The wanted firewall, PURE: networks and leases in, nft JSON commands for the one table `inet cocker` out, always in the same order.
 
-The table is replaced whole in one transaction. It lives beside other tables: a packet that another table drops stays dropped
+The table is replaced whole in one transaction, or only what is published changes: then it is a few elements of maps that go and come.
+It lives beside other tables: a packet that another table drops stays dropped
 (a FORWARD policy of drop, say), for an accept ends only the chain that says it. Not here: applying it (firewall.py).
 """
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import operator
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6
 from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
-from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, VXLAN, Network, address_number
+from ansible_collections.cocker.engine.plugins.module_utils.model.network import TABLE, VXLAN, Network
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 
 FAMILY = "inet"
-STATE = "state_"                        # an empty chain whose name is the digest of all that is here
+STATE = "state_"                        # an empty chain whose name stands for all that is here
+_FORM = 1                               # another one where other elements are made of the same leases
 
 # Priorities by the names of nft(8): before connection tracking, DNAT, filter, SNAT.
 RAW, DSTNAT, FILTER, SRCNAT = -300, -100, 0, 100
@@ -26,6 +30,8 @@ Expression = t.Dict[str, t.Any]
 Key = t.Tuple[t.Any, ...]
 # What a published port becomes: the container's address and port.
 Targets = t.Dict[Key, t.Tuple[str, int]]
+Elements = t.Dict[Key, t.Union[str, int]]
+Leases = t.Mapping[str, t.Sequence[Lease]]
 
 _ACCEPT: Expression = {"accept": None}
 _DROP: Expression = {"drop": None}
@@ -55,11 +61,18 @@ IPV4 = Family("ip", "", "ipv4_addr", {"payload": {"protocol": "ip", "field": "da
 IPV6 = Family("ip6", "6", "ipv6_addr", _DESTINATION6)
 
 
-def table(networks: t.Iterable[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
+class Change(t.NamedTuple):
+    """Of one map: the keys that go, and then the elements that come."""
+
+    name: str
+    gone: t.List[Key]
+    come: Elements
+
+
+def table(networks: t.Iterable[Network], leases: Leases) -> t.List[Command]:
     """`leases` is by the network's name. Replaces the table, whatever is in it."""
-    bridges = sorted((network for network in networks if network.has_bridge), key=lambda network: network.name)
-    content = _content(bridges, leases)
-    return removal() + [_add("table", {}), *content, _add("chain", {"name": state_of(content)})]
+    bridges = _bridges(networks)
+    return removal() + [_add("table", {}), *_content(bridges, _published(bridges, leases)), _add("chain", {"name": state(bridges, leases)})]
 
 
 def removal() -> t.List[Command]:
@@ -67,20 +80,56 @@ def removal() -> t.List[Command]:
     return [_add("table", {}), {"delete": {"table": {"family": FAMILY, "name": TABLE}}}]
 
 
-def state_of(commands: t.Sequence[Command]) -> str:
-    text = json.dumps(commands, sort_keys=True)
-    return STATE + hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+def state(networks: t.Iterable[Network], leases: Leases) -> str:
+    """The state chain's name: the digest of the rules, and the sum of those of what is published, which costs little for one more."""
+    bridges = _bridges(networks)
+    published = sum(lease.fingerprint for network in bridges for lease in leases.get(network.name, ()) if lease.active and lease.ports)
+    return "%s%s_%016x" % (STATE, _digest(bridges), published & (1 << 64) - 1)
 
 
-def state_in(commands: t.Sequence[Command]) -> str:
-    """The name of the state chain of what `table` returned."""
-    return str(commands[-1]["add"]["chain"]["name"])
+def difference(networks: t.Iterable[Network], former: Leases, leases: Leases) -> t.List[Change]:
+    """What makes of the table of `former` that of `leases`, on the same networks; by map, those that stay as they are left out.
+
+    Looks also at those that share a port with what goes or comes, for where a record is wrong the one has what the other has lost.
+    """
+    bridges = _bridges(networks)
+    old, new = ({lease.fingerprint: lease for lease in _published(bridges, each)} for each in (former, leases))
+    moved = old.keys() ^ new.keys()
+    ports = {(port.protocol, port.host_port) for number in moved for port in (old.get(number) or new[number]).ports}
+    concerned = {number for number, lease in new.items() if number not in moved
+                 and any((port.protocol, port.host_port) in ports for port in lease.ports)} | moved
+    before, after = ([_elements([lease for number, lease in each.items() if number in concerned], family) for family in _families(bridges)]
+                     for each in (old, new))
+    found = [_change(name, one[name], other[name]) for one, other in zip(before, after) for name in one]
+    return [change for change in found if change.gone or change.come]
 
 
-def _content(networks: t.Sequence[Network], leases: t.Mapping[str, t.Sequence[Lease]]) -> t.List[Command]:
+def _change(name: str, before: Elements, after: Elements) -> Change:
+    gone = [key for key, value in before.items() if after.get(key) != value]
+    return Change(name, gone, {key: value for key, value in after.items() if before.get(key) != value})
+
+
+def _bridges(networks: t.Iterable[Network]) -> t.Tuple[Network, ...]:
+    return tuple(sorted((network for network in networks if network.has_bridge), key=lambda network: network.name))
+
+
+def _published(networks: t.Sequence[Network], leases: Leases) -> t.List[Lease]:
     published = [lease for network in networks for lease in leases.get(network.name, ()) if lease.active and lease.ports]
-    published.sort(key=lambda lease: address_number(lease.ip))
-    families = [IPV4, IPV6] if any(network.subnet6 for network in networks) else [IPV4]
+    return sorted(published, key=operator.attrgetter("number"))
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(networks: t.Tuple[Network, ...]) -> str:
+    text = json.dumps([_FORM, *_content(networks, ())], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _families(networks: t.Sequence[Network]) -> t.List[Family]:
+    return [IPV4, IPV6] if any(network.subnet6 for network in networks) else [IPV4]
+
+
+def _content(networks: t.Sequence[Network], published: t.Sequence[Lease]) -> t.List[Command]:
+    families = _families(networks)
     maps = [command for family in families for command in _maps(published, family)]
     uplinks = any(network.uplink for network in networks)
     guard = [*_guard(), *_tunnels(networks)]
@@ -112,12 +161,19 @@ def _maps(published: t.Sequence[Lease], family: Family) -> t.Iterator[Command]:
 
     A pair because nftables before 1.1 knows no map in JSON whose value is an address with a port.
     """
-    anywhere, somewhere, own = _targets(published, family)
-    by_address = (family.kind, *_BY_PORT)
-    for name, kind, targets in (("any", _BY_PORT, anywhere), ("at", by_address, somewhere), ("own", by_address, own)):
-        keys = sorted(targets, key=_key_order)
-        yield _map("%s%s_addr" % (name, family.suffix), kind, family.kind, [[_concat(key), targets[key][0]] for key in keys])
-        yield _map("%s%s_port" % (name, family.suffix), kind, "inet_service", [[_concat(key), targets[key][1]] for key in keys])
+    for name, elements in _elements(published, family).items():
+        kind = _BY_PORT if name.startswith("any") else (family.kind, *_BY_PORT)
+        value = "inet_service" if name.endswith("_port") else family.kind
+        yield _map(name, kind, value, [[_concat(key), elements[key]] for key in sorted(elements, key=_key_order)])
+
+
+def _elements(published: t.Sequence[Lease], family: Family) -> t.Dict[str, Elements]:
+    """By the map's name."""
+    found: t.Dict[str, Elements] = {}
+    for name, targets in zip(("any", "at", "own"), _targets(published, family)):
+        found["%s%s_addr" % (name, family.suffix)] = {key: address for key, (address, _port) in targets.items()}
+        found["%s%s_port" % (name, family.suffix)] = {key: port for key, (_address, port) in targets.items()}
+    return found
 
 
 def _targets(published: t.Sequence[Lease], family: Family) -> t.Tuple[Targets, Targets, Targets]:

@@ -43,6 +43,7 @@ class Layout:
         self.log = os.path.join(self.home, "cocker.log")
         self.locks = os.path.join(self.run, "locks")
         self.containers_run = os.path.join(self.run, "containers")
+        self.told = os.path.join(self.run, "names")
 
     def image_directory(self, name: str) -> str:
         return os.path.join(self.images, names.encode(name))
@@ -62,6 +63,10 @@ class Layout:
 
     def container(self, name: str) -> str:
         return os.path.join(self.containers, names.encode(name))
+
+    def hosts(self, container: str) -> str:
+        """What is mounted as its /etc/hosts. Asked for by the hundred."""
+        return "%s/%s/hosts" % (self.containers, names.encode(container))
 
     def spec(self, container: str) -> str:
         return os.path.join(self.container(container), "spec.json")

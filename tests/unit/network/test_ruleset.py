@@ -7,7 +7,9 @@ import json
 import random
 import typing as t
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from ansible_collections.cocker.engine.plugins.module_utils.model import network as model, ports, vxlan
 from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
@@ -128,8 +130,45 @@ def test_same_input_same_output_in_any_order() -> None:
 
 
 def test_the_state_changes_with_the_content() -> None:
-    one, same, other = (ruleset.state_in(table(web0=[lease("web", "10.66.1.2", port)])) for port in ("1:1", "1:1", "1:2"))
+    one, same, other = (ruleset.state((WEB,), {"web0": [lease("web", "10.66.1.2", port)]}) for port in ("1:1", "1:1", "1:2"))
     assert one == same != other and one.startswith("state_")
+
+
+def test_what_no_packet_meets_is_not_in_the_state() -> None:
+    one = lease("web", "10.66.1.2", "1:1")
+    named = dataclasses.replace(one, aliases=("other",), links=(("db", "it"),))
+    stopped = lease("db", "10.66.1.3", "2:2", active=False)
+    assert ruleset.state((WEB,), {"web0": [one]}) == ruleset.state((WEB,), {"web0": [stopped, named]})
+
+
+# Few addresses and ports, so that records are wrong, too: one port given twice, an address on two networks.
+_PORT = st.builds(ports.PortMapping, st.sampled_from([None, None, "127.0.0.1", "192.0.2.1", "fd00::9"]), st.sampled_from([None, 80, 81, 82, 83]),
+                  st.sampled_from([80, 81, 90]), st.sampled_from(["tcp", "udp"]))
+_LEASE = st.builds(
+    lambda number, published, active, six: dataclasses.replace(
+        lease("c%d" % number, "10.66.1.%d" % number, active=active), ports=tuple(published), address6="fd00:66::%d/64" % number if six else None),
+    st.integers(2, 6), st.lists(_PORT, max_size=3), st.booleans(), st.booleans())
+_LEASES = st.fixed_dictionaries({"web0": st.lists(_LEASE, max_size=5), "six0": st.lists(_LEASE, max_size=2)})
+SIX = model.complete(NetworkSpec("six0", subnet="10.66.5.0/24", enable_ipv6=True))
+
+
+@hypothesis.given(_LEASES, _LEASES, st.booleans())
+def test_the_old_maps_and_the_difference_are_the_new_maps(
+    former: t.Dict[str, t.List[Lease]], leases: t.Dict[str, t.List[Lease]], with_ipv6: bool,
+) -> None:
+    networks = (WEB, SIX) if with_ipv6 else (WEB,)
+    old, new = (_maps(ruleset.table(networks, each)) for each in (former, leases))
+    for change in ruleset.difference(networks, former, leases):
+        for key in change.gone:
+            del old[change.name][key]
+        assert not old[change.name].keys() & change.come.keys()
+        old[change.name].update(change.come)
+    assert old == new
+    assert (ruleset.state(networks, former) == ruleset.state(networks, leases)) <= (ruleset.difference(networks, former, leases) == [])
+
+
+def _maps(commands: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, t.Dict[t.Any, t.Any]]:
+    return {name: {tuple(key): value for key, value in elements(commands, name)} for name in objects(commands, "map")}
 
 
 @pytest.mark.parametrize("count", [1, 1000])
