@@ -2,14 +2,19 @@
 """How containers find one another by name, and what is in /etc/hosts and /etc/resolv.conf, while it changes."""
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
-from ansible_collections.cocker.engine.tests.root import enginelab
+from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
+from ansible_collections.cocker.engine.tests.root import enginelab, netlab
+from ansible_collections.cocker.engine.tests.root.test_engine_together import at_once
 
 pytestmark = pytest.mark.root
 
@@ -101,3 +106,92 @@ def test_a_killed_neighbour_is_forgotten(engine):
     run = engine.layout.container_run("db")
     assert engine.lab.run(lambda: poll.until(lambda: not os.path.exists(run), timeout=10))
     assert resolve(engine, "db") == []
+
+
+# What each file says, whichever way it came to say it: by a line more, or written anew
+
+def wanted(host):
+    """By container that runs: the lines of its file, as they follow from the records, but for its own part."""
+    known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in leased.listed(host)}
+    found = {}
+    for name in sorted(known):
+        for lease in known[name]:
+            found.setdefault(lease.container, []).extend(resolver.neighbours(known[name], lease.links).splitlines())
+    return {container: sorted(lines) for container, lines in found.items()}
+
+
+def text_of(engine, name):
+    with open(engine.layout.hosts(name)) as file:
+        return file.read()
+
+
+def told(engine):
+    """The same as the files have it."""
+    found = {}
+    for container in engine.run(wanted):
+        with open(os.path.join(engine.layout.container(container), "hosts.own")) as own:
+            text, head = text_of(engine, container), own.read()
+        assert text.startswith(head)
+        found[container] = sorted(text[len(head):].splitlines())
+    return found
+
+
+def inodes(engine):
+    return {name: os.stat(engine.layout.hosts(name)).st_ino for name in engine.run(wanted)}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_files_are_true_after_whatever_happened(engine, seed):
+    chosen, names = random.Random(seed), ("a", "bb", "ccc")
+    for step in range(8):
+        name, before = chosen.choice(names), inodes(engine)
+        places = chosen.choice((("front",), ("front",), ("front", "back")))
+        networks = tuple(on(network, *chosen.sample(("one", "two"), chosen.randrange(2))) for network in places)
+        links = ((chosen.choice(names), "linked"),) if chosen.random() < 0.3 else ()
+        if chosen.random() < 0.3:
+            engine.ensure(name, state="absent")
+        else:
+            engine.start(name, networks=networks, links=links)
+        assert told(engine) == engine.run(wanted), step
+        now = inodes(engine)
+        assert all(now[other] == before[other] for other in now if other in before and other != name)
+
+
+def test_one_that_comes_is_a_line_more_for_the_others(engine):
+    engine.start("a", networks=(on("front"),))
+    engine.start("b", networks=(on("front"),))
+    before = {name: text_of(engine, name) for name in "ab"}
+    engine.start("c", networks=(on("front"),))
+    engine.run(lambda host: hostnames.follow(host, ["front"]))
+    assert {name: text_of(engine, name) for name in "ab"} == {name: text + "10.66.1.4\tc\n" for name, text in before.items()}
+
+
+@pytest.mark.parametrize("point,after", [("kernel.fs.append", True), ("kernel.fs.rewrite", True), ("engine.hostnames._tell", False)])
+def test_files_that_a_killed_task_left_half_told_are_made_true_by_the_next(engine, point, after):
+    for name in ("a", "b"):
+        engine.start(name, networks=(on("front"),))
+    for change in (lambda **more: engine.start("d", networks=(on("front", address="10.66.1.9"),), **more),
+                   lambda **more: engine.ensure("a", state="stopped", **more)):
+        with contextlib.suppress(netlab.LabError):
+            change(before=enginelab.dying(point, after=after))
+        engine.ensure("d", state="absent")
+        engine.start("e", networks=(on("front", address="10.66.1.9"),))         # a line as long as that of d
+        assert told(engine) == engine.run(wanted)
+        engine.ensure("e", state="absent")
+
+
+@pytest.mark.parametrize("spoil", [os.unlink, lambda path: os.truncate(path, 3), lambda path: os.truncate(path, 0)], ids=["gone", "cut", "empty"])
+def test_what_was_told_is_told_again_where_that_is_not_known(engine, spoil):
+    engine.start("a", networks=(on("front"),))
+    engine.start("b", networks=(on("front"),))
+    engine.lab.run(spoil, engine.layout.told)
+    engine.start("c", networks=(on("front"),))
+    assert told(engine) == engine.run(wanted)
+
+
+def test_several_that_come_and_go_at_once_all_know_who_is_left(engine):
+    at_once([lambda name=name: engine.start(name, networks=(on("front"),)) for name in "abcd"])
+    assert told(engine) == engine.run(wanted) and len(told(engine)) == 4
+    at_once([lambda: engine.ensure("a", state="absent"), lambda: engine.ensure("b", state="stopped"),
+             lambda: engine.start("c", networks=(on("front", "other"),)), lambda: engine.start("e", networks=(on("front"),))])
+    assert told(engine) == engine.run(wanted) and sorted(told(engine)) == ["c", "d", "e"]

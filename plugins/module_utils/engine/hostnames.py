@@ -7,6 +7,9 @@ Not here: the texts (network/resolver.py).
 """
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
 import typing as t
 
@@ -14,6 +17,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import leased
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
+from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Lease
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
 
 HOSTS, HOSTNAME, RESOLV_CONF = "hosts", "hostname", "resolv.conf"
@@ -37,7 +42,7 @@ def write(host: Host, spec: ContainerSpec) -> None:
     folder = host.layout.container(spec.name)
     _rewrite(os.path.join(folder, _OWN), own)
     if not active:
-        _rewrite(os.path.join(folder, HOSTS), own)
+        _rewrite(host.layout.hosts(spec.name), own)
     _rewrite(os.path.join(folder, HOSTNAME), resolver.hostname(name))
     _rewrite(os.path.join(folder, RESOLV_CONF), _resolv_conf(spec, closed=closed))
 
@@ -50,32 +55,97 @@ def _resolv_conf(spec: ContainerSpec, *, closed: bool) -> str:
         keep_loopback=spec.network_mode == HOST)
 
 
-def follow(host: Host, changed: t.Collection[str]) -> None:
-    """Every container that runs on one of the networks knows the others on its networks, and no longer who has gone."""
+def follow(host: Host, changed: t.Collection[str], *, anew: t.Collection[str] = ()) -> None:
+    """Every container that runs on one of the networks knows the others on its networks, and no longer who has gone.
+
+    `anew` are those whose own part has been written.
+    """
     if changed:
         with host.locked("firewall", leased.LEASES):
-            update(host, changed)
+            update(host, changed, anew=anew)
 
 
-def update(host: Host, changed: t.Collection[str]) -> None:
+def update(host: Host, changed: t.Collection[str], *, anew: t.Collection[str] = ()) -> None:
     """`follow` for who has the lock."""
-    listed = leased.listed(host)
+    listed, before = leased.listed(host), _told(host)
     known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in listed}
     far = {network.name: resolver.elsewhere(network.peers) for network in listed}
-    plain = {name: resolver.neighbours(all_) for name, all_ in known.items()}       # what most of them see, made once
-    on = {(lease.container, name): lease for name, all_ in known.items() for lease in all_}
-    for container in sorted({lease.container for name in changed for lease in known.get(name, ())}):
-        mine = {name: on[container, name] for name in sorted(known) if (container, name) in on}
-        _follow(host, container, [
-            (resolver.neighbours(known[name], lease.links) if lease.links else plain[name]) + far[name] for name, lease in mine.items()])
+    texts, more = dict(before.texts), {}  # type: t.Dict[str, str], t.Dict[str, t.Optional[str]]
+    for name in [network.name for network in listed if network.name in changed]:
+        texts[name], more[name] = resolver.continued(before.texts.get(name), resolver.neighbours(known[name]) + far[name])
+    places: t.Dict[str, t.Dict[str, Lease]] = {}
+    for lease, on in [(lease, name) for name in sorted(known) for lease in known[name]]:
+        places.setdefault(lease.container, {})[on] = lease
+    sizes = {container: size for container, size in before.sizes.items() if container in places}
+
+    def text(name: str, lease: Lease) -> str:
+        as_all_have_it = None if lease.links else texts.get(name)
+        return resolver.neighbours(known[name], lease.links) + far[name] if as_all_have_it is None else as_all_have_it
+
+    append = _appender(host, before, more)
+    for container in sorted({lease.container for name in more for lease in known[name]}):
+        mine = places[container]
+        if container in anew or not append(container, mine):
+            size = _follow(host, container, [text(name, lease) for name, lease in mine.items()])
+            sizes.update({} if size is None else {container: size})
+    _tell(host, before, _Told({name: texts[name] for name in texts if known.get(name)}, sizes))
 
 
-def _follow(host: Host, container: str, neighbours: t.Sequence[str]) -> None:
-    folder = host.layout.container(container)
-    text = _read(os.path.join(folder, _OWN))
-    if text is None:            # it is being started: it writes its own
-        return
-    fs.rewrite(os.path.join(folder, HOSTS), (text + "".join(neighbours)).encode("utf-8", "surrogateescape"), mode=0o644)
+class _Told(t.NamedTuple):
+    """What containers that run have been told: of each network the lines of who is on it, oldest first, and the bytes before these.
+
+    As long as nobody leaves, one that comes is a line more for each of the others, whose files need not be read for it.
+    """
+
+    texts: t.Dict[str, str]
+    sizes: t.Dict[str, int]
+
+
+def _told(host: Host) -> _Told:
+    """Nothing after a reboot, when nobody runs."""
+    with contextlib.suppress(FileNotFoundError, KeyError, TypeError, ValueError), open(host.layout.told, encoding="ascii") as stream:
+        value = json.load(stream)
+        return _Told(dict(value["texts"]), dict(value["sizes"]))
+    return _Told({}, {})
+
+
+def _tell(host: Host, before: _Told, now: _Told) -> None:
+    """Last: as long as it is not done, whoever comes next begins where we did."""
+    if now.texts and now != before:
+        fs.write_atomic(host.layout.told, json.dumps(now._asdict()).encode("ascii"), durable=False)
+    elif not now.texts:
+        with tolerate(errno.ENOENT):
+            os.unlink(host.layout.told)
+
+
+def _appender(
+    host: Host, before: _Told, more: t.Mapping[str, t.Optional[str]],
+) -> t.Callable[[str, t.Mapping[str, Lease]], bool]:
+    """False where it takes more than a line: somebody has left, the container is on several networks, has links, or has written itself."""
+    lines = {name: (_bytes(line), len(_bytes(before.texts[name]))) for name, line in more.items() if line is not None}
+
+    def append(container: str, mine: t.Mapping[str, Lease]) -> bool:
+        (name, lease), *others = mine.items()
+        own = before.sizes.get(container)
+        if others or lease.links or name not in lines or own is None:
+            return False
+        line, size = lines[name]
+        return fs.append(host.layout.hosts(container), line, size=own + size)
+
+    return append
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _follow(host: Host, container: str, neighbours: t.Sequence[str]) -> t.Optional[int]:
+    """The bytes of its own part; None where it is being started: it writes that, and calls."""
+    own = _read(os.path.join(host.layout.container(container), _OWN))
+    if own is None:
+        return None
+    fs.rewrite(host.layout.hosts(container), _bytes(own + "".join(neighbours)), mode=0o644)
+    return len(_bytes(own))
 
 
 def _read(path: str) -> t.Optional[str]:
@@ -93,4 +163,4 @@ def _read(path: str) -> t.Optional[str]:
 def _rewrite(path: str, text: str) -> None:
     if _read(path) == text:
         return
-    fs.rewrite(path, text.encode("utf-8", "surrogateescape"), mode=0o644)
+    fs.rewrite(path, _bytes(text), mode=0o644)

@@ -105,7 +105,8 @@ def start_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, 
             if record.spec.network_mode == CUSTOM:
                 endpoints.prepare(host, record.spec)
         left = _each(begun, failed, lambda record: _write_files(host, record))
-        hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}))
+        hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}),
+                         anew=[record.spec.name for record in left])
         left = _each(left, failed, lambda record: _finish_bundle(host, record))
         failed.update(_launch_many(host, [record.spec.name for record in left]))
     except BaseException as first:
@@ -164,7 +165,7 @@ def _connect(host: Host, record: ContainerRecord) -> None:
 def _write_bundle(host: Host, record: ContainerRecord) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     _write_files(host, record)
-    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()])
+    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()], anew=[record.spec.name])
     _finish_bundle(host, record)
 
 
@@ -257,7 +258,7 @@ def update(
         return
     if hostnames.OPTIONS & set(options):
         hostnames.write(host, record.spec)
-        hostnames.follow(host, endpoints.names(host, record.spec.name))
+        hostnames.follow(host, endpoints.names(host, record.spec.name), anew=[record.spec.name])
     if "mounts" in options:
         _rewrite_files(host, found, found.running, record, specs)
     changed = dict(limits.changed(record.spec, options, specs))

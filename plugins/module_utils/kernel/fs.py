@@ -95,6 +95,23 @@ def rewrite(path: str, content: bytes, *, mode: int, owner: t.Optional[t.Tuple[i
         os.close(fd)
 
 
+def append(path: str, content: bytes, *, size: int) -> bool:
+    """In one write(2), to a file that has `size` bytes; any other one, or none, is left alone, and the answer is False."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.lseek(fd, 0, os.SEEK_END) != size:
+            return False
+        if os.write(fd, content) != len(content):
+            os.ftruncate(fd, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return True
+    finally:
+        os.close(fd)
+
+
 def exchange(one: str, other: str) -> None:
     """Each gets the other's name, in one step (renameat2(2), RENAME_EXCHANGE). Both are there, on one file system.
 

@@ -5,6 +5,7 @@ Not here: where the files lie and how they get into the container (engine).
 """
 from __future__ import annotations
 
+import functools
 import os
 import typing as t
 
@@ -44,10 +45,25 @@ def neighbours(leases: t.Iterable[Lease], links: t.Sequence[t.Tuple[str, str]] =
     """A line for each container of a network that runs: its address, its name and aliases, and what `links` call it."""
     lines = []
     for lease in leases:
-        words = [lease.container, *lease.aliases, *(alias for target, alias in links if target == lease.container)]
-        known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(words))
-        lines += ["%s\t%s\n" % (address, known_as) for address in (lease.ip, lease.ip6) if address]
+        more = [alias for target, alias in links if target == lease.container] if links else ()
+        lines.append(_known(lease.ip, lease.ip6, (lease.container, *lease.aliases, *more)))
     return "".join(lines)
+
+
+@functools.lru_cache(maxsize=4096)
+def _known(ip: str, ip6: t.Optional[str], words: t.Tuple[str, ...]) -> str:
+    known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(words))
+    return "".join("%s\t%s\n" % (address, known_as) for address in (ip, ip6) if address)
+
+
+def continued(told: t.Optional[str], wanted: str) -> t.Tuple[str, t.Optional[str]]:
+    """What to say after `told`, and what that is more than before; None where it is no more than that, but something else."""
+    lines = wanted.splitlines(keepends=True)
+    had = set((told or "").splitlines(keepends=True))
+    if told is None or had.difference(lines):
+        return wanted, None
+    new = "".join([line for line in lines if line not in had])
+    return told + new, new
 
 
 def elsewhere(peers: t.Iterable[Peer]) -> str:

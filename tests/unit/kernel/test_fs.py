@@ -39,6 +39,24 @@ def test_failed_write_leaves_the_old_content(tmp_path: pathlib.Path, monkeypatch
     assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
 
 
+def test_a_line_is_appended_only_to_the_file_that_is_meant(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a"
+    assert not fs.append(str(path), b"two", size=0) and not path.exists()
+    path.write_bytes(b"one")
+    inode = path.stat().st_ino
+    assert fs.append(str(path), b"two", size=3) and not fs.append(str(path), b"six", size=3) and fs.append(str(path), b"", size=6)
+    assert path.read_bytes() == b"onetwo" and path.stat().st_ino == inode
+
+
+def test_what_does_not_fit_is_not_appended(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = tmp_path / "a", os.write
+    path.write_bytes(b"one")
+    monkeypatch.setattr(os, "write", lambda fd, content: write(fd, content[:1]))
+    with pytest.raises(OSError, match="No space left"):
+        fs.append(str(path), b"two", size=3)
+    assert path.read_bytes() == b"one"
+
+
 def test_link_at_the_target_is_replaced_not_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "a").symlink_to("victim")

@@ -82,3 +82,16 @@ def test_the_stub_of_systemd_resolved_is_looked_through(tmp_path: pathlib.Path) 
 
 def test_hostname_file() -> None:
     assert resolver.hostname("web") == "web\n"
+
+
+@pytest.mark.parametrize("told,wanted,text,more", [
+    (None, "1 a\n", "1 a\n", None),                               # nobody knows what was said
+    ("", "1 a\n", "1 a\n", "1 a\n"),
+    ("2 b\n", "1 a\n2 b\n3 c\n", "2 b\n1 a\n3 c\n", "1 a\n3 c\n"),
+    ("2 b\n1 a\n", "1 a\n2 b\n", "2 b\n1 a\n", ""),
+    ("1 a\n2 b\n", "1 a\n", "1 a\n", None),
+    ("1 a\n", "1 a other\n", "1 a other\n", None),
+    ("1 a\n", "", "", None),
+])
+def test_what_is_told_is_continued_until_somebody_leaves(told: t.Optional[str], wanted: str, text: str, more: t.Optional[str]) -> None:
+    assert resolver.continued(told, wanted) == (text, more)
