@@ -2,6 +2,9 @@
 """The supervisor's control socket: who may ask, what a bad peer can do, and launchers that a supervisor forks. On the real kernel."""
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import os
 import pathlib
 import resource
@@ -13,7 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import orders
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import process
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import control, launcher, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
@@ -42,6 +45,42 @@ def forked(ready: launcher.Launcher) -> bool:
 def status(pid: int, name: str) -> str:
     lines = pathlib.Path("/proc/%d/status" % pid).read_text().splitlines()
     return next(line.split(":")[1].strip() for line in lines if line.startswith(name + ":"))
+
+
+@contextlib.contextmanager
+def elsewhere() -> t.Iterator[str]:
+    """This process is in cgroups of its own, one of each version that there is; what /proc/self/cgroup says."""
+    layout, pid, moved = cgroupfs.layout(), str(os.getpid()), []
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _id, names, path = line.split(":", 2)
+        if names in ("", "pids"):
+            moved.append((layout.controllers["pids"] if names else layout.unified) + path.rstrip("/"))
+    for folder in moved:
+        os.mkdir(folder + "/elsewhere")
+        cgroupfs.write(folder + "/elsewhere", "cgroup.procs", pid)
+    try:
+        yield pathlib.Path("/proc/self/cgroup").read_text()
+    finally:
+        for folder in moved:
+            cgroupfs.write(folder, "cgroup.procs", pid)
+            until(functools.partial(_is_removed, folder + "/elsewhere"))
+
+
+def _is_removed(folder: str) -> bool:
+    """What ends in it may need a moment."""
+    try:
+        os.rmdir(folder)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
+def private(pid: int) -> int:
+    """Kilobytes that it shares with nobody."""
+    lines = pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
 
 
 class TestForkedLauncher:
@@ -126,6 +165,15 @@ class TestForkedLauncher:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
+    def test_it_is_in_the_cgroups_of_its_task(self, make: Make) -> None:
+        one, two = up(make, "one"), make("two", args=SLEEP)
+        with elsewhere() as mine:
+            with beside(one) as ready:
+                assert forked(ready) and ready.start([two.request()])[0].error == ""
+            supervisor, former = (pathlib.Path("/proc/%d/cgroup" % box.state().supervisor.pid).read_text() for box in (two, one))
+            two.kill()
+        assert supervisor == mine and former != mine
+
     def test_a_supervisor_that_hangs_is_not_waited_for(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(launcher, "_FORK_TIMEOUT", 0.2)
         one = up(make, "one")
@@ -143,6 +191,17 @@ class TestForkedLauncher:
         assert launcher.key_of(runtimelab.TREE, other) != os.readlink(one.state_dir / state.ENGINE)
         with pytest.raises(Unsupported, match="another engine"):
             control.ask(str(one.state_dir), {"verb": "launch", "key": launcher.key_of(runtimelab.TREE, other)}, timeout=2)
+
+
+def test_a_supervisor_that_forks_stays_small(make: Make) -> None:
+    one, two = up(make, "one"), make("two", args=SLEEP)
+    with beside(one) as ready:
+        assert forked(ready) and ready.start([two.request()])[0].error == ""
+    pid = one.state().supervisor.pid
+    before = private(pid)
+    for _each in range(3):
+        assert one.exec("true").rc == 0
+    assert private(pid) < before + 400       # one that has read a message itself: a thousand
 
 
 class TestForkedExec:

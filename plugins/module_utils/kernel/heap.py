@@ -7,10 +7,11 @@ Not here: who forks what.
 from __future__ import annotations
 
 import ctypes
+import sys
 import typing as t
 
-_PAGE = 4096
-_POOL_HEADER, _STEP, _LARGEST = 48, 16, 512     # of the interpreter's own allocator (Objects/obmalloc.c); beyond is the C library's
+_POOL = 1 << 14 if sys.version_info >= (3, 10) else 1 << 12     # of the interpreter's own allocator (Objects/obmalloc.c)
+_POOL_HEADER, _STEP, _LARGEST = 48, 16, 512     # what is larger is the C library's
 _BYTES = bytes.__basicsize__                    # of an empty one
 _MOST = 1 << 17                                 # bytes of each size, in case that the allocator is another one
 _C_SMALLEST, _C_LARGEST, _C_STEP, _C_MOST = 24, 1040, 16, 256
@@ -20,11 +21,13 @@ def close_gaps() -> t.List[t.Any]:
     """What fills them now, to be kept."""
     kept: t.List[t.Any] = []
     for size in range(_STEP, _LARGEST + 1, _STEP):
+        last = 0
         for _number in range(_MOST // size):
             found = _sized(size, len(kept))
             kept.append(found)
-            if (id(found) - _POOL_HEADER) % _PAGE == 0:     # the first of a page
+            if id(found) - last == size and (last - _POOL_HEADER) % _POOL == 0:     # the first two of a new pool
                 break
+            last = id(found)
     _close_c_gaps()
     return kept
 
