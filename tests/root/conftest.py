@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.tests.root import enginelab
+from ansible_collections.cocker.engine.tests.root import clilab, enginelab
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +19,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[enginelab.Engine
 def engine(lab: enginelab.Engine) -> t.Iterator[enginelab.Engine]:
     with enginelab.clean(lab) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The `cocker` command, packed as the role `host` does it."""
+    return clilab.packed(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture
+def cocker(lab: enginelab.Engine, command: str) -> t.Iterator[clilab.Cocker]:
+    with enginelab.clean(lab) as found:
+        yield clilab.Cocker(found, command)

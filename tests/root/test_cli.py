@@ -11,20 +11,9 @@ import subprocess
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.tests.root import clilab, enginelab
+from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return clilab.packed(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def cocker(lab, command):
-    with enginelab.clean(lab) as engine:
-        yield clilab.Cocker(engine, command)
 
 
 def test_a_container_from_the_command_line_to_its_end(cocker):

@@ -9,20 +9,8 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.engine import execs
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.tests.root import clilab, enginelab
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return clilab.packed(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def cocker(lab, command):
-    with enginelab.clean(lab) as engine:
-        yield clilab.Cocker(engine, command)
 
 
 def test_a_network_from_the_command_line_to_its_end(cocker):

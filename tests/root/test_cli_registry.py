@@ -14,11 +14,6 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return clilab.packed(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture(scope="module")
 def registries(lab, tmp_path_factory):
     with registrylab.serving(lab.lab, tmp_path_factory.mktemp("registries")) as found:
         yield found

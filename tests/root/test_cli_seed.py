@@ -9,21 +9,10 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import repositories
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
-from ansible_collections.cocker.engine.tests.root import clilab, enginelab, sshlab
+from ansible_collections.cocker.engine.tests.root import clilab, sshlab
 
 pytestmark = pytest.mark.root
 OK = (0, "OK\n", "")
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return clilab.packed(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def cocker(lab, command):
-    with enginelab.clean(lab) as engine:
-        yield clilab.Cocker(engine, command)
 
 
 def columns(cocker, what):

@@ -10,20 +10,9 @@ import tarfile
 
 import pytest
 
-from ansible_collections.cocker.engine.tests.root import clilab, enginelab
+from ansible_collections.cocker.engine.tests.root import clilab
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    return clilab.packed(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def cocker(lab, command):
-    with enginelab.clean(lab) as engine:
-        yield clilab.Cocker(engine, command)
 
 
 @pytest.fixture
