@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import f
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Invalid
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.lease import Endpoint, Lease
 from ansible_collections.cocker.engine.plugins.module_utils.model.network import DEFAULT_NETWORK, Network, NetworkSpec, complete
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import OPTION, Ports
@@ -65,33 +65,6 @@ def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
     endpoints = _take(host, record, found, range(len(found)), {})
     endpoint.attach(netns, endpoints)
     return endpoints
-
-
-def attach_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, t.Union[CockerError, OSError]]:
-    """As `attach` for each, in one transaction of the firewall: what went wrong, by container, which hinders no other.
-
-    Raises what went wrong for all of them.
-    """
-    from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # netlink, which is not cheap
-
-    failed: t.Dict[str, t.Union[CockerError, OSError]] = {}
-    up = {name: networks.ensure_up(host, name) for name in sorted({each.name for record in records for each in record.spec.attachments()})}
-    taken: t.Dict[str, t.List[Endpoint]] = {}
-    for record in records:          # first of all: a lease without a namespace counts as inactive
-        endpoint.prepare(host.netns(record.spec.name), usermaps.of(host, record.spec))
-    with networks.leases_changed(host):
-        for record in records:
-            found = [up[attachment.name] for attachment in record.spec.attachments()]
-            try:
-                taken[record.spec.name] = _lease_all(host, record, found, range(len(found)), {})
-            except (CockerError, OSError) as error:
-                failed[record.spec.name] = error
-    for name, endpoints in taken.items():
-        try:
-            endpoint.attach(host.netns(name), endpoints)
-        except (CockerError, OSError) as error:
-            failed[name] = error
-    return failed
 
 
 def rewire(host: Host, record: ContainerRecord, former: leased.Pairs) -> None:

@@ -45,8 +45,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import launc
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.storage import owners
 
-Failure = t.Union[CockerError, OSError]
-
 _KILL_TIMEOUT = 10.0  # seconds that the kernel may take to end what was killed
 
 
@@ -89,48 +87,6 @@ def _undo(host: Host, name: str) -> t.List[BaseException]:
     return finish([lambda: teardown.clear(host, name), lambda: _forget_config(host, name)])
 
 
-def start_many(host: Host, records: t.Sequence[ContainerRecord]) -> t.Dict[str, Failure]:
-    """As `start` for each, but with one transaction of the firewall, one look at the neighbours and one message to the launcher for all.
-
-    The caller holds the locks of all of them. What went wrong is returned by container, is undone, and hinders no other.
-    """
-    refused: t.Dict[str, Failure] = {}
-    failed: t.Dict[str, Failure] = {}
-    get_ready(host)
-    begun = left = _each(records, refused, lambda record: _prepare(host, record.spec.name))
-    try:
-        left = _each(begun, failed, lambda record: _own(host, record))
-        failed.update(endpoints.attach_many(host, [record for record in left if (record.spec.network_mode or BRIDGE) == BRIDGE]))
-        for record in begun:
-            if record.spec.network_mode == CUSTOM:
-                endpoints.prepare(host, record.spec)
-        left = _each(begun, failed, lambda record: _write_files(host, record))
-        hostnames.follow(host, sorted({attachment.name for record in left for attachment in record.spec.attachments()}),
-                         anew=[record.spec.name for record in left])
-        left = _each(left, failed, lambda record: _finish_bundle(host, record))
-        failed.update(_launch_many(host, [record.spec.name for record in left]))
-    except BaseException as first:
-        for record in begun:
-            also(first, _undo(host, record.spec.name))
-        raise
-    for name, error in failed.items():
-        also(error, _undo(host, name))
-    return {**refused, **failed}
-
-
-def _each(
-    records: t.Sequence[ContainerRecord], failed: t.Dict[str, Failure], act: t.Callable[[ContainerRecord], None]
-) -> t.List[ContainerRecord]:
-    """Those that have not failed so far, and not in this step."""
-    for record in records:
-        if record.spec.name not in failed:
-            try:
-                act(record)
-            except (CockerError, OSError) as error:
-                failed[record.spec.name] = error
-    return [record for record in records if record.spec.name not in failed]
-
-
 def get_ready(host: Host) -> launcher.Launcher:
     """The task's launcher. It takes longer to load than all the rest, so it is asked for as soon as something is to be started."""
     found = host.kept.launcher
@@ -164,17 +120,9 @@ def _connect(host: Host, record: ContainerRecord) -> None:
 
 def _write_bundle(host: Host, record: ContainerRecord) -> None:
     """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
-    _write_files(host, record)
-    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()], anew=[record.spec.name])
-    _finish_bundle(host, record)
-
-
-def _write_files(host: Host, record: ContainerRecord) -> None:
     hostnames.write(host, record.spec)
     contents.write(host.layout, record.spec, usermaps.on_disk(host, record.spec))
-
-
-def _finish_bundle(host: Host, record: ContainerRecord) -> None:
+    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()], anew=[record.spec.name])
     owning.give_files(host, record.spec)
     _write_config(host, record)
 
@@ -186,20 +134,16 @@ def _write_config(host: Host, record: ContainerRecord) -> None:
 
 
 def _launch(host: Host, name: str) -> None:
-    for error in _launch_many(host, [name]).values():
-        raise error
-
-
-def _launch_many(host: Host, names: t.Sequence[str]) -> t.Dict[str, Failure]:
     ready = get_ready(host)
-    requests = [launcher.StartRequest(
+    request = launcher.StartRequest(
         name=host.kernel_name(name),
         bundle=host.layout.container(name),
         state_dir=host.layout.container_run(name),
         reap=bundle.command(ready.engine, bundle.REAP, host.layout.home, name),
-    ) for name in names]
-    results = zip(names, ready.start(requests, timeout=launcher.START_TIMEOUT + len(names)))
-    return {name: StartFailed("start container", name, result.error) for name, result in results if result.error}
+    )
+    error = ready.start([request], timeout=launcher.START_TIMEOUT)[0].error
+    if error:
+        raise StartFailed("start container", name, error)
 
 
 def stop(
