@@ -62,7 +62,7 @@ def rows(stage: Stage, peers: t.Sequence[Peer]) -> t.List[Row]:
     busy = "network and published port, ms: %.1f, %.1f of it on a CPU" % (attached, on_cpu)
     note = "a connection to a published port, ms: %.3f with one port, %.3f with %d" % (one, many, MANY)
     return [
-        Row("network and published port, each of a batch of %d" % BATCH, MILLISECONDS, attached, 10, {}, (busy,)),
+        Row("network and published port, each of %d" % BATCH, MILLISECONDS, attached, 10, {}, (busy,)),
         *(Row("TCP %s, a gigabyte" % what, MILLISECONDS, through[OURS][what], None, {peer.name: through[peer.name][what] for peer in peers})
           for what in WAYS),
         Row("connection to a published port, %d ports" % MANY, TIMES_ONE, many / one, 1.2, {}, (note,)),
