@@ -132,7 +132,7 @@ def test_labels_of_a_volume_that_a_container_makes(engine):
         assert json.load(record)["labels"] == {"tier": "db"}
 
 
-WATCHER = ("/bin/sh", "-c", "trap 'cat /etc/app.conf >> /tmp/seen' HUP; while :; do sleep 0.1; done")
+WATCHER = ("/bin/sh", "-c", "trap 'cat /etc/app.conf >> /tmp/seen' HUP; : > /tmp/seen; while :; do sleep 0.1; done")
 
 
 def conf(text, target="/etc/app.conf", *, read_only=True, **said):
@@ -166,13 +166,14 @@ def test_a_file_with_content_and_what_another_one_costs(engine):
 def test_a_container_is_told_to_read_its_files_again(engine):
     said = {"command": WATCHER}
     start(engine, mounts=(conf("one\n", on_change="reload"),), **said)
+    assert poll.until(lambda: engine.read("web", "test -e /tmp/seen && echo set; true") == "set", timeout=10)    # before, PID 1 hears nothing
     began = run_of(engine)
     new = {"mounts": (conf("two\n", on_change="reload"),), **said}
     foreseen = start(engine, check=True, **new)
     done = start(engine, **new)
     assert foreseen.actions == done.actions == [{"action": "update", "name": "web", "options": ["mounts"], "signals": ["SIGHUP"]}]
     assert done.diff["after"]["mounts"][0]["content"]["text"] == "two\n"
-    assert poll.until(lambda: engine.read("web", "cat /tmp/seen 2>/dev/null; true") == "two", timeout=5) and run_of(engine) == began
+    assert poll.until(lambda: engine.read("web", "cat /tmp/seen 2>/dev/null; true") == "two", timeout=10) and run_of(engine) == began
     assert not start(engine, **new).changed
 
 

@@ -68,8 +68,10 @@ def test_paused_stands_still_and_goes_on(engine):
 
 
 def test_a_paused_container_gets_its_stop_signal(engine):
-    script = "trap 'echo orderly > /end; exit 3' USR1; while true; do sleep 0.01; done"
-    engine.start(command=("/bin/sh", "-c", script), stop_signal=10, state="paused")
+    command = ("/bin/sh", "-c", "trap 'exit 3' USR1; echo set > /trap; while true; do sleep 0.01; done")
+    engine.start(command=command, stop_signal=10)
+    assert poll.until(lambda: engine.read("web", "cat /trap 2>/dev/null || true") == "set", timeout=10)     # before it is, PID 1 hears nothing
+    engine.start(command=command, stop_signal=10, state="paused")
     engine.ensure("web", state="stopped")
     state = engine.state("web")
     assert (state["Status"], state["ExitCode"], state["OOMKilled"], state["Paused"]) == ("exited", 3, False, False)
