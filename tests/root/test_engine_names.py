@@ -74,6 +74,15 @@ def test_links_are_names_for_one_container_alone(engine):
     assert not engine.start(networks=(on("front"),), links=(("db", "sql"),)).changed
 
 
+@pytest.mark.parametrize("links", [None, (("db", "database"),)], ids=["a network", "links"])
+def test_a_container_is_named_once_in_its_own_file(engine, links):
+    engine.start("db", networks=(on("front"),))
+    engine.start(networks=(on("front", "www"), on("back")), links=links)
+    engine.start("db", networks=(on("front"),), restart=True)
+    assert resolve(engine, "web") == ["10.66.1.3", "10.66.2.2"] and resolve(engine, "www") == ["10.66.1.3"]
+    assert engine.read("web", "hostname -i") == "10.66.1.3"
+
+
 def test_hosts_and_dns_change_while_it_runs(engine):
     said = {"networks": (on("front"),), "etc_hosts": {"me": "host-gateway", "six": "fd00::1"}, "dns_servers": ("192.0.2.53",)}
     engine.start(dns_search_domains=("a.example",), dns_opts=("ndots:2",), **said)
@@ -132,7 +141,8 @@ def told(engine):
         with open(os.path.join(engine.layout.container(container), "hosts.own")) as own:
             text, head = text_of(engine, container), own.read()
         assert text.startswith(head)
-        found[container] = sorted(text[len(head):].splitlines())
+        itself = ["%s\t%s" % (words[0], " ".join(words[1:])) for words in map(str.split, head.splitlines()) if container in words[1:]]
+        found[container] = sorted(text[len(head):].splitlines() + itself)
     return found
 
 

@@ -37,8 +37,8 @@ def write(host: Host, spec: ContainerSpec) -> None:
     closed = bool(active) and all(network.internal for _lease, network in active)
     gateway = next((network.gateway for _lease, network in active if not network.internal), "127.0.0.1")
     extra = [(word, gateway if address == GATEWAY else address) for word, address in sorted((spec.etc_hosts or {}).items())]
-    addresses = [address for lease, _network in active for address in (lease.address, lease.address6) if address]
-    own = resolver.hosts(name, addresses, extra)
+    places = [(lease, address) for lease, _network in active for address in (lease.address, lease.address6) if address]
+    own = resolver.hosts(name, [(address, resolver.called(lease, lease.links)) for lease, address in places], extra)
     folder = host.layout.container(spec.name)
     _rewrite(os.path.join(folder, _OWN), own)
     if not active:
@@ -86,15 +86,17 @@ def update(host: Host, changed: t.Collection[str], *, anew: t.Collection[str] = 
     for container in sorted({lease.container for name in more for lease in known[name]}):
         mine = places[container]
         if container in anew or not append(container, mine):
-            size = _follow(host, container, [text(name, lease) for name, lease in mine.items()])
+            tails = [(text(name, lease), resolver.neighbours((lease,), lease.links)) for name, lease in mine.items()]
+            size = _follow(host, container, tails)
             sizes.update({} if size is None else {container: size})
     _tell(host, before, _Told({name: texts[name] for name in texts if known.get(name)}, sizes))
 
 
 class _Told(t.NamedTuple):
-    """What containers that run have been told: of each network the lines of who is on it, oldest first, and the bytes before these.
+    """What containers that run have been told: of each network the lines of who is on it, oldest first.
 
-    As long as nobody leaves, one that comes is a line more for each of the others, whose files need not be read for it.
+    And by how many bytes each file is longer than the lines of its networks: by its own part, less what that says already. As long as
+    nobody leaves, one that comes is a line more for each of the others, whose files need not be read for it.
     """
 
     texts: t.Dict[str, str]
@@ -139,13 +141,16 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _follow(host: Host, container: str, neighbours: t.Sequence[str]) -> t.Optional[int]:
-    """The bytes of its own part; None where it is being started: it writes that, and calls."""
+def _follow(host: Host, container: str, networks: t.Sequence[t.Tuple[str, str]]) -> t.Optional[int]:
+    """Of each network the lines of all, and those about itself. By how many bytes the file is longer; None where it is being
+    started: it writes its own part, and calls.
+    """
     own = _read(os.path.join(host.layout.container(container), _OWN))
     if own is None:
         return None
-    fs.rewrite(host.layout.hosts(container), _bytes(own + "".join(neighbours)), mode=0o644)
-    return len(_bytes(own))
+    content = _bytes(own + "".join(resolver.without(text, lines, own) for text, lines in networks))
+    fs.rewrite(host.layout.hosts(container), content, mode=0o644)
+    return len(content) - sum(len(_bytes(text)) for text, _lines in networks)
 
 
 def _read(path: str) -> t.Optional[str]:

@@ -32,27 +32,31 @@ def hostname(name: str) -> str:
     return name + "\n"
 
 
-def hosts(name: str, addresses: t.Sequence[str] = (), extra: t.Sequence[t.Tuple[str, str]] = ()) -> str:
-    """`extra` is (host name, address), in the order given. Without an address the name is 127.0.1.1, as Debian does it."""
-    names = _names(name)
+def hosts(name: str, places: t.Sequence[t.Tuple[str, t.Sequence[str]]] = (), extra: t.Sequence[t.Tuple[str, str]] = ()) -> str:
+    """`places` are its addresses, each with what else it is called there. Without any the name is 127.0.1.1, as Debian does it.
+
+    `extra` is (host name, address), in the order given.
+    """
     lines = ["%s\t%s" % (address, " ".join(words)) for address, words in _LOCAL]
-    lines += ["%s\t%s" % (address.partition("/")[0], names) for address in addresses or ("127.0.1.1",)]
+    lines += ["%s\t%s" % (address.partition("/")[0], _names(name, words)) for address, words in places or (("127.0.1.1", ()),)]
     lines += ["%s\t%s" % (_word(address, "etc_hosts"), _word(other, "etc_hosts")) for other, address in extra]
     return "\n".join(lines) + "\n"
 
 
 def neighbours(leases: t.Iterable[Lease], links: t.Sequence[t.Tuple[str, str]] = ()) -> str:
     """A line for each container of a network that runs: its address, its name and aliases, and what `links` call it."""
-    lines = []
-    for lease in leases:
-        more = [alias for target, alias in links if target == lease.container] if links else ()
-        lines.append(_known(lease.ip, lease.ip6, (lease.container, *lease.aliases, *more)))
-    return "".join(lines)
+    return "".join([_known(lease.ip, lease.ip6, called(lease, links)) for lease in leases])
+
+
+def called(lease: Lease, links: t.Sequence[t.Tuple[str, str]] = ()) -> t.Tuple[str, ...]:
+    """What a container is called on a network."""
+    more = [alias for target, alias in links if target == lease.container] if links else ()
+    return (lease.container, *lease.aliases, *more)
 
 
 @functools.lru_cache(maxsize=4096)
-def _known(ip: str, ip6: t.Optional[str], words: t.Tuple[str, ...]) -> str:
-    known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(words))
+def _known(ip: str, ip6: t.Optional[str], names: t.Tuple[str, ...]) -> str:
+    known_as = " ".join(_word(word, "aliases") for word in dict.fromkeys(names))
     return "".join("%s\t%s\n" % (address, known_as) for address in (ip, ip6) if address)
 
 
@@ -66,14 +70,21 @@ def continued(told: t.Optional[str], wanted: str) -> t.Tuple[str, t.Optional[str
     return told + new, new
 
 
+def without(text: str, lines: str, own: str) -> str:
+    """What `neighbours` says of all, but not those of its `lines` about the reader that its own part says, too."""
+    known = [set(line.split()) for line in own.splitlines()]
+    said = "".join(line for line in lines.splitlines(keepends=True) if any(words.issuperset(line.split()) for words in known))
+    before, _found, after = ("\n" + text).partition("\n" + said)
+    return (before + "\n" + after)[1:]
+
+
 def elsewhere(peers: t.Iterable[Peer]) -> str:
     """The same for the containers of other hosts, as the play names them."""
     return "".join("%s\t%s\n" % (address, name) for peer in peers for name, addresses in peer.names for address in addresses)
 
 
-def _names(name: str) -> str:
-    short = name.partition(".")[0]
-    return _word(name, "hostname") if short == name else "%s %s" % (_word(name, "hostname"), short)
+def _names(name: str, more: t.Iterable[str]) -> str:
+    return " ".join(dict.fromkeys((_word(name, "hostname"), name.partition(".")[0], *(_word(word, "aliases") for word in more))))
 
 
 def _word(text: str, option: str) -> str:

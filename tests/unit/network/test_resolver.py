@@ -26,13 +26,27 @@ def lines(text: str) -> t.List[t.List[str]]:
 
 
 def test_a_container_knows_itself_and_localhost() -> None:
-    text = lines(resolver.hosts("web", ["10.66.1.2/24"]))
+    text = lines(resolver.hosts("web", [("10.66.1.2/24", ())]))
     assert text[0] == ["127.0.0.1", "localhost"] and text[1][:2] == ["::1", "localhost"]
     assert ["10.66.1.2", "web"] in text
 
 
 def test_a_name_with_a_domain_is_known_without_it_too() -> None:
-    assert ["10.66.1.2", "web.example", "web"] in lines(resolver.hosts("web.example", ["10.66.1.2"]))
+    assert ["10.66.1.2", "web.example", "web"] in lines(resolver.hosts("web.example", [("10.66.1.2", ())]))
+
+
+def test_all_names_of_an_address_are_on_one_line() -> None:
+    places = [("10.66.1.2/24", ("web", "www")), ("fd00::2/64", ("web",))]
+    text = lines(resolver.hosts("host.example", places))
+    assert text[-2:] == [["10.66.1.2", "host.example", "host", "web", "www"], ["fd00::2", "host.example", "host", "web"]]
+
+
+@pytest.mark.parametrize("own, left", [
+    ("10.66.1.2\tweb www\n", "10.66.1.3\tdb\n110.66.1.2\tweb\n"),
+    ("10.66.1.2\tother\n", "10.66.1.3\tdb\n110.66.1.2\tweb\n10.66.1.2\tweb\n"),
+], ids=["said", "not said"])
+def test_what_the_own_part_says_is_not_said_again(own: str, left: str) -> None:
+    assert resolver.without("10.66.1.3\tdb\n110.66.1.2\tweb\n10.66.1.2\tweb\n", "10.66.1.2\tweb\n", own) == left
 
 
 def test_without_a_network_the_name_is_the_machine_itself() -> None:
@@ -40,14 +54,14 @@ def test_without_a_network_the_name_is_the_machine_itself() -> None:
 
 
 def test_extra_hosts_come_last_in_the_order_given() -> None:
-    text = resolver.hosts("web", ["10.66.1.2"], [("db", "10.66.1.3"), ("a", "fd00::1")])
+    text = resolver.hosts("web", [("10.66.1.2", ())], [("db", "10.66.1.3"), ("a", "fd00::1")])
     assert lines(text)[-2:] == [["10.66.1.3", "db"], ["fd00::1", "a"]]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "a#b"])
 def test_a_name_cannot_bring_a_line_of_its_own(name: str) -> None:
     with pytest.raises(Invalid):
-        resolver.hosts("web", ["10.66.1.2"], [(name, "10.66.1.3")])
+        resolver.hosts("web", [("10.66.1.2", ())], [(name, "10.66.1.3")])
 
 
 def test_servers_that_only_the_host_reaches_are_left_out() -> None:
