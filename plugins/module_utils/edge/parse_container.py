@@ -25,7 +25,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Par
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts, names, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
-from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import PAUSED, PRESENT, STARTED, ContainerWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, PAUSED, PRESENT, STARTED, ContainerWish
 
 if t.TYPE_CHECKING:
     from ansible_collections.cocker.engine.plugins.module_utils.model.remote_wishes import ImagePull
@@ -56,6 +56,8 @@ def wish(params: Params) -> ContainerWish:
 
 
 def _pull(params: Params) -> t.Optional[ImagePull]:
+    if params["state"] == ABSENT:
+        return None
     if params["pull"] is None:
         for option in ("platform", "registry"):
             if params[option] is not None:

@@ -63,6 +63,12 @@ def test_a_registry_is_asked_only_where_that_is_said(wish: t.Callable[..., Conta
         "missing", access=Access(plain_http=True, timeout=5))
 
 
+def test_how_an_image_is_fetched_does_not_matter_to_what_is_removed(wish: t.Callable[..., ContainerWish]) -> None:
+    access = {"plain_http": True, "registry_timeout": 5, "validate_certs": True, "ca_path": None, "config_path": None}
+    for said in ({"registry": access}, {"platform": "linux/arm64"}, {"pull": "missing"}, {"image": "a", "pull": "missing", "registry": access}):
+        assert wish(state="absent", **said).pull is None
+
+
 @pytest.mark.parametrize("said, option", [
     ({"image": "a", "platform": "linux/arm64"}, "platform"),
     ({"image": "a", "registry": {"plain_http": True}}, "registry"),
