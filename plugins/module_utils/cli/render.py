@@ -139,6 +139,9 @@ def host(address: str) -> str:
 
 
 def command(words: t.Sequence[str], *, whole: bool, width: int = 20) -> str:
+    """A container that is like a small machine has none."""
+    if not words:
+        return "-"
     text = " ".join(words)
     return '"%s"' % (text if whole or len(text) <= width else text[: width - 1] + "\u2026")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli import render
@@ -47,6 +49,13 @@ STARTED = "2023-11-14T22:10:20.000000Z"     # 180 seconds before NOW
 ])
 def test_states_read_as_docker_says_them(state: dict, text: str) -> None:
     assert render.status(state, NOW) == text
+
+
+@pytest.mark.parametrize(("words", "whole", "text"), [
+    ((), False, "-"), (("",), False, '""'), (("sh", "-c", "x" * 20), False, '"sh -c xxxxxxxxxxxxx\u2026"'), (("a" * 30,), True, '"%s"' % ("a" * 30)),
+])
+def test_commands_are_quoted_where_there_is_one(words: t.Sequence[str], whole: bool, text: str) -> None:
+    assert render.command(words, whole=whole) == text
 
 
 def test_ports_are_told_with_their_host_side() -> None:
