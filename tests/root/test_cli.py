@@ -169,6 +169,32 @@ def test_signals_of_run_are_the_container_s(cocker):
     cocker.engine.lab.end(process)
 
 
+@pytest.mark.parametrize("words", [(), ("-i",)], ids=["watched", "with input"])
+def test_a_killed_run_leaves_nobody_who_would_not_go(cocker, words):
+    process = cocker.start("run", "--rm", *words, "--network", "none", "--name", "job", "box", "sh", "-c", "echo begun; sleep 1000",
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"begun\n"
+    process.kill()
+    cocker.engine.lab.end(process)
+    assert cocker("inspect", "-f", "{{.State.Running}} {{.HostConfig.AutoRemove}}", "job")[1] == "true true\n"
+    cocker("kill", "job")
+    assert poll.until(lambda: cocker.engine.find("job") is None, timeout=10)
+
+
+def test_run_tells_how_it_ended_whoever_stops_it(cocker):
+    process = cocker.start("run", "--rm", "--network", "none", "--name", "job", "--stop-timeout", "0", "box", "sh", "-c", "echo begun; sleep 1000",
+                           stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"begun\n"
+    assert cocker("stop", "job") == (0, "job\n", "")
+    assert process.wait(10) == 137 and cocker.engine.find("job") is None
+    cocker.engine.lab.end(process)
+
+
+def test_what_goes_at_its_end_is_not_started_again(cocker):
+    code, _out, err = cocker("run", "--rm", "--restart", "always", "--network", "none", "box", "true")
+    assert code == 125 and "auto_remove" in err
+
+
 def test_attach_follows_from_now_on(cocker):
     script = "echo before; trap 'echo caught; exit 8' USR1; trap 'echo heard' USR2; while :; do sleep 0.05; done"
     cocker("run", "-d", "--network", "none", "--name", "web", "box", "sh", "-c", script)

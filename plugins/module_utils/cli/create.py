@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli.context import O
 from ansible_collections.cocker.engine.plugins.module_utils.edge import args_container, parse_container
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Option
 from ansible_collections.cocker.engine.plugins.module_utils.model import wishes
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, SYSTEMD, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import NETWORK_MODES, SYSTEMD
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
@@ -198,17 +198,19 @@ def _shape_run(parser: argparse.ArgumentParser) -> None:
     shape(parser)
 
 
-def _made(context: Context, said: argparse.Namespace, state: str) -> t.Tuple[str, str]:
-    """Its name and its id."""
+def _wish(said: argparse.Namespace, state: str) -> wishes.ContainerWish:
+    given = vars(said)
+    return parse_container.wish({**params({**given, "name": given["name"] or _any_name(said.image)}), "state": state})
+
+
+def _made(context: Context, wish: wishes.ContainerWish) -> str:
+    """Its id."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
-    given = vars(said)
-    wish = parse_container.wish({**params({**given, "name": given["name"] or _any_name(said.image)}), "state": state})
     name = wish.spec.name
     if observe.container(context.looking(), name).status is not None:
         raise Conflict("create container", name, "it exists already", hint="a playbook changes it, rm removes it")
-    outcome = containers.ensure(context.acting(), wish)
-    return name, outcome.result["container"]["Id"]
+    return str(containers.ensure(context.acting(), wish).result["container"]["Id"])
 
 
 def _any_name(image: str) -> str:
@@ -220,29 +222,26 @@ def _any_name(image: str) -> str:
 
 
 def _create(context: Context, said: argparse.Namespace) -> int:
-    context.say(_made(context, said, wishes.PRESENT)[1])
+    context.say(_made(context, _wish(said, wishes.PRESENT)))
     return OK
 
 
 def _run(context: Context, said: argparse.Namespace) -> int:
-    remove, sits = said.auto_remove, not said.detach and bool(said.tty or said.interactive)
+    sits = not said.detach and bool(said.tty or said.interactive)
     if sits and said.tty and not sys.stdin.isatty():
         raise Invalid("--tty", "standard input is no terminal; leave it out, or use --detach")
-    detach = keys.parse(said.detach_keys)
-    if not said.detach:
-        said.auto_remove = None     # whoever stays with it removes it, after having told how it ended
+    detach, wish = keys.parse(said.detach_keys), _wish(said, wishes.STARTED)
     try:
-        name, identifier = _made(context, said, wishes.STARTED)
+        if said.detach:
+            context.say(_made(context, wish))
+            return OK
+        return _stay(context, wish, sits=sits, detach=detach)
     except StartFailed as error:
         code = _not_run(error)
         if code is None:
             raise
         context.complain(str(error))
         return code
-    if said.detach:
-        context.say(identifier)
-        return OK
-    return _stay(context, name, remove=bool(remove), sits=sits, detach=detach)
 
 
 def _not_run(error: StartFailed) -> t.Optional[int]:
@@ -252,18 +251,20 @@ def _not_run(error: StartFailed) -> t.Optional[int]:
     return _NOT_FOUND if _NO_FILE in error.reason else _NOT_RUNNABLE
 
 
-def _stay(context: Context, name: str, *, remove: bool, sits: bool, detach: bytes) -> int:
+def _stay(context: Context, wish: wishes.ContainerWish, *, sits: bool, detach: bytes) -> int:
+    """One that goes with its end is kept until it has been told here how it ended, and no longer if we are killed."""
     from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import ended, waiting
 
-    try:
-        code = attach.seat(context, name, detach=detach, once=True) if sits else attach.watch(context, name)
-    except (Conflict, NotFound):        # it has ended already, and all is in its log
-        code = attach.watch(context, name)
-    if remove and observe.container(context.looking(), name).running:       # it was left, and nobody stays who could remove it
-        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name, auto_remove=True), wishes.PRESENT))
-    elif remove:
-        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
+    name = wish.spec.name
+    with context.acting().locked(waiting.LOCK, name, shared=True):
+        _made(context, wish)
+        try:
+            code = attach.seat(context, name, detach=detach, once=True) if sits else attach.watch(context, name)
+        except (Conflict, NotFound):        # it has ended already, and all is in its log
+            code = attach.watch(context, name)
+    if wish.spec.auto_remove:
+        ended.settle(context.acting(), name)
     return code
 
 
