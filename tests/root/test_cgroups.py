@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import bpf, cgroupfs, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Conflict, KernelError, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Conflict, KernelError, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
@@ -277,6 +277,19 @@ def test_the_v1_freezer_is_thawed_by_kill(cgroup: Cgroup, spawn: Spawn) -> None:
     assert cgroup.is_frozen()
     cgroup.kill()
     assert os.WTERMSIG(wait(pid)) == signal.SIGKILL
+
+
+def test_who_is_struck_gets_more_and_more_time_to_go(cgroup: Cgroup, spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strike stops them before they have gone. On a host that was busy with fifty others it did so for ten seconds."""
+    strikes: t.List[float] = []
+    cgroup.create()
+    spawn(nap)
+    with monkeypatch.context() as patch:
+        patch.setattr(cgroup, "_strike", lambda: strikes.append(time.monotonic()))
+        with pytest.raises(CockerError, match="still there"):
+            cgroup.kill(timeout=1)
+    assert len(strikes) < 15
+    assert strikes[-1] - strikes[-3] > 0.1
 
 
 def test_remove_takes_child_cgroups_along_and_is_idempotent(cgroup: Cgroup) -> None:

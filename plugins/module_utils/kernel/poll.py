@@ -12,16 +12,22 @@ def until(
     *,
     timeout: float,
     interval: float = 0.01,
+    soonest: t.Optional[float] = None,
     clock: t.Callable[[], float] = time.monotonic,
     sleep: t.Callable[[float], object] = time.sleep,
 ) -> bool:
-    """True as soon as the predicate holds, False when the time is up. It is asked at least once, and once more at the end."""
+    """True as soon as the predicate holds, False when the time is up. It is asked at least once, and once more at the end.
+
+    Every `interval` seconds; with `soonest` after so many seconds first, and then each time after twice as many.
+    """
     deadline = clock() + timeout
+    pause = interval if soonest is None else soonest
     while not predicate():
         left = deadline - clock()
         if left <= 0:
             return False
-        sleep(min(interval, left))
+        sleep(min(pause, left))
+        pause = min(2 * pause, interval)
     return True
 
 

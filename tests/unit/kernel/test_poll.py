@@ -34,6 +34,12 @@ def test_condition_is_asked_until_it_holds() -> None:
     assert len(clock.naps) == 3
 
 
+def test_the_first_looks_may_come_sooner() -> None:
+    clock = Clock()
+    assert not poll.until(lambda: False, timeout=0.5, interval=0.1, soonest=0.03, clock=clock, sleep=clock.sleep)
+    assert [round(nap, 6) for nap in clock.naps] == [0.03, 0.06, 0.1, 0.1, 0.1, 0.1, 0.01]
+
+
 def test_deadline_ends_the_wait_and_is_not_overslept() -> None:
     clock = Clock()
     assert not poll.until(lambda: False, timeout=0.25, interval=0.1, clock=clock, sleep=clock.sleep)

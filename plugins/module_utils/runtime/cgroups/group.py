@@ -208,14 +208,17 @@ class Cgroup:
         raise Unsupported("freeze", self.name, "this host has neither cgroup.freeze nor the freezer controller")
 
     def kill(self, *, timeout: float = 10.0) -> None:
-        """SIGKILL to every process; returns when all are gone (zombies do not count). Raises CockerError after `timeout`."""
+        """SIGKILL to every process; returns when all are gone (zombies do not count). Raises CockerError after `timeout`.
+
+        Each strike stops those that are about to go for a moment: on a host that has no time for them, the next one has to wait.
+        """
 
         def none_left() -> bool:
             if self.procs():
                 self._strike()
             return not self.procs()
 
-        if not poll.until(none_left, timeout=timeout, interval=0.002):
+        if not poll.until(none_left, timeout=timeout, interval=0.5, soonest=0.002):
             left = ", ".join(map(str, self.procs()[:10]))
             raise CockerError("kill", self.name, "after %g s these processes are still there: %s" % (timeout, left))
 
