@@ -20,7 +20,8 @@ Name = t.Union[str, bytes]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXCHANGE = 2           # RENAME_EXCHANGE: Linux 3.15
-_LOCK_INTERVAL = 0.02
+_LOCK_INTERVAL = 0.02      # seconds between two looks, the first ones sooner: most locks are held for a few milliseconds
+_LOCK_SOONEST = 0.001
 _TEMPORARY = ".tmp-"    # then the writer's pid
 _LARGEST_FILL = 1 << 20
 _BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
@@ -157,7 +158,7 @@ def lock(path: str, *, shared: bool = False, timeout: float = 0.0) -> t.Iterator
     """flock(2) on a file that is made for it and goes with its last holder. Raises Conflict when the time is up."""
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     held: t.List[int] = []
-    if not poll.until(lambda: _try_lock(path, mode, held), timeout=timeout, interval=_LOCK_INTERVAL):
+    if not poll.until(lambda: _try_lock(path, mode, held), timeout=timeout, interval=_LOCK_INTERVAL, soonest=_LOCK_SOONEST):
         raise Conflict("lock", path, "somebody else holds it", hint="waited %g s" % timeout)
     try:
         yield held[0]
