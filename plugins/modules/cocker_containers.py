@@ -9,6 +9,8 @@ short_description: Manage many containers in one task
 version_added: 0.1.0
 description:
   - Makes, changes, starts, stops and removes containers as M(cocker.engine.cocker_container) does, many in one task.
+  - Those that have something to do are worked on side by side, in processes of the task's own. One that stops, fetches its image or
+    becomes healthy hinders no other, unless that one waits for it.
   - A failure of one container does not keep the others from being worked on. The task then fails at its end, and says of each
     container what became of it.
 extends_documentation_fragment:
@@ -27,7 +29,7 @@ options:
         task or containers that are there already. In place of a name it may hold a dictionary of C(name) and C(condition), which is
         V(started) or V(healthy). What has to be healthy is waited for as long as C(healthy_wait_timeout) says.
       - A container that shares the network, the IPC or the pid namespace of another depends on it.
-      - What others depend on is started first, and stopped and removed last.
+      - What others depend on is started first, and stopped and removed last. Those that stop or go are done before all others.
     type: list
     elements: dict
     required: true

@@ -13,7 +13,13 @@ import typing as t
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import bpf, cgroupfs, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, CockerError, Conflict, KernelError, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CleanupError,
+    CockerError,
+    Conflict,
+    KernelError,
+    Unsupported,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 

@@ -51,31 +51,57 @@ def ensure(host: Host, wish: ContainerWish) -> Outcome:
     return foreground.run(host, wish, _ensured)
 
 
-def _ensured(host: Host, wish: ContainerWish) -> Outcome:
-    if wish.from_container is not None and wish.state != ABSENT:
-        wish = _like(host, wish, wish.from_container)
-    if wish.state != ABSENT:
-        wish = mounting.expanded(host, wish)
+def settled(host: Host, wish: ContainerWish) -> t.Union[Outcome, Plan]:
+    """What `ensure` returns where there is nothing to do and nothing to wait for, else what is to be done. Changes nothing.
+
+    Raises as `ensure` does. The wish has no `pull`, or one that does not matter.
+    """
+    wish = _whole(host, wish)
     with _locks(host, wish):
-        have = _observed(host, wish)
-        stack = _resolved(host, wish, have)
-        plan = container_plan.plan_container(wish, have, stack)
-        _refuse_image_labels(host, wish, have, stack)
-        if not plan.actions:
-            plan = repair.plan(host, have)
+        have, plan = _planned(host, wish)
+        if plan.actions or (wish.state == HEALTHY and not observe.is_healthy(have)):
+            return plan
+        return outcome(plan, {"container": _left_as_it_is(host, have, wish)})
+
+
+def _ensured(host: Host, wish: ContainerWish) -> Outcome:
+    wish = _whole(host, wish)
+    with _locks(host, wish):
+        have, plan = _planned(host, wish)
         if not plan.actions:
             return outcome(plan, {"container": _left_as_it_is(host, have, wish)})
-        from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
+        return _changed(host, wish, have, plan)
 
-        if not host.dry_run and START in [action.kind for action in plan.actions]:
-            lifecycle.get_ready(host)
-        change = container_change.prepared(host, have, wish, plan)
-        with _declared(host, have, plan, change.facts):
-            execute(change.at_once, change.step, dry_run=host.dry_run, proof=_proof(host, wish))
-            if not host.dry_run:
-                change.finish()
-        gone = plan.action == REMOVE and not host.dry_run
-        return outcome(change.plan, {"container": None if gone else _shown(host, have)})
+
+def _whole(host: Host, wish: ContainerWish) -> ContainerWish:
+    """With what it says by naming others."""
+    if wish.state == ABSENT:
+        return wish
+    if wish.from_container is not None:
+        wish = _like(host, wish, wish.from_container)
+    return mounting.expanded(host, wish)
+
+
+def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:
+    have = _observed(host, wish)
+    stack = _resolved(host, wish, have)
+    plan = container_plan.plan_container(wish, have, stack)
+    _refuse_image_labels(host, wish, have, stack)
+    return have, plan if plan.actions else repair.plan(host, have)
+
+
+def _changed(host: Host, wish: ContainerWish, have: ContainerState, plan: Plan) -> Outcome:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, lifecycle  # not for a no-op
+
+    if not host.dry_run and START in [action.kind for action in plan.actions]:
+        lifecycle.get_ready(host)
+    change = container_change.prepared(host, have, wish, plan)
+    with _declared(host, have, plan, change.facts):
+        execute(change.at_once, change.step, dry_run=host.dry_run, proof=_proof(host, wish))
+        if not host.dry_run:
+            change.finish()
+    gone = plan.action == REMOVE and not host.dry_run
+    return outcome(change.plan, {"container": None if gone else _shown(host, have)})
 
 
 def _resolved(host: Host, wish: ContainerWish, have: ContainerState) -> t.Optional[container_plan.Stack]:

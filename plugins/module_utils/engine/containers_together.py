@@ -1,49 +1,56 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """cocker_containers: several containers in one task. Each is observed, planned and changed by itself; a failure of one is its own.
 
-Those that are to stop or to go come first, what needs others before these; then the rest, what is needed first.
+Those that have something to do are worked on side by side, as soon as the ones that they wait for are done (precedence.py).
 Not here: one container (containers.py).
 """
 from __future__ import annotations
 
+import dataclasses
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
-from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe, precedence
+from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, Kept
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START, STOP
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import (
     ABSENT,
     HEALTHY,
     PAUSED,
     STARTED,
-    STOPPED,
     ContainersWish,
     ContainerWish,
     Member,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine.workers import Crew
+
 Answer = t.Union[Outcome, CockerError, OSError]
-_ENDS = (ABSENT, STOPPED)
+Found = t.Dict[str, Answer]
+
 _RUNS = (STARTED, HEALTHY, PAUSED)
+_MOST_WORKING = 4       # at once, and no more than there are CPUs
+_MOST_WAITING = 32      # for an end, a registry, a health check
 
 
 def ensure(host: Host, wish: ContainersWish) -> t.List[t.Tuple[str, Answer]]:
     """What became of each, in the order of the task."""
     members = {member.wish.spec.name: member for member in wish.members}
-    ending = [name for name in reversed(wish.order) if members[name].wish.state in _ENDS]
-    found: t.Dict[str, Answer] = {}
-    for name in (*ending, *[name for name in wish.order if name not in ending]):
-        found[name] = _one(host, members, name, found)
+    found: Found = {}
+    if host.dry_run:
+        for name in precedence.sequence(wish):
+            found[name] = _refused(host, members, name, found) or _one(host, members[name], found)
+    else:
+        _SideBySide(host, wish, members, found).run()
     return [(name, found[name]) for name in members]
 
 
-def _one(host: Host, members: t.Mapping[str, Member], name: str, found: t.Mapping[str, Answer]) -> Answer:
-    member = members[name]
+def _one(host: Host, member: Member, found: t.Mapping[str, Answer]) -> Answer:
     try:
         if member.wish.state in _RUNS:
-            for need in member.needs:
-                _require(host, name, need, members, found)
             for need in member.needs_healthy:
                 _require_healthy(host, member.wish, need, found)
         return containers.ensure(host, member.wish)
@@ -51,8 +58,112 @@ def _one(host: Host, members: t.Mapping[str, Member], name: str, found: t.Mappin
         return error
 
 
+class _SideBySide:
+    """`ready` are those that have something to do, `slow` the ones among them that may have to wait for something meanwhile.
+
+    `again` is tried alone: beside others it met a name, a port or an address that was still, or already, somebody's.
+    """
+
+    def __init__(self, host: Host, wish: ContainersWish, members: t.Mapping[str, Member], found: Found) -> None:
+        self._host, self._members, self._found = host, members, found
+        self._waits = precedence.waits(host, wish)
+        self._waiting = precedence.sequence(wish)
+        self._ready: t.List[str] = []
+        self._again: t.List[str] = []
+        self._slow: t.Set[str] = set()
+        self._crew: t.Optional[Crew] = None
+        self._most = {False: min(len(os.sched_getaffinity(0)), _MOST_WORKING), True: _MOST_WAITING}
+
+    def run(self) -> None:
+        try:
+            while len(self._found) < len(self._members):
+                self._look()
+                if self._crew is not None and self._crew.busy or len(self._ready) > 1:
+                    self._work()
+                elif self._ready or self._again:
+                    self._work_alone((self._ready or self._again).pop())
+        finally:
+            if self._crew is not None:
+                self._crew.end()
+
+    def _look(self) -> None:
+        """At all whose turn has come; whoever has nothing to do is done, and it may be the turn of others then."""
+        for name in list(self._waiting):    # what one waits for comes before it
+            if self._waits[name] <= self._found.keys():
+                self._waiting.remove(name)
+                answer = _refused(self._host, self._members, name, self._found) or _ahead(self._host, self._members[name])
+                if not isinstance(answer, bool):
+                    self._found[name] = answer
+                    continue
+                self._ready.append(name)
+                self._slow |= {name} if answer else set()
+
+    def _work_alone(self, name: str) -> None:
+        """In this process, as there is nothing else to do meanwhile."""
+        self._found[name] = _one(self._host, self._members[name], self._found)
+
+    def _work(self) -> None:
+        crew = self._hired()
+        for name in list(self._ready):
+            is_slow = name in self._slow
+            if len([each for each in crew.busy if (each in self._slow) == is_slow]) < self._most[is_slow]:
+                self._ready.remove(name)
+                crew.give(name)
+        for name, answer in crew.answered():
+            if isinstance(answer, (Conflict, NotFound)):
+                self._again.insert(0, name)
+            else:
+                self._found[name] = answer
+
+    def _hired(self) -> Crew:
+        """What all of them need is loaded once, by the process that they are forked from."""
+        if self._crew is None:
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, container_change, workers  # noqa: F401
+            from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # noqa: F401
+
+            bundle.install(self._host.layout.engine)
+            self._crew = workers.Crew(self._begin)
+        return self._crew
+
+    def _begin(self) -> t.Callable[[str], Answer]:
+        """A launcher listens to one process."""
+        host = dataclasses.replace(self._host, kept=Kept())
+        return lambda name: _one(host, self._members[name], {})
+
+
+def _ahead(host: Host, member: Member) -> t.Union[Answer, bool]:
+    """What became of it where there is nothing to do and to wait for; else whether what there is may take its time."""
+    wish = member.wish
+    try:
+        if wish.pull is not None and wish.state != ABSENT:
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import image_pull  # registries: few tasks ask them
+
+            if image_pull.is_needed(host, wish, wish.pull):
+                return True
+        if not all(observe.is_healthy(observe.container(host, need)) for need in member.needs_healthy):
+            return True
+        found = containers.settled(host, wish)
+    except (CockerError, OSError) as error:
+        return error
+    if isinstance(found, Outcome):
+        return found
+    kinds = [action.kind for action in found.actions]
+    return not kinds or STOP in kinds or (START in kinds and (wish.state == HEALTHY or not wish.detach))
+
+
+def _refused(host: Host, members: t.Mapping[str, Member], name: str, found: t.Mapping[str, Answer]) -> t.Optional[CockerError]:
+    """Where something that it needs does not run, or would not in the real run."""
+    if members[name].wish.state not in _RUNS:
+        return None
+    try:
+        for need in members[name].needs:
+            _require(host, name, need, members, found)
+    except CockerError as error:
+        return error
+    return None
+
+
 def _require(host: Host, name: str, need: str, members: t.Mapping[str, Member], found: t.Mapping[str, Answer]) -> None:
-    """What is needed runs, or would in the real run. Raises Conflict."""
     if isinstance(found.get(need), Exception):
         raise Conflict("start container", name, "it depends on %s, which failed" % need)
     runs = need in members and members[need].wish.state in _RUNS

@@ -38,10 +38,19 @@ def run(host: Host, wish: ContainerWish, pull: ImagePull, ensure: Ensure) -> Out
         plan={"action": done.plan["action"] if done.changed else PULL, "reasons": reasons})
 
 
+def is_needed(host: Host, wish: ContainerWish, pull: ImagePull) -> bool:
+    """Whether a registry would be asked."""
+    return any(_is_asked(host, text, pull) for text in wish.spec.images or ())
+
+
+def _is_asked(host: Host, text: str, pull: ImagePull) -> bool:
+    return pull.policy != NEVER and (pull.policy != MISSING or not _is_there(host, text))
+
+
 def _fetched(host: Host, text: str, pull: ImagePull) -> Plan:
     """Raises as image_registry.observe() does."""
     ref = stacks.reference(text)
-    if pull.policy == NEVER or pull.policy == MISSING and _is_there(host, text):
+    if not _is_asked(host, text, pull):
         return Plan()
     version = None if ref.version == versions.NONE else ref.version
     digest = versions.digest_of(ref.version or "")

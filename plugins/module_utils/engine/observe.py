@@ -64,6 +64,11 @@ def health(host: Host, record: ContainerRecord) -> t.Optional[Health]:
     return Health(found.status, found.streak, tuple(Probe(*probe) for probe in found.log))
 
 
+def is_healthy(found: ContainerState) -> bool:
+    """By its last check; one that nobody checks is not known to be."""
+    return found.is_running and found.health is not None and found.health.status == healthcheck.HEALTHY
+
+
 def _settled(host: Host, name: str, first: state.State) -> t.Optional[state.State]:
     """PID 1 has ended: its supervisor writes down how, and is quick at it; or it waits for the next run, or has begun that."""
     found: t.Optional[state.State] = first

@@ -21,10 +21,20 @@ class CockerError(Exception):
         self.hint = hint
         self.cleanup: t.List[BaseException] = []
 
+    def __reduce__(self) -> t.Tuple[t.Any, ...]:
+        """As it is, whatever its own `__init__` takes: pickle would call that with `args`."""
+        return _again, (type(self), self.args), vars(self)
+
     def __str__(self) -> str:
         head = " ".join(part for part in (self.op, self.subject) if part)
         text = ": ".join(part for part in (head, self.reason) if part)
         return "%s (%s)" % (text, self.hint) if self.hint else text
+
+
+def _again(kind: t.Type[CockerError], args: t.Tuple[t.Any, ...]) -> CockerError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class Invalid(CockerError):
