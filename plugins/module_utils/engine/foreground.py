@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import info, logs, observe, waiting
+from ansible_collections.cocker.engine.plugins.module_utils.engine import ended, info, logs, observe, waiting
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import REMOVE, START
@@ -28,6 +28,8 @@ def run(host: Host, wish: ContainerWish, ensure: Ensure) -> Outcome:
         if START not in [action["action"] for action in done.actions]:
             return done
         result = dict(done.result) if host.dry_run else _heard(host, name, since)
+    if not host.dry_run and result["container"]["HostConfig"]["AutoRemove"]:
+        ended.settle(host, name)        # whose supervisor does so, too, but when the next task may have looked
     if not wish.cleanup:
         return dataclasses.replace(done, result=result)
     if not host.dry_run:
