@@ -47,7 +47,7 @@ options:
   privileged:
     description:
       - Whether the container has every capability and every device of the host, no filter for system calls, and nothing in C(/proc) and
-        C(/sys) hidden from it. This is next to being root on the host.
+        C(/sys) hidden from it. This is next to being root on the host. O(cap_drop) takes capabilities away again.
     type: bool
   ipc_mode:
     description:

@@ -309,3 +309,10 @@ def test_a_terminal_and_an_open_input_are_the_commands(engine):
     for option in ("tty", "interactive"):
         with pytest.raises(Invalid, match="option %s: it is the command's, and there is none" % option):
             engine.start("other", command=(), network_mode="none", check=True, **{option: True})
+
+
+def test_a_privileged_container_drops_what_it_is_told_to(engine):
+    engine.start(privileged=True, cap_drop=("SYS_MODULE",), network_mode="none")
+    everything = engine.lab.run(lambda: int(open("/proc/sys/kernel/cap_last_cap").read()))
+    assert int(engine.read("web", "grep CapEff /proc/1/status | cut -f2"), 16) >> 16 & 1 == 0
+    assert bin(int(engine.read("web", "grep CapBnd /proc/1/status | cut -f2"), 16)).count("1") >= everything - 4    # what this host has

@@ -35,6 +35,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.storage.layout impor
 _GENERATED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _NO_NEW_PRIVILEGES, _NO_MASKS = "no-new-privileges", "systempaths=unconfined"
 _SECCOMP, _NO_SECCOMP = "seccomp=", "seccomp=unconfined"
+_ALL = "ALL"
 
 
 def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
@@ -121,7 +122,9 @@ def _mount(layout: Layout, container: str, mount: mounts.Mount, *, mapped: bool)
 def _security(spec: ContainerSpec) -> t.Dict[str, t.Any]:
     """What its processes may do."""
     security = set(spec.security_opts or ())
-    capabilities = runtime.capability_set(add=spec.capabilities or (), drop=spec.cap_drop or ())
+    dropped = spec.cap_drop or ()
+    usual = (_ALL,) if spec.privileged and _ALL not in dropped else ()
+    capabilities = runtime.capability_set(add=(*usual, *(spec.capabilities or ())), drop=dropped)
     hidden: t.Optional[t.Tuple[str, ...]] = () if _NO_MASKS in security else None
     return {
         "capabilities": capabilities,

@@ -73,7 +73,8 @@ class RuntimeWish:
     `maps` are those of a user namespace of its own, or of the one that the network namespace at `user_space` belongs to. What is below
     the root `is_mapped`, or belongs to these users on the disk.
     With `own_cgroup` it may make cgroups below its own, and move its processes there.
-    `capabilities` is the whole set (capability_set computes it); `seccomp` is DEFAULT, UNCONFINED or a linux.seccomp mapping.
+    `capabilities` is the whole set (capability_set computes it), of one that is `privileged`, too; `seccomp` is DEFAULT, UNCONFINED or a
+    linux.seccomp mapping.
     """
 
     name: str
@@ -138,7 +139,7 @@ def _capabilities(names: t.Sequence[str]) -> t.Set[str]:
 
 def compile_config(wish: RuntimeWish) -> Json:
     """Raises Invalid that names the option; what it returns, oci.parse takes."""
-    names = tuple(sorted(caps.NAMES)) if wish.privileged else tuple(caps.parse(name) for name in wish.capabilities)
+    names = tuple(caps.parse(name) for name in wish.capabilities)
     shared = {**wish.shared, **({"network": wish.network} if wish.network else {})}
     kinds = [kind for kind in ("pid", "mount", "ipc", "uts", "cgroup", "network") if shared.get(kind) != HOST]
     sysctls.check(wish.sysctls, private=kinds)
