@@ -316,3 +316,10 @@ def test_a_privileged_container_drops_what_it_is_told_to(engine):
     everything = engine.lab.run(lambda: int(open("/proc/sys/kernel/cap_last_cap").read()))
     assert int(engine.read("web", "grep CapEff /proc/1/status | cut -f2"), 16) >> 16 & 1 == 0
     assert bin(int(engine.read("web", "grep CapBnd /proc/1/status | cut -f2"), 16)).count("1") >= everything - 4    # what this host has
+
+
+def test_the_hosts_name_is_everywhere_the_hosts(engine):
+    engine.start(uts="host", network_mode="none")
+    seen = engine.read("web", "hostname; cat /etc/hostname; tr '\\0' '\\n' </proc/1/environ | grep ^HOSTNAME; grep -c \" *$(hostname)$\" /etc/hosts")
+    name = os.uname().nodename
+    assert seen == "%s\n%s\nHOSTNAME=%s\n1" % (name, name, name)

@@ -59,7 +59,7 @@ def runtime_wish(host: Host, record: ContainerRecord) -> runtime.RuntimeWish:
         umask=spec.umask,
         terminal=bool(spec.tty),
         stdin_open=bool(spec.interactive),
-        hostname=said.hostname,
+        hostname=sharing.hostname(spec),
         domainname=spec.domainname or "",
         read_only=bool(spec.read_only),
         mounts=_mounts(layout, spec, sharing.owner(host, spec).name, shm=sharing.shm(host, spec), is_mapped=is_mapped),

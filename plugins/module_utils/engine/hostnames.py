@@ -13,7 +13,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, processes
+from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, sharing
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
@@ -32,7 +32,7 @@ _LARGEST = 1 << 20          # a container may write into its files
 
 def write(host: Host, spec: ContainerSpec) -> None:
     """All of a container's own; `follow` adds its neighbours."""
-    mine, name = leased.of(host, spec.name), processes.hostname(spec)
+    mine, name = leased.of(host, spec.name), sharing.hostname(spec)
     active = [(lease, network) for lease, network in mine if lease.active]
     closed = bool(active) and all(network.internal for _lease, network in active)
     gateway = next((network.gateway for _lease, network in active if not network.internal), "127.0.0.1")

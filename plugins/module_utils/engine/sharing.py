@@ -5,9 +5,10 @@ Not here: the networks themselves (endpoints.py).
 """
 from __future__ import annotations
 
+import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import observe, processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
     BRIDGE,
@@ -21,7 +22,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 
 OPTION = "network_mode"
-_OWN = ("private", "shareable")
+OWN = ("private", "shareable")     # ipc_mode
 
 
 def owner(host: Host, spec: ContainerSpec) -> ContainerSpec:
@@ -60,7 +61,12 @@ def network(host: Host, spec: ContainerSpec) -> t.Optional[str]:
 def namespaces(host: Host, spec: ContainerSpec) -> t.Dict[str, str]:
     """Those besides the network that are not the container's own: HOST, or the path of another container's."""
     modes = {"ipc": spec.ipc_mode, "pid": spec.pid_mode, "uts": spec.uts, "cgroup": spec.cgroupns_mode}
-    return {kind: _shared(host, spec, kind, mode) for kind, mode in modes.items() if mode not in (None, "", *_OWN)}
+    return {kind: _shared(host, spec, kind, mode) for kind, mode in modes.items() if mode not in (None, "", *OWN)}
+
+
+def hostname(spec: ContainerSpec) -> str:
+    """What its processes are told: with `uts: host` that is the host's."""
+    return os.uname().nodename if spec.uts == HOST else processes.hostname(spec)
 
 
 def shm(host: Host, spec: ContainerSpec) -> str:
