@@ -323,3 +323,24 @@ def test_the_hosts_name_is_everywhere_the_hosts(engine):
     seen = engine.read("web", "hostname; cat /etc/hostname; tr '\\0' '\\n' </proc/1/environ | grep ^HOSTNAME; grep -c \" *$(hostname)$\" /etc/hosts")
     name = os.uname().nodename
     assert seen == "%s\n%s\nHOSTNAME=%s\n1" % (name, name, name)
+
+
+@pytest.mark.parametrize("option,said", [
+    ("etc_hosts", {"network_mode": "container:other", "etc_hosts": {"db": "10.0.0.5"}}),
+    ("dns_servers", {"network_mode": "container:other", "dns_servers": ("9.9.9.9",)}),
+    ("dns_opts", {"network_mode": "container:other", "dns_opts": ("ndots:2",)}),
+    ("dns_search_domains", {"network_mode": "container:other", "dns_search_domains": ("a.example",)}),
+    ("links", {"network_mode": "container:other", "links": (("other", "db"),)}),
+    ("links", {"network_mode": "host", "links": (("other", "db"),)}),
+    ("hostname", {"uts": "host", "hostname": "mine"}),
+    ("shm_size", {"ipc_mode": "host", "shm_size": 1 << 20}),
+    ("shm_size", {"ipc_mode": "container:other", "shm_size": 1 << 20}),
+])
+def test_what_could_only_be_passed_over_is_refused(engine, option, said):
+    engine.start("other", network_mode="none")
+    for check in (True, False):
+        with pytest.raises(Invalid, match="option %s: " % option):
+            engine.start(check=check, **said)
+    emptied = {key: type(value)() if key == option and not isinstance(value, (int, str)) else value for key, value in said.items()}
+    if emptied != said:
+        assert engine.start(**emptied).changed and not engine.start(**emptied).changed

@@ -7,15 +7,17 @@ import os
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     compile,
     endpoints,
+    hostnames,
     initsystem,
     limits,
     owning,
     processes,
+    sharing,
     usermaps,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord, ContainerSpec
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CONTAINER, HOST, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
@@ -31,6 +33,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     _log(record.spec)
     _restart(record.spec)
     _streams(record)
+    _passed_over(record.spec)
     endpoints.check(host, record, ports=ports)
     runtime.compile_config(compile.runtime_wish(host, record))
 
@@ -61,6 +64,22 @@ def _streams(record: ContainerRecord) -> None:
     for option in ("tty", "interactive"):
         if getattr(record.spec, option) and not processes.process(record.spec, record.config).args:
             raise Invalid(option, "it is the command's, and there is none, neither of the task nor of the image")
+
+
+def _passed_over(spec: ContainerSpec) -> None:
+    """What would have no effect, since the namespace is not the container's own."""
+    mode, reasons = spec.network_mode or BRIDGE, {}
+    if mode.startswith(CONTAINER):
+        reasons = dict.fromkeys(hostnames.OPTIONS - {"networks"}, "with network_mode: %s it has the files of that container" % mode)
+    if mode != BRIDGE:
+        reasons["links"] = "it needs network_mode: bridge"
+    if spec.uts == HOST:
+        reasons["hostname"] = "it would be set on the host, whose name the container has (uts: host)"
+    if spec.ipc_mode not in (None, *sharing.OWN):
+        reasons["shm_size"] = "with ipc_mode: %s the shared memory is not its own" % spec.ipc_mode
+    for option in sorted(reasons):
+        if getattr(spec, option):
+            raise Invalid(option, reasons[option])
 
 
 def _restart(spec: ContainerSpec) -> None:
