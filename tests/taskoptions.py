@@ -12,25 +12,40 @@ Task = t.Dict[str, t.Any]
 VALUES: t.Dict[str, t.List[t.Any]] = {
     "image": ["box", "box:1", "top-of-box"],
     "command": [["/bin/sleep", "1000"], "/bin/sleep 1001", ["/bin/sh", "-c", "sleep 1000; true"]],
-    "entrypoint": [None, [], ["/bin/env", "E=1"]],
+    "entrypoint": [None, [], ["/bin/env", "E=1"], "/bin/env 'E=a b'"],
     "init": [None, True, False],
-    "env": [None, {}, {"A": "1"}, {"A": "1", "B": ""}, {"FROM": None, "A": "a=b"}],
-    "user": [None, "web", "1000:7", "0"],
+    "env": [None, {}, {"A": "1"}, {"A": "1", "B": ""}, {"FROM": None, "A": "a=b"},
+            {"A": "two\nlines", "\u00c4": "\u00fc \"'$A"}, {"PATH": "/www:/bin"}],
+    "user": [None, "web", "1000:7", "0", "web:extra"],
     "groups": [None, [], ["extra", "77"]],
     "umask": [None, "0027"],
     "working_dir": [None, "/www/", "/made/anew"],
     "hostname": [None, "one.example", "two"],
+    "domainname": [None, "example.org"],
+    "tty": [None, True, False],
+    "interactive": [None, True],
+    "network_mode": [None, None, "bridge", "none", "host"],
     "networks": [None, [], [{"name": "front"}], [{"name": "back", "aliases": ["b", "a"]}, {"name": "front", "ipv4_address": "10.77.0.50"}]],
-    "published_ports": [None, [], ["18080:80"], ["127.0.0.1:18081-18082:81-82/udp", "18080:80"]],
+    "published_ports": [None, [], ["18080:80"], ["127.0.0.1:18081-18082:81-82/udp", "18080:80"],
+                        ["18080:80/tcp", "18080:80/udp"]],
     "exposed_ports": [None, ["80", "443/udp"]],
     "etc_hosts": [None, {"db": "10.0.0.5"}, {"gate": "host-gateway"}],
     "dns_servers": [None, [], ["9.9.9.9"], ["1.1.1.1", "9.9.9.9"]],
+    "dns_search_domains": [None, [], ["a.example", "b.example"]],
     "volumes": [None, [], ["data:/data"], ["/etc/passwd:/seen:ro,noexec", "data:/data:ro", "/scratch"]],
+    "mounts": [
+        None, [], [{"type": "volume", "source": "more", "target": "/more"}],
+        [{"type": "volume", "source": "more", "target": "/more", "read_only": True},
+         {"type": "bind", "source": "/etc", "target": "/seen too"}],
+        [{"type": "content", "content": "one", "target": "/etc/app.conf"}],
+        [{"type": "content", "content": "two", "target": "/etc/app.conf"}]],
     "tmpfs": [None, [], ["/fast:size=1M,noexec"], {"/fast": "mode=0700"}],
     "memory": [None, "32M", "64M", "-1"],
     "memory_swap": [None, "64M", "-1"],
     "memory_reservation": [None, "16M"],
     "cpus": [None, 0.5, 1.0],
+    "cpu_quota": [None, 0, 20000],
+    "cpu_period": [None, 50000],
     "cpu_shares": [None, 512, 2048],
     "cpuset_cpus": [None, "0"],
     "pids_limit": [None, -1, 50, 60],
@@ -49,9 +64,27 @@ VALUES: t.Dict[str, t.List[t.Any]] = {
     "restart_policy": [None, "no", "on-failure:3", "always"],
     "userns_mode": [None, "auto", "host"],
     "cgroupns_mode": [None, "host"],
+    "ipc_mode": [None, "host", "private"],
+    "pid_mode": [None, "host"],
+    "uts": [None, "host"],
+    "privileged": [None, True, False],
+    "healthcheck": [None, {"test": ["CMD", "/bin/true"], "interval": "1h"}, {"test": ["NONE"]}],
+    "log_driver": [None, "json-file", "none"],
     "stop_timeout": [None, 0, 1],
     "stop_signal": ["KILL"],
 }
+# Option, its values, and the options that do not go with them.
+CONFLICTS: t.List[t.Tuple[str, t.Tuple[t.Any, ...], t.Tuple[str, ...]]] = [
+    ("cpus", (0.5, 1.0), ("cpu_quota", "cpu_period")),
+    ("network_mode", ("none", "host"), ("networks", "published_ports")),
+    ("network_mode", ("host",), ("sysctls",)),
+    ("networks", ([],), ("published_ports",)),
+    ("log_driver", ("none",), ("log_options",)),
+    ("uts", ("host",), ("hostname", "domainname")),
+    ("ipc_mode", ("host",), ("shm_size",)),
+    ("pid_mode", ("host",), ("init", "userns_mode")),
+    ("userns_mode", ("auto",), ("privileged",)),
+]
 STATES = ("started", "started", "started", "present", "stopped", "paused")
 
 
@@ -61,6 +94,9 @@ def _without_none(task: Task) -> Task:
         said["memory"] = "64M"      # swap is told with memory
     if said.get("memory") == "-1":
         said.pop("memory_reservation", None)
+    for option, found, others in CONFLICTS:
+        if said.get(option) in found:
+            said = {name: value for name, value in said.items() if name not in others}
     return said
 
 

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever tasks say, one after the other: check mode foresees each run, and a second run finds nothing to do."""
+"""Whatever tasks say, one after the other: check mode foresees each run, a second run finds nothing to do, and the kernel shows the effect.
+
+COCKER_TEST_STORIES is how many are told, each time others; without it there are a few that are always the same.
+"""
 from __future__ import annotations
 
+import os
+import pathlib
 import typing as t
 
 import pytest
@@ -13,10 +18,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import contai
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord, Provenance
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
-from ansible_collections.cocker.engine.tests import taskcorpus, taskoptions
+from ansible_collections.cocker.engine.tests import taskcorpus, taskeffects, taskoptions
 from ansible_collections.cocker.engine.tests.root import enginelab
 
 pytestmark = pytest.mark.root
+STORIES = int(os.environ.get("COCKER_TEST_STORIES", 0))
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +48,27 @@ def run(engine: enginelab.Engine, task: taskcorpus.Task, *, check: bool = False)
 
 
 @settings(
-    deadline=None, max_examples=5, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate),
+    deadline=None, max_examples=STORIES or 5, derandomize=not STORIES, database=None, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
 @given(taskoptions.stories())
-def test_check_mode_foresees_every_run_and_the_second_one_changes_nothing(engine: enginelab.Engine, story: t.List[taskoptions.Task]) -> None:
+def test_every_run_is_foreseen_and_has_its_effect_and_the_second_one_changes_nothing(engine: enginelab.Engine, story: t.List[taskoptions.Task]) -> None:
     for network, subnet in (("front", "10.77.0.0/24"), ("back", "10.77.1.0/24")):
         engine.network(network, subnet=subnet)
-    before = engine.snapshot()
+    before, written = engine.snapshot(), pathlib.Path(engine.layout.container("web"), "upper", "written")
     for task in story:
+        was_there = written.exists()
         foreseen, done = run(engine, task, check=True), run(engine, task)
         assert (foreseen.plan, foreseen.actions, foreseen.diff) == (done.plan, done.actions, done.diff), task
         again = run(engine, task)
         assert (again.plan["action"], again.diff) == ("none", {"before": {}, "after": {}}), task
+        assert written.exists() == (was_there and done.plan["action"] != "recreate"), task
+        written.touch()
+        if task["state"] == "started":
+            assert taskeffects.differences(task, taskeffects.seen(engine)) == {}, task
+    last = {**story[-1], "state": "started"}        # whatever it was changed from, and in which state
+    run(engine, last)
+    assert taskeffects.differences(last, taskeffects.seen(engine)) == {}, last
     engine.remove_all()
     for network, subnet in (("front", "10.77.0.0/24"), ("back", "10.77.1.0/24")):
         engine.network(network, subnet=subnet)
