@@ -44,14 +44,23 @@ class Action(ActionBase):  # type: ignore[misc]
 
     def execute(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool = False) -> Result:
         """The module's result. A task that is left alone is the whole module at once: nobody could send it afterwards."""
-        known = {"_cocker_key": key(self.MODULE), "_cocker_module": self.MODULE}
-        if not wrap_async and is_plain(arguments):
-            self._shared_loader_obj.module_loader.add_directory(os.path.join(sources.PLUGINS, "plugin_utils", "stub"))
-            result = dict(self._execute_module(module_name=STUB, module_args={**arguments, **known}, task_vars=task_vars))
-            if not result.get(MISSING):
-                return result
+        result = None if wrap_async else self.ask(arguments, task_vars)
+        return self.send(arguments, task_vars, wrap_async=wrap_async) if result is None else result
+
+    def ask(self, arguments: Variables, task_vars: t.Optional[Variables]) -> t.Optional[Result]:
+        """The result of a module that the host has; None where it does not have it."""
+        if not is_plain(arguments):
+            return None
+        self._shared_loader_obj.module_loader.add_directory(os.path.join(sources.PLUGINS, "plugin_utils", "stub"))
+        result = dict(self._execute_module(module_name=STUB, module_args=self._told(arguments), task_vars=task_vars))
+        return None if result.get(MISSING) else result
+
+    def send(self, arguments: Variables, task_vars: t.Optional[Variables], *, wrap_async: bool = False) -> Result:
         return dict(self._execute_module(
-            module_name=self.MODULE, module_args={**arguments, **known}, task_vars=task_vars, wrap_async=wrap_async))
+            module_name=self.MODULE, module_args=self._told(arguments), task_vars=task_vars, wrap_async=wrap_async))
+
+    def _told(self, arguments: Variables) -> Variables:
+        return {**arguments, "_cocker_key": key(self.MODULE), "_cocker_module": self.MODULE}
 
 
 def is_plain(arguments: Variables) -> bool:

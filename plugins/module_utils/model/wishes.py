@@ -131,6 +131,30 @@ class VolumeWish:
     state: str = PRESENT
 
 
+@dataclasses.dataclass(frozen=True)
+class CommandWish:
+    """The command `cocker` at `path`, packed for `interpreter`; `archive` is that, where it had to come along. `link`: its other name."""
+
+    path: str
+    link: str
+    interpreter: str
+    digest: str
+    archive: t.Optional[bytes] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadyWish:
+    """`stops`: nothing is done where libraries or `commands` are missing, or, `with_pyroute2`, where the interpreter lacks that."""
+
+    modules: t.Tuple[str, ...] = ()
+    commands: t.Tuple[str, ...] = ()
+    forwards: bool = False
+    command: t.Optional[CommandWish] = None
+    service: bool = False
+    stops: bool = False
+    with_pyroute2: bool = True
+
+
 BACKUP, RESTORE = "backup", "restore"
 
 

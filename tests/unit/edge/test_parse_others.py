@@ -8,12 +8,14 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.edge import (
     args_exec,
+    args_host,
     args_image,
     args_info,
     args_network,
     args_volume,
     args_volume_archive,
     parse_exec,
+    parse_host,
     parse_image,
     parse_info,
     parse_network,
@@ -26,9 +28,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.queries import
 from ansible_collections.cocker.engine.plugins.module_utils.model.volume import VolumeSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.vxlan import Peer
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import (
+    CommandWish,
     ExecWish,
     ImageWish,
     NetworkWish,
+    ReadyWish,
     VolumeArchiveWish,
     VolumeWish,
 )
@@ -36,12 +40,14 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 Filled = t.Callable[..., t.Dict[str, t.Any]]
 Given = t.Dict[str, t.Any]
 DIGEST = "0123456789abcdef" * 4
+X_DIGEST = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"      # of b"x"
 
 READERS: t.Dict[str, t.Tuple[t.Any, t.Callable[..., t.Any]]] = {
     "image": (args_image.SPEC, parse_image.wish),
     "network": (args_network.SPEC, parse_network.wish),
     "volume": (args_volume.SPEC, parse_volume.wish),
     "volume_archive": (args_volume_archive.SPEC, parse_volume_archive.wish),
+    "host": (args_host.SPEC, parse_host.wish),
     "exec": (args_exec.SPEC, parse_exec.task),
     "info": (args_info.NETWORK, parse_info.named),
     "image_info": (args_info.IMAGE, parse_info.image),
@@ -58,6 +64,12 @@ def read(filled: Filled) -> t.Callable[[str, Given], t.Any]:
 
 
 @pytest.mark.parametrize(("what", "given", "wish"), [
+    ("host", {}, ReadyWish()),
+    ("host", {"kernel_modules": ["veth", "nft-nat", "veth"], "ip_forward": True, "incomplete": "stop", "needs_pyroute2": False},
+     ReadyWish(modules=("veth", "nft-nat"), forwards=True, stops=True, with_pyroute2=False)),
+    ("host", {"command_path": "/bin/cocker", "service": True, "command_interpreter": "/bin/python3", "command_archive": "eA==",
+              "command_digest": X_DIGEST},
+     ReadyWish(command=CommandWish("/bin/cocker", "/bin/cocker-runtime", "/bin/python3", X_DIGEST, b"x"), service=True)),
     ("image", {"name": "debian"}, ImageWish("debian")),
     ("image", {"name": "debian:12"}, ImageWish("debian", "12")),
     ("image", {"name": "debian", "version": "12"}, ImageWish("debian", "12")),
@@ -199,6 +211,14 @@ def test_commands(read: t.Callable[..., t.Any], given: Given, wish: ExecWish) ->
     ("exec", "user", {"container": "web", "command": "id", "user": "a b"}),
     ("info", "name", {"name": "a/b"}),
     ("image_info", "name", {"name": "a:b:c"}),
+    ("host", "kernel_modules", {"kernel_modules": ["-r"]}),
+    ("host", "commands", {"commands": ["../sh"]}),
+    ("host", "service", {"service": True}),
+    ("host", "command_path", {"command_path": "bin/cocker"}),
+    ("host", "command_path", {"command_path": "/my bin/cocker"}),
+    ("host", "command_path", {"command_path": "/bin/cocker-runtime"}),
+    ("host", "command_archive", {"command_path": "/bin/cocker", "command_archive": "?"}),
+    ("host", "command_archive", {"command_path": "/bin/cocker", "command_archive": "eA==", "command_digest": DIGEST}),
 ])
 def test_a_bad_value_is_refused_and_the_option_is_named(read: t.Callable[..., t.Any], what: str, option: str, given: Given) -> None:
     with pytest.raises(Invalid) as caught:
