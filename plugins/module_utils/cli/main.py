@@ -36,6 +36,13 @@ def main(argv: t.Sequence[str]) -> int:
         return _INTERRUPTED
 
 
+def packages() -> t.List[str]:
+    """Where the distribution keeps pyroute2. Python was told to look at no site (-S): its .pth files are code that nobody asked for."""
+    import site  # after the compiled copy has been found
+
+    return [path for path in site.getsitepackages() if os.path.isdir(path)]
+
+
 def _run(arguments: t.List[str]) -> int:
     home = os.environ.get("COCKER_HOME") or DEFAULT_HOME
     while arguments and arguments[0].startswith("-"):

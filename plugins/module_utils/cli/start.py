@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the head of the archive has Python run (roles/host/files/pyz.py): the compiled copy, and without one the archive itself."""
+"""What the head of the archive has Python run (roles/host/files/pyz.py): the compiled copy, and without one the archive itself.
+
+Each call compiles it: so it asks nothing of modules that Python would have to load, and the packer takes its documentation away.
+"""
 from __future__ import annotations
 
-import os
+import posix
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import typing as t
 
 DIGEST = ""  # written when it is packed
 
 
 def start() -> None:
     del sys.argv[0]
-    homes = [os.path.join(os.environ.get("COCKER_HOME") or "/var/cocker", "engine")]
-    if os.path.basename(sys.argv[0]) == "cocker-runtime":
-        homes.append("/run/cocker/engine")
+    homes = [posix.environ.get(b"COCKER_HOME") or b"/var/cocker"]
+    if sys.argv[0].endswith("cocker-runtime"):
+        homes.append(b"/run/cocker")
     for home in homes:
         try:
-            facts = os.lstat(home)
-            if os.geteuid() or facts.st_uid or facts.st_mode & 0o022:       # what others could have written is never run
+            facts = posix.lstat(home + b"/engine")
+            if posix.geteuid() or facts.st_uid or facts.st_mode & 0o022:        # what others could have written is never run
                 continue
-            copy = os.path.join(home, "cli-%s-%s" % (DIGEST, sys.implementation.cache_tag))
-            with open(os.path.join(copy, "first"), "rb") as stream:
+            copy = "%s/engine/cli-%s-%s" % (home.decode("utf-8", "surrogateescape"), DIGEST, sys.implementation.cache_tag)
+            with open(copy + "/first", "rb", 0) as stream:
                 code = stream.read()
         except OSError:
             continue
         import marshal
-        space: t.Dict[str, t.Any] = {"__name__": "cocker"}
+        space = {"__name__": "cocker"}  # type: dict[str, object]
         exec(marshal.loads(code), space)
-        space["go"](copy)
+        space["go"](copy)  # type: ignore[operator]
     import runpy
     runpy.run_path(sys.argv[0], run_name="__main__")
 

@@ -3,7 +3,7 @@
 
 A named tuple becomes a tuple with properties, a frozen dataclass a class with an `__init__`; annotations, aliases of types and protocols
 go, and `import typing` with them. What such a class is made of is model/unfolded.py. Where a file does something with `typing` that is not
-known here, it keeps its import, and works as before. Imports nothing of ours: cli/boot.py runs this file before there is a copy.
+known here, it keeps its import, and works as before. Imports nothing of ours: cli/copying.py runs this file before there is a copy.
 """
 from __future__ import annotations
 
@@ -45,10 +45,17 @@ class NotKnown(Exception):
 
 def compiled(text: bytes, path: str) -> types.CodeType:
     """The code of a source; `path` is what tracebacks show."""
-    tree = ast.parse(text, path)
-    tree = unfolded(tree)
-    _forget_columns(tree)
-    return compile(tree, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
+    return code(tree(text, path), path)
+
+
+def tree(text: bytes, path: str) -> ast.Module:
+    """What is compiled of a source."""
+    return unfolded(ast.parse(text, path))
+
+
+def code(module: ast.Module, path: str) -> types.CodeType:
+    _forget_columns(module)
+    return compile(module, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
 
 
 def _forget_columns(tree: ast.AST) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 import struct
 import typing as t
 
@@ -137,6 +136,7 @@ def _load(program: bytes) -> int:
         if error.errno != errno.EPERM:
             raise
     # Before Linux 5.11 programs count as locked memory, and 64 KiB are the usual limit.
+    import resource  # on hosts with cgroup v2
     before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     try:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

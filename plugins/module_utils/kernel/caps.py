@@ -24,6 +24,8 @@ _SETS = ("effective", "permitted", "inheritable")
 
 def parse(name: str) -> str:
     """The full name, `CAP_NET_ADMIN`, of what may be given as `net_admin`. Invalid when there is none such."""
+    if name in NAMES:
+        return name
     full = name.strip().upper()
     full = full if full.startswith("CAP_") else "CAP_" + full
     if full not in NAMES:
@@ -53,7 +55,9 @@ def limit_bounding(keep: Names) -> None:
     """Drops all others, for good. Takes CAP_SETPCAP, unless they are gone already."""
     kept = {NAMES[parse(name)] for name in keep}
     for number in range(_MOST):
-        if number not in kept and not _drop(number):
+        if number in kept or libc.prctl(consts.PR_CAPBSET_DROP, number, 0, 0, 0) == 0:
+            continue
+        if not _drop(number):
             return
 
 
@@ -107,8 +111,12 @@ def _capset(effective: int, permitted: int, inheritable: int) -> None:
 
 def current() -> t.Dict[str, t.FrozenSet[str]]:
     """The thread's effective, permitted and inheritable sets (capget(2))."""
+    return {name: frozenset(cap for cap, number in NAMES.items() if value >> number & 1) for name, value in numbers().items()}
+
+
+def numbers() -> t.Dict[str, int]:
+    """The same, as the kernel has them: a bit for each."""
     header = structs.CapabilityHeader(consts.CAPABILITY_VERSION_3, 0)
     words = (structs.CapabilityWord * 2)()
     call(libc.capget, ctypes.addressof(header), ctypes.addressof(words), op="read capabilities")
-    values = {name: getattr(words[0], name) | getattr(words[1], name) << 32 for name in _SETS}
-    return {name: frozenset(cap for cap, number in NAMES.items() if value >> number & 1) for name, value in values.items()}
+    return {name: getattr(words[0], name) | getattr(words[1], name) << 32 for name in _SETS}

@@ -12,7 +12,7 @@ import os
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, small
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, Unsupported
 
 CLONE_INTO_CGROUP = 0x200000000  # Linux 5.7
@@ -44,8 +44,7 @@ _remembered: t.List[Layout] = []
 
 def layout(proc: str = "/proc/self") -> Layout:
     """Reads three small files. Raises Unsupported when no hierarchy is mounted."""
-    with open(proc + "/mountinfo", "rb") as mounts, open(proc + "/cgroup", "rb") as membership:
-        v1, unified = hierarchies(os.fsdecode(mounts.read()), os.fsdecode(membership.read()))
+    v1, unified = hierarchies(os.fsdecode(small.read(proc + "/mountinfo")), os.fsdecode(small.read(proc + "/cgroup")))
     if not v1 and not unified:
         raise Unsupported("cgroups", "", "no cgroup hierarchy is mounted", hint="mount cgroup2 on /sys/fs/cgroup")
     controllers = dict(v1)
@@ -87,6 +86,8 @@ def hierarchies(mountinfo: str, membership: str) -> t.Tuple[t.Dict[str, str], st
 
 
 def _unescape(path: str) -> str:
+    if "\\" not in path:
+        return path
     for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         path = path.replace(code, char)
     return path
@@ -103,8 +104,7 @@ def read(directory: str, name: str) -> str:
     """The whole file without the last newline. Raises KernelError."""
     path = directory + "/" + name
     try:
-        with open(path, "rb", buffering=0) as file:
-            return os.fsdecode(file.read() or b"").rstrip("\n")
+        return os.fsdecode(small.read(path)).rstrip("\n")
     except OSError as error:
         raise KernelError("read", path, error.errno or errno.EIO) from error
 

@@ -5,7 +5,7 @@ Every descriptor from here is CLOEXEC. Not here: paths inside a container's root
 """
 from __future__ import annotations
 
-import _socket
+import ctypes
 import errno
 import fcntl
 import os
@@ -13,8 +13,11 @@ import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, mounts
-from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, is_missing, remember_missing, syscall
+from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, libc, remember_missing, syscall
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, KernelError, Unsupported
+
+if t.TYPE_CHECKING:
+    import _socket
 
 _LAST = 0xFFFFFFFF
 _SEALS = consts.F_SEAL_SEAL | consts.F_SEAL_SHRINK | consts.F_SEAL_GROW | consts.F_SEAL_WRITE
@@ -138,14 +141,24 @@ def protected_program(path: str) -> int:
         return sealed_copy(path)
 
 
+def packet_pair() -> t.Tuple[int, int]:
+    """Two connected Unix sockets that keep messages apart; without the module for sockets, which takes long to load."""
+    room = ctypes.create_string_buffer(2 * _FD_BYTES)
+    call(libc.socketpair, consts.AF_UNIX, consts.SOCK_SEQPACKET | consts.SOCK_CLOEXEC, 0, ctypes.addressof(room), op="socketpair")
+    one, other = (int.from_bytes(room.raw[at:at + _FD_BYTES], sys.byteorder) for at in (0, _FD_BYTES))
+    return one, other
+
+
 def send_fds(channel: _socket.socket, data: bytes, fds: t.Sequence[int]) -> None:
     """Over a Unix socket; `data` must not be empty."""
+    import _socket
     rights = b"".join(fd.to_bytes(_FD_BYTES, sys.byteorder) for fd in fds)
     channel.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
 
 
 def recv_fds(channel: _socket.socket, size: int, count: int) -> t.Tuple[bytes, t.List[int]]:
     """At most `size` bytes and `count` descriptors; both empty at the end of the stream."""
+    import _socket
     room = _socket.CMSG_SPACE(count * _FD_BYTES)
     data, ancillary, flags, _peer = channel.recvmsg(size, room, consts.MSG_CMSG_CLOEXEC)
     found: t.List[int] = []

@@ -17,7 +17,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 Function = t.Callable[..., int]
 
 _INT, _UINT, _ULONG = ctypes.c_int, ctypes.c_uint, ctypes.c_ulong
-_TEXT, _POINTER, _SIZE = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t
+_TEXT, _POINTER, _SIZE, _LONG = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long
+_NULL = _POINTER(None)
 
 _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "capget": (_POINTER, _POINTER),
@@ -30,11 +31,14 @@ _PROTOTYPES: t.Dict[str, t.Tuple[t.Any, ...]] = {
     "prctl": (_INT, _ULONG, _ULONG, _ULONG, _ULONG),
     "quotactl": (_INT, _TEXT, _INT, _POINTER),
     "setdomainname": (_TEXT, _SIZE),
+    "sethostname": (_TEXT, _SIZE),
     "setfsgid": (_INT,),
     "setfsuid": (_INT,),
     "setns": (_INT, _INT),
     "signal": (_INT, _POINTER),
     "sigprocmask": (_INT, _POINTER, _POINTER),
+    "socket": (_INT, _INT, _INT),
+    "socketpair": (_INT, _INT, _INT, _POINTER),
     "umount2": (_TEXT, _INT),
     "unshare": (_INT,),
 }
@@ -45,17 +49,18 @@ _SHARED = {
     "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436, "openat2": 437, "pidfd_getfd": 438,
     "faccessat2": 439, "mount_setattr": 442, "quotactl_fd": 443, "fchmodat2": 452, "statmount": 457, "listmount": 458,
 }
-_OLDER = ("add_key", "bpf", "execveat", "keyctl", "memfd_create", "seccomp", "rt_sigaction", "renameat2", "clone")
-_GENERIC = (217, 280, 281, 219, 279, 277, 134, 276, 220)
-_I386 = (286, 357, 358, 288, 356, 354, 174, 353, 120)
-_ARM = (309, 386, 387, 311, 385, 383, 174, 382, 120)
+_OLDER = ("add_key", "bpf", "execveat", "keyctl", "memfd_create", "seccomp", "rt_sigaction", "renameat2", "clone", "prlimit64")
+_GENERIC = (217, 280, 281, 219, 279, 277, 134, 276, 220, 261)
+_I386 = (286, 357, 358, 288, 356, 354, 174, 353, 120, 340)
+_ARM = (309, 386, 387, 311, 385, 383, 174, 382, 120, 369)
+_POWER = (269, 361, 362, 271, 360, 358, 173, 357, 120, 325)
 _NUMBERS: t.Dict[str, t.Tuple[int, ...]] = {
     "aarch64": _GENERIC, "loongarch64": _GENERIC, "riscv64": _GENERIC,
     "arm": _ARM, "armv6l": _ARM, "armv7l": _ARM, "armv8l": _ARM,
     "i386": _I386, "i486": _I386, "i586": _I386, "i686": _I386,
-    "ppc64": (269, 361, 362, 271, 360, 358, 173, 357, 120), "ppc64le": (269, 361, 362, 271, 360, 358, 173, 357, 120),
-    "s390x": (278, 351, 354, 280, 350, 348, 174, 347, 120),
-    "x86_64": (248, 321, 322, 250, 319, 317, 13, 316, 56),
+    "ppc64": _POWER, "ppc64le": _POWER,
+    "s390x": (278, 351, 354, 280, 350, 348, 174, 347, 120, 334),
+    "x86_64": (248, 321, 322, 250, 319, 317, 13, 316, 56, 302),
 }
 _NARROW = {"aarch64": "arm", "x86_64": "i386"}      # a 32-bit interpreter on a 64-bit kernel
 
@@ -101,7 +106,7 @@ _known: t.Dict[str, bool] = {}
 def call(function: Function, *args: t.Any, op: str, subject: str = "") -> int:
     """The result, or KernelError with the errno of exactly this call. `bytes` are text: C would read only up to a zero in them."""
     for arg in args:
-        if isinstance(arg, bytes) and 0 in arg:
+        if arg.__class__ is bytes and 0 in arg:
             raise KernelError(op, subject, errno.EINVAL, hint="there is a zero byte in it")
     result = function(*args)
     if result == -1:
@@ -111,13 +116,8 @@ def call(function: Function, *args: t.Any, op: str, subject: str = "") -> int:
 
 def syscall(number: int, *args: t.Any, op: str, subject: str = "") -> int:
     """syscall(2). Integers, bytes, None and ctypes pointers; integers travel as long, so that no upper half is left over."""
-    return call(libc.syscall, ctypes.c_long(number), *[_argument(arg) for arg in args], op=op, subject=subject)
-
-
-def _argument(value: t.Any) -> t.Any:
-    if value is None:
-        return ctypes.c_void_p(None)
-    return ctypes.c_long(value) if isinstance(value, int) else value
+    words = [_LONG(arg) if isinstance(arg, int) else _NULL if arg is None else arg for arg in args]
+    return call(libc.syscall, _LONG(number), *words, op=op, subject=subject)
 
 
 def is_missing(name: str) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal as dispositions
+import sys
 import time
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import consts, poll, small
 from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import NR, call, is_missing, is_procfs, libc, prctl, syscall
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, KernelError, Unsupported, tolerate
 
@@ -24,7 +26,8 @@ SIGNALS: t.Dict[str, int] = {
 }
 _SYNONYMS = {"CLD": 17, "IOT": 6, "POLL": 29}
 _NAMES = {number: "SIG" + name for name, number in SIGNALS.items()}
-_RTMIN, _RTMAX = 34, 64                 # as the C library numbers them: 32 and 33 are its own
+_RTMIN, _RTMAX = 34, 64                 # as the C library numbers them
+_OF_LIBRARY = (32, 33)                  # are its own
 _SIGSET_BYTES, _KERNEL_SIGSET_BYTES = 128, 8
 _SIGACTION_BYTES = 64                   # struct kernel_sigaction is 32 at most
 _DEAD = "ZXx"
@@ -61,8 +64,7 @@ def find(pid: int) -> t.Optional[Identity]:
 
 def _stat(pid: int) -> t.Optional[t.List[str]]:
     try:
-        with open("/proc/%d/stat" % pid, "rb") as stream:
-            text = stream.read()
+        text = small.read("/proc/%d/stat" % pid)
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text[text.rindex(b")") + 1:].decode().split()        # the command may contain anything, brackets too
@@ -138,8 +140,7 @@ _boot_id: t.List[str] = []      # it does not change while a process lives
 def boot_id() -> str:
     """Differs after each boot; a record with another one is about processes that no longer exist."""
     if not _boot_id:
-        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as stream:
-            _boot_id.append(stream.read().decode().strip())
+        _boot_id.append(small.read("/proc/sys/kernel/random/boot_id").decode().strip())
     return _boot_id[0]
 
 
@@ -160,6 +161,12 @@ def set_dumpable(*, dumpable: bool) -> None:
 
 def set_no_new_privileges() -> None:
     prctl(consts.PR_SET_NO_NEW_PRIVS, 1, op="set no_new_privs")
+
+
+def set_limit(number: int, soft: int, hard: int) -> None:
+    """prlimit(2) of the calling process; -1 is no limit."""
+    room = ctypes.create_string_buffer(b"".join((value % (1 << 64)).to_bytes(8, sys.byteorder) for value in (soft, hard)), 16)
+    syscall(NR["prlimit64"], 0, number, ctypes.byref(room), None, op="set limit", subject=str(number))
 
 
 def set_oom_score(value: int, pid: t.Optional[int] = None) -> None:
@@ -190,11 +197,13 @@ def set_name(name: str) -> None:
 def reset_signals() -> None:
     """Every disposition to its default and nothing blocked: an exec keeps what is ignored, and CPython ignores SIGPIPE and SIGXFSZ.
 
-    Goes past the interpreter's own table, so only an exec or _exit may follow.
+    What has a handler the exec resets. Goes past the interpreter's own table, so only an exec or _exit may follow.
     """
     default = ctypes.create_string_buffer(_SIGACTION_BYTES)     # SIG_DFL, no flags, an empty mask
-    for signum in range(1, _RTMAX + 1):
-        with tolerate(errno.EINVAL):    # KILL and STOP refuse. The C library refuses its own two, which make(1) leaves ignored: past it
+    # The C library does not let the interpreter see its own two, which make(1) leaves ignored: past it.
+    ignored = [number for number in range(1, _RTMAX + 1) if dispositions.getsignal(number) == dispositions.SIG_IGN]
+    for signum in (*ignored, *_OF_LIBRARY):
+        with tolerate(errno.EINVAL):
             syscall(NR["rt_sigaction"], signum, ctypes.byref(default), None, _KERNEL_SIGSET_BYTES, op="reset signal", subject=str(signum))
     none = ctypes.create_string_buffer(_SIGSET_BYTES)
     call(libc.sigprocmask, consts.SIG_SETMASK, ctypes.addressof(none), None, op="unblock signals")

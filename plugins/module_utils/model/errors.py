@@ -5,7 +5,6 @@ Not here: how errors are shown (edge/runner.py) and which errno a caller forgive
 """
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
 
@@ -88,11 +87,14 @@ class CleanupError(CockerError):
         self.cleanup = list(failures)
 
 
-@contextlib.contextmanager
-def tolerate(*errnos: int) -> t.Iterator[None]:
+class tolerate:
     """Drops an OSError or KernelError whose errno is listed; everything else passes."""
-    try:
-        yield
-    except (OSError, KernelError) as error:
-        if error.errno not in errnos:
-            raise
+
+    def __init__(self, *errnos: int) -> None:
+        self._errnos = errnos
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: t.Optional[BaseException], _trace: object) -> bool:
+        return isinstance(error, (OSError, KernelError)) and error.errno in self._errnos

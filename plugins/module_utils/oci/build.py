@@ -6,7 +6,6 @@ Not here: the single steps (runtime/rootfs.py, devices.py, masks.py).
 """
 from __future__ import annotations
 
-import _socket
 import errno
 import os
 import stat
@@ -64,7 +63,8 @@ def fill(tree: Tree, config: Config, *, new_network: bool) -> t.Tuple[int, int, 
     for name, value in sorted(bundle.sysctl.items()):
         sysctl.write(name, value)
     if bundle.hostname:
-        _socket.sethostname(bundle.hostname)
+        host = os.fsencode(bundle.hostname)
+        libc.call(libc.libc.sethostname, host, len(host), op="set hostname", subject=bundle.hostname)
     if bundle.domainname:
         domain = os.fsencode(bundle.domainname)
         libc.call(libc.libc.setdomainname, domain, len(domain), op="set domainname", subject=bundle.domainname)

@@ -121,8 +121,10 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     if master >= 0:
         from ansible_collections.cocker.engine.plugins.module_utils.oci import console  # loaded where there is a terminal (create.py)
         console.hand_over(links.console, master)
-    state = dict(plan.state, **json.loads(_ask(links, talk.HOOKS)))
-    hooks.run(config.hooks, "createContainer", state)
+    state = plan.state
+    if hooks.need_process(config.hooks):
+        state = dict(state, **json.loads(_ask(links, talk.HOOKS)))
+        hooks.run(config.hooks, "createContainer", state)
     build.finish(root, config)
     for fd in (*plan.entered.joined.values(), *plan.seat.held()):
         os.close(fd)

@@ -5,7 +5,6 @@ Not here: the process's own way (child.py), letting it go (verbs.py).
 """
 from __future__ import annotations
 
-import _socket
 import contextlib
 import errno
 import json
@@ -29,6 +28,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import cgrou
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups.group import Cgroup
 
 if t.TYPE_CHECKING:
+    import _socket
+
     from ansible_collections.cocker.engine.plugins.module_utils.kernel import seccomp
     from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
@@ -127,11 +128,13 @@ def _scope(unit: t.Optional[scope.Unit], layout: cgroupfs.Layout) -> t.Iterator[
 def _claim(request: Request) -> str:
     """The directory of the container, which nobody else has."""
     folder = records.folder(request.root, request.id)
-    os.makedirs(request.root, mode=0o700, exist_ok=True)
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError as error:
         raise CockerError("container with given ID already exists") from error
+    except FileNotFoundError:
+        os.makedirs(request.root, mode=0o700, exist_ok=True)
+        return _claim(request)
     if request.notify:
         from ansible_collections.cocker.engine.plugins.module_utils.oci import notify
         os.mkdir(notify.folder_of(folder), 0o755)
@@ -146,17 +149,16 @@ def _make_cgroup(cgroup: Cgroup, wanted: config.Config) -> None:
 
 def _launch(plan: child.Plan, request: Request, record: records.Record, folder: str, pids: t.List[int]) -> records.Record:
     """`pids` has from the fork on what is to be killed if this fails."""
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
+    ours, theirs = fds.packet_pair()
     gate, answer = (_make_pipe(folder, name) for name in (records.GATE, records.ANSWER))
-    links = child.Links(theirs.fileno(), gate, answer, request.console.fileno() if request.console else -1)
+    links = child.Links(theirs, gate, answer, request.console.fileno() if request.console else -1)
     try:
         pids.append(child.fork(plan, links))
-        theirs.close()
-        for fd in (links.gate, links.answer, *plan.held()):
+        for fd in (theirs, links.gate, links.answer, *plan.held()):
             os.close(fd)
-        return _converse(ours.fileno(), plan, record, pids)
+        return _converse(ours, plan, record, pids)
     finally:
-        ours.close()
+        os.close(ours)
 
 
 def _make_pipe(folder: str, name: str) -> int:
@@ -167,10 +169,17 @@ def _make_pipe(folder: str, name: str) -> int:
 
 
 def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[int]) -> records.Record:
-    """Until the process waits to be started."""
+    """Until the process waits to be started. In a user namespace it may be heard before the process between has told its number."""
+    early: t.List[bytes] = []
+    numbered = not plan.entered.has_user
     while True:
-        said = os.read(talk, _PIECE)
+        said = early.pop(0) if early and numbered else os.read(talk, _PIECE)
         kind = said[:1]
+        if kind in (words.HOOKS, words.LISTENER, words.READY):
+            if not numbered:
+                early.append(said)
+                continue
+            record = record if record.init.pid else record._replace(init=process.find(pids[0]) or record.init)
         if kind == words.MAPS:
             spaces.write_ranges(pids[0], plan.config.uids, plan.config.gids)
             os.write(talk, words.GO)
@@ -178,8 +187,8 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
             stage = pids[0]
             pids[0] = int(said[1:])
             os.waitpid(stage, 0)
+            numbered = True
         elif kind == words.HOOKS:
-            record = record._replace(init=process.find(pids[0]) or record.init)
             told = records.describe(record, records.CREATING)
             for stage_name in ("prestart", "createRuntime"):
                 hooks.run(plan.config.hooks, stage_name, told)

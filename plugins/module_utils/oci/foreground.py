@@ -66,5 +66,5 @@ def run(call: t.Any) -> int:
         return 0
     code = watch.wait(record.init.pid)
     if not call.options["keep"]:
-        verbs.delete(call.root, call.id, call.report.warning, force=True)
+        verbs.forget(call.root, record, call.report.warning)
     return code

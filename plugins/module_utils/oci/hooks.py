@@ -16,9 +16,15 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci.config import Hook
 
+_EARLY = ("prestart", "createRuntime", "createContainer", "startContainer")
 _PIECE = 1 << 16
 _KEPT = 2000        # characters of what a hook that fails has said
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)     # by the interpreter
+
+
+def need_process(hooks: t.Mapping[str, t.Sequence[Hook]]) -> bool:
+    """Whether there is one that runs before the container is created, or in it: which are told its process."""
+    return not hooks.keys().isdisjoint(_EARLY)
 
 
 def run(hooks: t.Mapping[str, t.Sequence[Hook]], stage: str, state: t.Mapping[str, t.Any]) -> None:

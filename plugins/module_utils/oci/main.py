@@ -39,7 +39,7 @@ def main(argv: t.Sequence[str]) -> int:
 
 
 def protected(words: t.Sequence[str], *, offer: str = "") -> None:
-    """From an interpreter that a container cannot write (cli/boot.py), for those that do.
+    """From an interpreter that a container cannot write (cli/protecting.py), for those that do.
 
     `offer`: where the next call will look for one.
     """
@@ -69,7 +69,7 @@ def _run(words: t.List[str], *, protected: bool) -> int:
             return _help([verb])
         call = _call(verb, common, rest, report)
         if catalog.VERBS[verb].enters and not protected:
-            raise CockerError("this interpreter could be written by the container")     # cli/boot.py has the way around it
+            raise CockerError("this interpreter could be written by the container")     # cli/protecting.py has the way around it
         return _VERBS[verb](call) or 0
     except BrokenPipeError:
         return _FAILED

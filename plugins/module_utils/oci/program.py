@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Offers the interpreter where the next command can start from at once: a read-only mount of its folder below /run/cocker/python.
 
-What runs from there needs no copy of itself (cli/boot.py) before it goes into a container. Without the mount commands are slower, no more.
+What runs from there needs no copy of itself before it goes into a container (cli/protecting.py). Without the mount commands are slower,
+no more.
 """
 from __future__ import annotations
 

@@ -99,14 +99,20 @@ def status(root: str, record: Record) -> str:
 
 def remove(root: str, name: str) -> None:
     """Idempotent; files of ours only, and the directory."""
-    where = folder(root, name)
+    _remove(folder(root, name))
+
+
+def _remove(where: str) -> None:
     with tolerate(errno.ENOENT):
-        for top, _folders, files in os.walk(where, topdown=False):
-            for entry in files:
-                with tolerate(errno.ENOENT):
-                    os.unlink(os.path.join(top, entry))
-            with tolerate(errno.ENOENT):
-                os.rmdir(top)
+        for entry in os.listdir(where):
+            path = os.path.join(where, entry)
+            try:
+                os.unlink(path)
+            except IsADirectoryError:
+                _remove(path)
+            except FileNotFoundError:
+                continue
+        os.rmdir(where)
 
 
 def describe(record: Record, state: str) -> t.Dict[str, t.Any]:

@@ -5,7 +5,6 @@ For `run` and `exec` in the foreground. Not here: making its terminal (console.p
 """
 from __future__ import annotations
 
-import _socket
 import errno
 import fcntl
 import gc
@@ -16,6 +15,9 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
+
+if t.TYPE_CHECKING:
+    import _socket
 
 _PIECE = 1 << 16
 _LINGER = 0.2           # seconds for what a process has written last, when others still have its terminal
@@ -29,22 +31,43 @@ class Watch:
     """Made before the fork, so that no signal is missed. `channel` is where the process will hand over its terminal, if it has one."""
 
     def __init__(self, *, terminal: bool) -> None:
-        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for signum in signal.valid_signals() - _OURS | {signal.SIGCHLD}:
-            with tolerate(errno.EINVAL):
-                signal.signal(signum, _noted)
+        self._signals = signal.valid_signals() - _OURS | {signal.SIGCHLD}
         self._ours: t.Optional[_socket.socket] = None
         self.channel: t.Optional[_socket.socket] = None
-        if terminal:
-            self._ours, self.channel = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
         self._former: t.Optional[t.List[t.Any]] = None
-        self._master = -1
+        self._master = self._wakeup = -1
+        if not terminal:        # nothing to wait for but signals
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)       # inherited as ignored, the kernel would bury our child
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+            return
+        import _socket
+        self._ours, self.channel = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
+        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for signum in self._signals:
+            with tolerate(errno.EINVAL):
+                signal.signal(signum, _noted)
 
     def wait(self, pid: int) -> int:
         """The exit code; 128 + signal for one that was killed. Every other child is buried, too."""
         gc.freeze()
         gc.enable()
+        status = self._wait_at_terminal(pid) if self._ours is not None else self._wait_for_signals(pid)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+    def _wait_for_signals(self, pid: int) -> int:
+        status = _bury(pid)
+        while status is None:
+            signum = signal.sigwait(self._signals)
+            if signum == signal.SIGCHLD:
+                status = _bury(pid)
+                continue
+            with tolerate(errno.ESRCH):
+                os.kill(pid, signum)        # our child, not waited for: the number is still its
+        return status
+
+    def _wait_at_terminal(self, pid: int) -> int:
         self._open_terminal()
         poller = select.poll()
         poller.register(self._wakeup, select.POLLIN)
@@ -63,8 +86,7 @@ class Watch:
             self._drain()
         finally:
             self._close_terminal()
-        code = os.waitstatus_to_exitcode(status)
-        return code if code >= 0 else 128 - code
+        return status
 
     def _pass_on(self, pid: int) -> None:
         for signum in os.read(self._wakeup, 4096):
@@ -72,12 +94,12 @@ class Watch:
                 self._resize()
             elif signum != signal.SIGCHLD:
                 with tolerate(errno.ESRCH):
-                    os.kill(pid, signum)        # our child, not waited for: the number is still its
+                    os.kill(pid, signum)
 
     def _open_terminal(self) -> None:
+        import termios  # most have no terminal
         if self._ours is None or self.channel is None:
             return
-        import termios  # most have no terminal
         self.channel.close()
         _name, received = fds.recv_fds(self._ours, _PIECE, 1)
         self._ours.close()

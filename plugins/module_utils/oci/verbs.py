@@ -145,6 +145,12 @@ def delete(root: str, name: str, warn: Warn, *, force: bool) -> None:
     destroy(root, record, warn)
 
 
+def forget(root: str, record: records.Record, warn: Warn) -> None:
+    """What is left of one whose process has ended, by who made and buried it; nothing where somebody else has deleted it."""
+    if os.path.exists(os.path.join(records.folder(root, record.id), records.STATE)):
+        destroy(root, record, warn)
+
+
 def destroy(root: str, record: records.Record, warn: Warn) -> None:
     """The processes, the cgroup, the record; then the hooks."""
     cgroup = group.from_paths(record.cgroups)
@@ -157,7 +163,7 @@ def destroy(root: str, record: records.Record, warn: Warn) -> None:
     if not cgroup.remove_empty():
         with tolerate(errno.ENOENT):
             cgroup.kill(timeout=_ENDS)      # what has left a shared pid namespace's first process behind
-    cgroup.remove()
+        cgroup.remove()
     records.remove(root, record.id)
     hooks.warn(hooks_of(record), "poststop", records.describe(record, records.STOPPED), warn)
 

@@ -5,13 +5,13 @@ Not here: who the user is (users.py).
 """
 from __future__ import annotations
 
+import errno
 import os
-import resource
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, process
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import KernelError, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.users import User
 
 if t.TYPE_CHECKING:
@@ -34,8 +34,10 @@ def check_filter(profile: t.Optional[oci.Object]) -> None:
 def set_limits(limits: t.Sequence[oci.Rlimit]) -> None:
     for limit in limits:
         try:
-            resource.setrlimit(_RLIMITS[limit.name], (limit.soft, limit.hard))
-        except (ValueError, PermissionError) as error:
+            process.set_limit(_RLIMITS[limit.name], limit.soft, limit.hard)
+        except KernelError as error:
+            if error.errno not in (errno.EPERM, errno.EINVAL):
+                raise
             subject = "%s to %d:%d" % (limit.name.lower(), limit.soft, limit.hard)
             hint = "the engine itself lacks CAP_SYS_RESOURCE on this host, or the value is above fs.nr_open"
             raise Unsupported("raise ulimit", subject, "not permitted", hint=hint) from error
@@ -69,10 +71,10 @@ def _load(syscalls: seccomp.Prepared) -> int:
 
 def permitted(wanted: oci.Capabilities) -> oci.Capabilities:
     """Without what the engine itself does not have: a container on a confined host cannot get more."""
-    ours = caps.current()["permitted"]
+    ours = caps.numbers()["permitted"]
 
     def held(names: oci.Words) -> oci.Words:
-        return tuple(name for name in map(caps.parse, names) if name in ours)
+        return tuple([name for name in map(caps.parse, names) if ours >> caps.NAMES[name] & 1])
 
     return oci.Capabilities(
         bounding=tuple(map(caps.parse, wanted.bounding)), effective=held(wanted.effective), permitted=held(wanted.permitted),

@@ -19,7 +19,7 @@ UTILS = "plugins/module_utils"
 PREFIX = "ansible_collections/cocker/engine"
 LAYERS = ("cli", "edge", "engine", "init", "kernel", "model", "network", "oci", "registry", "runtime", "storage")
 BOOT, START = "cli/boot.py", "cli/start.py"
-PROGRAMS = "/run/cocker/python"     # as in cli/boot.py
+PROGRAMS = "/run/cocker/python"     # as in cli/begin.py
 HEAD = b"""#!/bin/sh
 p=%s q=%s u=
 case "$0" in *cocker-runtime) u="-X utf8"; [ -x "$q" ] && ! [ "$q" -nt "$p" ] && ! [ "$q" -ot "$p" ] && p=$q;; esac
@@ -48,6 +48,12 @@ def signed(source: pathlib.Path, name: bytes) -> bytes:
     return source.read_bytes().replace(b'DIGEST = ""', b'DIGEST = "%s"' % name)
 
 
+def bare(source: bytes) -> bytes:
+    """Without what is above the imports, for people: it is compiled at each call."""
+    lines = source.partition(b"from __future__ import annotations\n")[2].splitlines(keepends=True)
+    return b"".join(line for line in lines if line.strip())
+
+
 def head(start: bytes, interpreter: str) -> bytes:
     """A shell, which is there sooner than Python has opened the archive behind it. -I -S: nothing of the caller's environment, user or
     site is run as root. The OCI runtime starts from a mount that a container cannot write to, where there is one of the same interpreter.
@@ -72,7 +78,7 @@ def main(arguments: t.Sequence[str]) -> int:
         return 2
     collection, target = map(pathlib.Path, arguments[:2])
     content = members(collection)
-    start = signed(collection / UTILS / START, digest({name: content[name] for name in content if name != "__main__.py"}))
+    start = bare(signed(collection / UTILS / START, digest({name: content[name] for name in content if name != "__main__.py"})))
     archive = pack(content, start, arguments[2] if arguments[2:] else "/usr/bin/python3")
     if arguments[1] == "-":
         print(hashlib.sha256(archive).hexdigest())

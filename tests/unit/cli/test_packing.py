@@ -12,11 +12,14 @@ import zipfile
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import boot, catalog
+from ansible_collections.cocker.engine.plugins.module_utils.cli import begin, boot, catalog, copying
 from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-UNFOLDING = boot.PACKAGE.replace(".", "/") + boot.UNFOLDING
+UTILS = ROOT / "plugins/module_utils"
+FOLDER = copying.PACKAGE.replace(".", "/")
+# What makes a copy of an archive, and whatever it has to have in it.
+TOOLS = {FOLDER + name: (UTILS / name).read_text() for name in (copying.UNFOLDING, copying.LINKING, copying.WARM, "cli/begin.py")}
 
 
 def pack(target: pathlib.Path) -> str:
@@ -68,12 +71,12 @@ def test_a_shell_is_its_head(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_copy_says_where_its_modules_are(tmp_path: pathlib.Path) -> None:
-    names = ["__main__.py", "ansible_collections/__init__.py", "ansible_collections/sample.py", UNFOLDING]
-    for name, text in zip(names, ("value = 1", "", "value = 2\n", (ROOT / "plugins/module_utils" / boot.UNFOLDING).read_text())):
+    texts = {"__main__.py": "value = 1", "ansible_collections/__init__.py": "", "ansible_collections/sample.py": "value = 2\n", **TOOLS}
+    for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    boot._pack(str(tmp_path), str(tmp_path), names)
-    finder = boot.Packed(str(tmp_path), boot.LOWER)
+    copying.pack(str(tmp_path), str(tmp_path), list(texts))
+    finder = begin.Packed(str(tmp_path), begin.LOWER)
     assert finder.find_spec("json") is None and finder.find_spec("ansible_collections.none") is None
     package, spec = finder.find_spec("ansible_collections"), finder.find_spec("ansible_collections.sample")
     module = types.ModuleType("ansible_collections.sample")
@@ -93,15 +96,17 @@ def test_every_command_can_be_loaded() -> None:
 
 def test_a_copy_has_its_name_only_when_it_is_on_the_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut right after the first call would leave empty files under it, and with them nothing starts at boot."""
-    target, seen, real = tmp_path / "copy", [], boot._sync
+    target, seen, real = tmp_path / "copy", [], copying.sync
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("__main__.py", "pass\n")
-        archive.write(ROOT / "plugins/module_utils" / boot.UNFOLDING, UNFOLDING)
+        for name, text in TOOLS.items():
+            archive.writestr(name, text)
 
     def looked(folder: str) -> None:
         seen.append((sorted(os.listdir(folder)), target.exists()))
         real(folder)
 
-    monkeypatch.setattr(boot, "_sync", looked)
-    boot._install(str(tmp_path / "archive"), str(target))
-    assert seen == [(["__main__.py", "ansible_collections", boot.FIRST, boot.LOWER, boot.UPPER], False)] and target.exists()
+    monkeypatch.setattr(copying, "sync", looked)
+    copying.install(str(tmp_path / "archive"), str(target))
+    files = ["__main__.py", "ansible_collections", *sorted(copying.BEGINNINGS), begin.FIRST, begin.LOWER, begin.UPPER]
+    assert seen == [(files, False)] and target.exists()

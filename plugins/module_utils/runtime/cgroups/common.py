@@ -24,6 +24,7 @@ class Hierarchy:
     def __init__(self, path: str, *, controllers: t.Sequence[str] = ()) -> None:
         self.path = path
         self.controllers = tuple(controllers)
+        self._root = ""
 
     def create(self) -> None:
         """A fresh directory: one that a dead container left is replaced. Raises Conflict when processes are in it."""
@@ -61,9 +62,15 @@ class Hierarchy:
             hint = "mount it read-write" if error.errno == errno.EROFS else ""
             raise KernelError("create cgroup", self.path, error.errno or errno.EIO, hint=hint) from error
 
+    def root(self) -> str:
+        """The mount point of the hierarchy."""
+        if not self._root:
+            self._root = root_of(self.path)
+        return self._root
+
     def parents(self) -> t.List[str]:
         """The directories between the mount point and this one, outermost first."""
-        root, found = root_of(self.path), []
+        root, found = self.root(), []
         directory = os.path.dirname(self.path)
         while len(directory) > len(root):
             found.append(directory)
@@ -71,7 +78,7 @@ class Hierarchy:
         return found[::-1]
 
     def prepares(self) -> bool:
-        """Whether `prepare` has anything to do."""
+        """Whether the directories above have to be prepared first, although they are there."""
         return False
 
     def prepare(self, directory: str) -> None:

@@ -234,18 +234,24 @@ class Cgroup:
 
     def remove_empty(self) -> bool:
         """False where a process or another cgroup is in it. Spares the looks of `kill` at one whose first process took all others along."""
-        return all(hierarchy.remove_empty() for hierarchy in self._all)
+        gone = all(hierarchy.remove_empty() for hierarchy in self._all)
+        if gone:
+            self._remove_parents()
+        return gone
 
     def remove(self, *, timeout: float = 5.0) -> None:
         """Its child cgroups too; idempotent. Goes on after a failure and raises one CleanupError. `kill` comes first."""
         failures = _each(self._all, lambda hierarchy: hierarchy.remove(timeout=timeout))
+        self._remove_parents()
+        if failures:
+            raise CleanupError("remove cgroup", self.name, failures)
+
+    def _remove_parents(self) -> None:
         for hierarchy in self._all:
             directory = os.path.dirname(hierarchy.path)
             if os.path.basename(directory) == PARENT:  # ours; it goes with its last container
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
-        if failures:
-            raise CleanupError("remove cgroup", self.name, failures)
 
     # counters
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
@@ -13,17 +14,23 @@ class HierarchyV1(common.Hierarchy):
     version = 1
 
     def prepares(self) -> bool:
-        return not {"cpuset", "memory"}.isdisjoint(self.controllers)
+        return "memory" in self.controllers and cgroupfs.find(os.path.dirname(self.path), "memory.use_hierarchy") == "0"
 
     def prepare(self, directory: str) -> None:
         if "cpuset" in self.controllers:
-            # Without both no task can enter; a new cpuset is empty. Each is copied from the same file above, from the top down.
             for name in ("cpuset.cpus", "cpuset.mems"):
-                if not cgroupfs.read(directory, name).strip():
-                    cgroupfs.write(directory, name, cgroupfs.read(directory + "/..", name))
+                self._inherit(directory, name)
         if "memory" in self.controllers and cgroupfs.find(directory, "memory.use_hierarchy") == "0":
             with tolerate(errno.EBUSY, errno.EINVAL):  # has children already; always on since Linux 5.11
                 cgroupfs.write(directory, "memory.use_hierarchy", "1")
+
+    def _inherit(self, directory: str, name: str) -> str:
+        """Without both no task can enter, and a new cpuset is empty: each is copied from the same file above."""
+        found = cgroupfs.read(directory, name).strip()
+        if not found and directory != self.root():
+            found = self._inherit(os.path.dirname(directory), name)
+            cgroupfs.write(directory, name, found)
+        return found
 
     def join(self) -> None:
         # One thread that moves itself is spared the lock that moving a process takes (5 to 10 ms).

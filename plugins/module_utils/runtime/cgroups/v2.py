@@ -26,13 +26,9 @@ class HierarchyV2(common.Hierarchy):
                 with tolerate(errno.EBUSY, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EROFS):
                     self._enable(controller)
 
-    def prepares(self) -> bool:
-        """Controllers are enabled from the top down."""
-        return True
-
     def offered(self) -> t.List[str]:
         """What the root of the hierarchy has; in hybrid mode often nothing."""
-        return (cgroupfs.find(common.root_of(self.path), "cgroup.controllers") or "").split()
+        return (cgroupfs.find(self.root(), "cgroup.controllers") or "").split()
 
     def ensure_controller(self, controller: str, *, option: str) -> None:
         """Raises Unsupported that says which cgroup refuses it, and why. Foreign processes are never moved away."""
@@ -48,7 +44,7 @@ class HierarchyV2(common.Hierarchy):
     def _enable(self, controller: str) -> None:
         if controller in (cgroupfs.find(self.path, "cgroup.controllers") or "").split():
             return
-        for directory in [common.root_of(self.path), *self.parents()]:
+        for directory in [self.root(), *self.parents()]:
             if controller not in cgroupfs.read(directory, "cgroup.subtree_control").split():
                 cgroupfs.write(directory, "cgroup.subtree_control", "+" + controller)
 
