@@ -64,9 +64,12 @@ def _process(task: Task) -> Effects:
     }
 
 
-def _capabilities(task: Task) -> int:
+def _capabilities(task: Task) -> t.Optional[int]:
+    """None is more than what is usual."""
     def names(option: str) -> t.Set[str]:
         return {name.upper().replace("CAP_", "") for name in task.get(option) or ()}
+    if task.get("privileged") and "ALL" not in names("cap_drop"):
+        return None
     dropped = set(USUAL) if "ALL" in names("cap_drop") else names("cap_drop")
     return sum(1 << NUMBERS[name] for name in (set(USUAL) - dropped) | names("capabilities"))
 
@@ -75,7 +78,7 @@ def _rights(task: Task) -> Effects:
     said = task.get("security_opts") or ()
     seccomp = not task.get("privileged") and "seccomp=unconfined" not in said
     return {
-        "capabilities": None if task.get("privileged") else _capabilities(task),
+        "capabilities": _capabilities(task),
         "no_new_privileges": "no-new-privileges" in said,
         "seccomp": seccomp,
         "oom_score_adj": task.get("oom_score_adj", 0),
@@ -114,7 +117,7 @@ def _limits(task: Task) -> Effects:
         "swap": size(task.get("memory_swap"), NO_LIMIT if task.get("memory_swap") else memory),
         "quota": int(cpus * 100000) if cpus else task.get("cpu_quota") or NO_LIMIT,
         "period": 100000 if cpus else task.get("cpu_period", 100000),
-        "shares": task.get("cpu_shares", 1024),
+        "shares": task.get("cpu_shares") or 1024,
         "cpuset": task.get("cpuset_cpus"),
         "pids": task.get("pids_limit", NO_LIMIT),
     }

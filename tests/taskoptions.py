@@ -43,10 +43,10 @@ VALUES: t.Dict[str, t.List[t.Any]] = {
     "memory": [None, "32M", "64M", "-1"],
     "memory_swap": [None, "64M", "-1"],
     "memory_reservation": [None, "16M"],
-    "cpus": [None, 0.5, 1.0],
+    "cpus": [None, 0, 0.5, 1.0],
     "cpu_quota": [None, 0, 20000],
     "cpu_period": [None, 50000],
-    "cpu_shares": [None, 512, 2048],
+    "cpu_shares": [None, 0, 512, 2048],
     "cpuset_cpus": [None, "0"],
     "pids_limit": [None, -1, 50, 60],
     "oom_score_adj": [None, 100, 500],
@@ -75,7 +75,7 @@ VALUES: t.Dict[str, t.List[t.Any]] = {
 }
 # Option, its values, and the options that do not go with them.
 CONFLICTS: t.List[t.Tuple[str, t.Tuple[t.Any, ...], t.Tuple[str, ...]]] = [
-    ("cpus", (0.5, 1.0), ("cpu_quota", "cpu_period")),
+    ("cpus", (0, 0.5, 1.0), ("cpu_quota", "cpu_period")),
     ("network_mode", ("none", "host"), ("networks", "published_ports")),
     ("network_mode", ("host",), ("sysctls",)),
     ("networks", ([],), ("published_ports",)),

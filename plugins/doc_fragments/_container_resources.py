@@ -47,12 +47,14 @@ options:
     type: int
   cpus:
     description:
-      - How much CPU time the container may use, as a number of CPUs such as V(0.5). The smallest that is accepted is V(0.01).
+      - How much CPU time the container may use, as a number of CPUs such as V(0.5). The smallest that is accepted is V(0.01);
+        V(0) is no limit.
       - Changes while the container runs.
     type: float
   cpu_period:
     description:
-      - The time in microseconds in which the container may use O(cpu_quota), from V(1000) to V(1000000). Not set, it is V(100000).
+      - The time in microseconds in which the container may use O(cpu_quota), from V(1000) to V(1000000). V(100000), which is
+        also V(0), where nothing is said.
       - O(cpus) says the same in one number, so it cannot be given together with it.
       - Changes while the container runs.
     type: int
@@ -73,7 +75,8 @@ options:
     type: str
   cpu_shares:
     description:
-      - The container's share of the CPU time where there is not enough for all, from V(2) to V(262144). Others have V(1024).
+      - The container's share of the CPU time where there is not enough for all, from V(2) to V(262144). Others have V(1024), and
+        V(0) is the same.
       - Changes while the container runs.
     type: int
   pids_limit:

@@ -21,6 +21,7 @@ _RANGES = {
     "cpu_period": range(1000, 1000001),
     "blkio_weight": range(10, 1001),
 }
+_USUAL = {"cpu_shares": 1024, "cpu_period": 100000}    # the kernel's; 0 is docker's word for it
 _SWAPPINESS = range(0, 101)
 _SETS = ("cpuset_cpus", "cpuset_mems")
 _RATES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
@@ -43,7 +44,8 @@ def limits(params: Params) -> t.Dict[str, t.Any]:
         "nano_cpus": _cpus(params["cpus"]),
         "cpu_quota": _cpu_quota(params["cpu_quota"]),
         "pids_limit": _pids_limit(params["pids_limit"]),
-        **{option: _within(params[option], accepted, option) for option, accepted in _RANGES.items()},
+        **{option: _within(_USUAL.get(option, 0) if params[option] == 0 else params[option], accepted, option)
+           for option, accepted in _RANGES.items()},
         "memory_swappiness": _swappiness(params["memory_swappiness"]),
         **{option: None if params[option] is None else units.parse_cpuset(params[option], option) for option in _SETS},
         **{option: _rates(params[option], option) for option in _RATES},
@@ -83,8 +85,9 @@ def _refuse_swap_below_memory(params: Params, memory: t.Optional[int], swap: t.O
 
 
 def _cpus(value: t.Optional[float]) -> t.Optional[int]:
-    if value is None:
-        return None
+    """0 is no limit, as with the peers."""
+    if not value:
+        return None if value is None else 0
     cpus = units.parse_cpus(value, "cpus")
     if cpus < LEAST_CPUS:
         raise Invalid("cpus", "%s is less than 0.01, the smallest that is accepted" % value)
