@@ -93,7 +93,7 @@ def _groups(given: t.Optional[t.Sequence[str]]) -> t.Optional[values.Words]:
     for value in given:
         if not value or any(letter.isspace() or letter in ",:\0" for letter in value):
             raise Invalid("groups", "%r is neither the name of a group nor a number" % value)
-    return tuple(sorted(set(given)))
+    return tuple(sorted({values.possible_id(value, "groups") for value in given}))
 
 
 def _umask(value: t.Optional[str]) -> t.Optional[int]:

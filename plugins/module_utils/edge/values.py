@@ -12,6 +12,8 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 Words = t.Tuple[str, ...]
 
+HIGHEST_ID = 2**32 - 2  # of a user or group; chown(2)
+
 _QUOTE = "quote it, so that it is the text that you typed"
 
 
@@ -134,7 +136,16 @@ def user(value: t.Optional[str], option: str = "user") -> t.Optional[str]:
     name, colon, group = value.partition(":")
     if not name or (colon and not group) or ":" in group or any(letter.isspace() or letter == "\0" for letter in value):
         raise Invalid(option, "%r is not USER or USER:GROUP, each a name of the container or a number" % value)
+    for word in (name, group):
+        possible_id(word, option)
     return value
+
+
+def possible_id(word: str, option: str) -> str:
+    """A name, or a number that can be one of a user or group."""
+    if word.isascii() and word.isdigit() and int(word[:20]) > HIGHEST_ID:
+        raise Invalid(option, "%s is above the highest id, %d" % (word, HIGHEST_ID))
+    return word
 
 
 def mode(value: t.Any, option: str) -> t.Optional[int]:
