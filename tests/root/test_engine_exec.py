@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.cocker.engine.plugins.module_utils.engine import exec, execs
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
 from ansible_collections.cocker.engine.tests.root import enginelab
 
@@ -179,3 +179,10 @@ def test_a_directory_that_is_a_descriptor_is_refused(web):
     for number in (3, 7, 10):
         with pytest.raises(CockerError, match="working_dir|refused|No such"):
             web.exec("web", "/bin/pwd", chdir="/proc/self/fd/%d" % number)
+
+
+def test_who_cannot_run_anything_is_told_by_the_name_of_the_container(engine):
+    engine.start(network_mode="none")
+    for said, reason in (({"user": "nobody-here"}, "user nobody-here: no such name"), ({"chdir": "/nowhere"}, "/nowhere: No such file")):
+        with pytest.raises(StartFailed, match="^exec in container web: .*%s" % reason):
+            engine.exec("web", "/bin/true", **said)

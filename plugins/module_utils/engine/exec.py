@@ -83,9 +83,11 @@ def _run(host: Host, wish: ExecWish) -> Answer:
         end = datetime.datetime.now()
         if result.error and result.rc in _NOT_RUN:
             raise StartFailed("exec in container", wish.container, result.error)
-    except BaseException:
+    except BaseException as error:
         if detached:
             execs.remove(detached)
+        if isinstance(error, StartFailed):  # below, a container has the name that the kernel's objects have
+            raise StartFailed("exec in container", wish.container, error.reason) from error
         raise
     return {
         "rc": result.rc, "stdout": result.stdout, "stderr": result.stderr, "timed_out": result.timed_out,
