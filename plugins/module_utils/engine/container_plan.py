@@ -27,7 +27,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container_stat
     Verbs,
     after,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.model.names import ImageRef
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STOPPED, ContainerWish
@@ -46,10 +46,22 @@ def wanted_spec(wish: ContainerWish, have: ContainerState) -> ContainerSpec:
         if wish.spec.is_partial():
             raise NotFound("container", wish.spec.name, "it does not exist and the task names no image to make it from")
         return wish.spec
-    want = completed(wish.spec, have.record.spec) if wish.spec.is_partial() else wish.spec
+    want = wish.spec
+    if wish.spec.is_partial():
+        _refuse_half(wish.spec, have.record.spec)
+        want = completed(wish.spec, have.record.spec)
     if wish.comparisons:
         want = changes.relaxed(FIELDS, want, have.record.spec, wish.comparisons)
     return want
+
+
+def _refuse_half(said: ContainerSpec, have: ContainerSpec) -> None:
+    """Which address of the host a port gets is decided where the ports are said. Raises Invalid."""
+    ports, usual = said.published_ports or (), have.default_host_ip
+    if said.default_host_ip is None and usual and any(port.host_ip is None for port in ports):
+        raise Invalid("published_ports", "the container's default_host_ip is %s; say default_host_ip, too" % usual)
+    if said.published_ports is None and have.published_ports and said.default_host_ip not in (None, usual):
+        raise Invalid("default_host_ip", "it is for ports that are said with it; say published_ports, too")
 
 
 def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None) -> Plan:

@@ -16,8 +16,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     Ulimit,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
 
 SPEC = ContainerSpec(name="web", images=("debian",), memory=64, env={"A": "1"})
@@ -190,3 +191,23 @@ def test_more_of_a_list_may_be_there(want, have, joined):
 
 def test_what_is_made_is_made_as_it_is_said():
     assert container_plan.wanted_spec(ContainerWish(SPEC, comparisons={"*": "ignore"}), ABSENT) == SPEC
+
+
+@pytest.mark.parametrize(("said", "option"), [
+    ({"published_ports": (PortMapping(None, 81, 81),)}, "published_ports"),
+    ({"default_host_ip": ""}, "default_host_ip"),
+    ({"published_ports": (PortMapping("127.0.0.1", 81, 81),)}, None),
+    ({"published_ports": (PortMapping(None, 81, 81),), "default_host_ip": ""}, None),
+    ({"published_ports": ()}, None),
+    ({"default_host_ip": "127.0.0.1"}, None),
+    ({"labels": {"a": "b"}}, None),
+])
+def test_a_partial_task_does_not_open_a_port_to_more_than_the_container_was_made_for(said, option):
+    """What is said of one alone would be understood without the other."""
+    have = dataclasses.replace(RECORD, spec=spec(published_ports=(PortMapping("127.0.0.1", 80, 80),), default_host_ip="127.0.0.1"))
+    wish = ContainerWish(ContainerSpec("web", **said))
+    if option is None:
+        container_plan.wanted_spec(wish, dataclasses.replace(RUNNING, record=have))
+        return
+    with pytest.raises(Invalid, match="option %s: .* too" % option):
+        container_plan.wanted_spec(wish, dataclasses.replace(RUNNING, record=have))
