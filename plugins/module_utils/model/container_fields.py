@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.model import contentfile, healthcheck, idmap, mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.changes import LIVE, RECREATE, RESTART, Field
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
+    BRIDGE,
     SYSTEMD,
     Attachment,
     ContainerRecord,
@@ -132,7 +133,20 @@ def record_from_json(value: t.Mapping[str, t.Any]) -> ContainerRecord:
         born=int(value.get("born", 0)), source=str(value.get("source", "")), own=config_from_json(value.get("own", {})))
 
 
+# Options that say the same in another way: with the one, what is recorded of the others goes.
+_IN_PLACE_OF = {
+    "nano_cpus": ("cpu_quota", "cpu_period"), "cpu_quota": ("nano_cpus",), "cpu_period": ("nano_cpus",),
+    "userns_mode": ("uidmap", "gidmap"), "uidmap": ("userns_mode",), "gidmap": ("userns_mode",),
+    "networks": ("network_mode",),
+}
+
+
 def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:
-    """A partial task laid over what is recorded: what it does not say stays."""
+    """A partial task laid over what is recorded: what it does not say stays, also of a health check without a test."""
     said = {field.name: getattr(want, field.name) for field in FIELDS if getattr(want, field.name) is not None}
-    return dataclasses.replace(have, **said)
+    gone: t.Dict[str, t.Any] = {other: None for option in said for other in _IN_PLACE_OF.get(option, ())}
+    if (want.network_mode or BRIDGE) != BRIDGE:
+        gone["networks"] = None
+    if want.healthcheck is not None and not want.healthcheck.test and have.healthcheck is not None:
+        said["healthcheck"] = want.healthcheck.over(have.healthcheck)
+    return dataclasses.replace(have, **{**gone, **said})

@@ -31,6 +31,10 @@ class Check(t.NamedTuple):
     def argv(self) -> Words:
         return ("/bin/sh", "-c", self.test[1]) if self.test[0] == CMD_SHELL else self.test[1:]
 
+    def over(self, other: Check) -> Check:
+        """What the other one says where this one says nothing."""
+        return Check(self.test or other.test, *(one or another for one, another in zip(self[1:], other[1:])))
+
     def shown(self) -> t.Dict[str, t.Any]:
         """As docker inspect has it; what nobody said is left out."""
         names = ("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
@@ -39,8 +43,7 @@ class Check(t.NamedTuple):
 
 def merged(said: t.Optional[Check], image: t.Optional[t.Mapping[str, t.Any]]) -> Check:
     """What the task says over what the image says."""
-    above, below = said or Check(), of_image(image)
-    return Check(above.test or below.test, *(one or other for one, other in zip(above[1:], below[1:])))
+    return (said or Check()).over(of_image(image))
 
 
 def effective(said: t.Optional[Check], image: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[Check]:

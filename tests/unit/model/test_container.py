@@ -142,6 +142,24 @@ def test_a_partial_task_keeps_what_it_does_not_say() -> None:
     assert said == dataclasses.replace(have, memory=1 << 30, env={})
 
 
+@pytest.mark.parametrize(("have", "said", "found"), [
+    ({"nano_cpus": 5}, {"cpu_quota": 2000}, {"cpu_quota": 2000}),
+    ({"cpu_quota": 2000, "cpu_period": 9000}, {"nano_cpus": 5}, {"nano_cpus": 5}),
+    ({"cpu_quota": 2000}, {"cpu_period": 9000}, {"cpu_quota": 2000, "cpu_period": 9000}),
+    ({"userns_mode": "auto"}, {"uidmap": ("u",), "gidmap": ("g",)}, {"uidmap": ("u",), "gidmap": ("g",)}),
+    ({"uidmap": ("u",), "gidmap": ("g",)}, {"userns_mode": "host"}, {"userns_mode": "host"}),
+    ({"network_mode": "none"}, {"networks": (Attachment("web0"),)}, {"networks": (Attachment("web0"),)}),
+    ({"networks": (Attachment("web0"),)}, {"network_mode": "host"}, {"network_mode": "host"}),
+    ({"networks": (Attachment("web0"),)}, {"network_mode": "bridge"}, {"network_mode": "bridge", "networks": (Attachment("web0"),)}),
+    ({"healthcheck": Check(("CMD", "a"), 5, 6)}, {"healthcheck": Check((), 7)}, {"healthcheck": Check(("CMD", "a"), 7, 6)}),
+    ({"healthcheck": Check(("CMD", "a"), 5, 6)}, {"healthcheck": Check(("CMD", "b"))}, {"healthcheck": Check(("CMD", "b"))}),
+])
+def test_what_a_partial_task_says_in_another_way_is_not_what_was_said_before(
+    have: t.Dict[str, t.Any], said: t.Dict[str, t.Any], found: t.Dict[str, t.Any],
+) -> None:
+    assert container_fields.completed(ContainerSpec("web", **said), ContainerSpec("web", **have)) == ContainerSpec("web", **found)
+
+
 @pytest.mark.parametrize(("spec", "names"), [
     ({}, ["cocker0"]),
     ({"network_mode": "bridge"}, ["cocker0"]),
