@@ -344,3 +344,28 @@ def test_what_could_only_be_passed_over_is_refused(engine, option, said):
     emptied = {key: type(value)() if key == option and not isinstance(value, (int, str)) else value for key, value in said.items()}
     if emptied != said:
         assert engine.start(**emptied).changed and not engine.start(**emptied).changed
+
+
+@pytest.mark.parametrize("made,said,option", [
+    ({"memory": 32 << 20}, {"memory_swap": 16 << 20}, "memory_swap"),
+    ({"restart_policy": "always"}, {"restart_retries": 3}, "restart_retries"),
+])
+def test_what_does_not_go_with_what_was_said_before_is_named_as_people_do(engine, made, said, option):
+    engine.start(network_mode="none", **made)
+    for check in (True, False):
+        with pytest.raises(Invalid, match="option %s: " % option):
+            engine.ensure("web", check=check, **said)
+
+
+def test_a_partial_task_that_says_it_otherwise_has_its_effect(engine):
+    engine.network("web0", subnet="10.66.1.0/24")
+    engine.start(network_mode="none", nano_cpus=10 ** 9)
+    assert engine.ensure("web", cpu_quota=20000).changed and limit(engine, QUOTA) in ("20000", "20000 100000")
+    assert engine.ensure("web", networks=(Attachment("web0", "10.66.1.10"),)).plan["action"] == "restart"
+    assert mine("web0")(engine) == "10.66.1.10"
+    assert engine.ensure("web", network_mode="none").changed and engine.read("web", "ls /sys/class/net") == "lo"
+    for said in ({"networks": ()}, {"cpu_quota": 20000}, {"network_mode": "none"}):
+        engine.ensure("web", **said)
+        assert not engine.ensure("web", **said).changed
+    engine.ensure("web", state="absent")
+    engine.network("web0", "absent")

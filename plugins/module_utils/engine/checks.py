@@ -83,6 +83,8 @@ def _passed_over(spec: ContainerSpec) -> None:
 
 
 def _restart(spec: ContainerSpec) -> None:
+    if spec.restart_retries and spec.restart_policy != restarts.ON_FAILURE:
+        raise Invalid("restart_retries", "it goes with restart_policy: on-failure, not with %s" % (spec.restart_policy or restarts.NO))
     if spec.auto_remove and (spec.restart_policy or restarts.NO) != restarts.NO:
         reason = "a container that goes when it has ended cannot start again (restart_policy: %s)" % spec.restart_policy
         raise Invalid("auto_remove", reason)

@@ -133,8 +133,9 @@ def check(name: str, spec: ContainerSpec) -> None:
     try:
         factory.open_cgroup(name).check(wanted)
     except Unsupported as error:
-        option = _option(error.subject)
-        raise Unsupported("option", option, error.reason, hint=error.hint) from error
+        raise Unsupported("option", _option(error.subject), error.reason, hint=error.hint) from error
+    except Invalid as error:
+        raise Invalid(_option(error.subject), error.reason, hint=error.hint) from error
     _check_members(spec.cpuset_cpus, "cpuset_cpus", (os.cpu_count() or 1) - 1, "CPU")
 
 
