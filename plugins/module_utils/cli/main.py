@@ -37,10 +37,15 @@ def main(argv: t.Sequence[str]) -> int:
 
 
 def packages() -> t.List[str]:
-    """Where the distribution keeps pyroute2. Python was told to look at no site (-S): its .pth files are code that nobody asked for."""
+    """Where pyroute2 is kept: by a virtual environment, if this Python is one's, and by the distribution.
+
+    Python was told to look at no site (-S): its .pth files are code that nobody asked for.
+    """
     import site  # after the compiled copy has been found
 
-    return [path for path in site.getsitepackages() if os.path.isdir(path)]
+    above = os.path.dirname(os.path.dirname(sys.executable))
+    environment = [above] if os.path.exists(os.path.join(above, "pyvenv.cfg")) else []
+    return [path for path in site.getsitepackages([*environment, *site.PREFIXES]) if os.path.isdir(path)]
 
 
 def _run(arguments: t.List[str]) -> int:

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import begin, boot, catalog, copying
+from ansible_collections.cocker.engine.plugins.module_utils.cli import begin, boot, catalog, copying, main
 from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -54,6 +54,15 @@ def test_it_runs_where_nothing_can_be_kept(tmp_path: pathlib.Path) -> None:
     done = subprocess.run([sys.executable, "-IS", str(tmp_path / "cocker"), "--version"], env={"COCKER_HOME": str(tmp_path / "none")},
                           capture_output=True, text=True, check=True)
     assert done.stdout == "cocker %s\n" % VERSION
+
+
+def test_packages_of_a_virtual_environment_are_found(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
+    own.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    assert str(own) not in main.packages()
+    (tmp_path / "pyvenv.cfg").touch()
+    assert main.packages()[0] == str(own)
 
 
 def test_no_copy_without_a_private_directory(tmp_path: pathlib.Path) -> None:
