@@ -166,6 +166,8 @@ def test_long_work_has_bars_on_a_terminal_only(cocker, tmp_path):
             entry = tarfile.TarInfo("file%d" % number)
             entry.size = 1 << 14
             archive.addfile(entry, io.BytesIO(os.urandom(1 << 14)))
+    (tmp_path / "root").mkdir()
+    subprocess.run(["tar", "-C", str(tmp_path / "root"), "-xf", str(tmp_path / "big.tar")], check=True)
     with clilab.seats(cocker) as sit:
         found = sit("import", str(tmp_path / "big.tar"), "big:1")
         found.expect(r"big\.tar +\[=* *>? *\]")
@@ -174,6 +176,10 @@ def test_long_work_has_bars_on_a_terminal_only(cocker, tmp_path):
         assert clilab.code(found) == 0
         found = sit("export", "-o", str(tmp_path / "out.tar"), "big:1")
         assert clilab.code(found) == 0 and found.before.rstrip().endswith(b"out.tar")
+        found = sit("import", str(tmp_path / "root"), "dir:1")
+        found.expect(r"root +\[=* *>? *\]")
+        assert clilab.code(found) == 0 and found.before.rstrip().endswith(b"dir:1")
+    assert cocker("rmi", "dir:1")[0] == 0
     assert cocker("rmi", "big:1") == (0, "big:1\n", "")
     assert cocker("import", str(tmp_path / "big.tar"), "big:1") == (0, "big:1\n", "")
     assert cocker("rmi", "big:1")[0] == 0

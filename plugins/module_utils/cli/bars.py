@@ -95,11 +95,16 @@ def _draw(works: t.Mapping[str, Work], former: int) -> int:
     """How many lines the picture has: those that go on, as many as there is room for."""
     columns, rows = _size()
     counts = [(what, _count(work.done), work.total) for what, work in works.items()]
-    open_ = [each for each in counts if each[1] and (not each[2] or each[1] < each[2])][: rows - 1]
-    lines = [picture(*each, width=columns) for each in open_]
+    lines = [picture(*each, width=columns) for each in under_way(counts)[: rows - 1]]
     text = "".join("\x1b[K%s\n" % line for line in lines)
     os.write(2, _up(former) + text.encode("utf-8", "replace") + b"\x1b[J")
     return len(lines)
+
+
+def under_way(counts: t.Sequence[t.Tuple[str, int, int]]) -> t.Sequence[t.Tuple[str, int, int]]:
+    """Pure. What has begun and goes on; the last one where all of it has come, and the disk is waited for."""
+    begun = [each for each in counts if each[1]]
+    return [each for each in begun if not each[2] or each[1] < each[2]] or begun[-1:]
 
 
 def _up(count: int) -> bytes:

@@ -41,6 +41,17 @@ def watch(what: str, fd: int, total: int) -> None:
         _say("%s\t/proc/%d/fdinfo/%d\t%d\n" % (what, os.getpid(), fd, total))
 
 
+def adding(what: str, total: int) -> t.Callable[[int], None]:
+    """To be called with what has been done since it was called last."""
+    done = 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(what, done, total)
+    return add
+
+
 def counted(what: str, total: int, pieces: t.Iterable[Piece]) -> t.Iterator[Piece]:
     done = 0
     for piece in pieces:

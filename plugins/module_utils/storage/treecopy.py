@@ -20,6 +20,7 @@ ENTER, LEAVE, LEAF = "enter", "leave", "leaf"
 
 _FICLONE = 0x40049409           # linux/fs.h: share the blocks, where the file system can
 _CHUNK = 1 << 20
+_SPAN = 1 << 26                 # copied by the kernel at once: whoever waits is told in between
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,6 +29,9 @@ _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOTT
 _DROPPED = ("security.", "trusted.overlay.", "user.overlay.", owners.MARK)
 _KEPT = "security.capability"
 _OF_OVERLAYS = ("trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy")    # what a layer says of those below
+
+
+Told = t.Callable[[int], None]      # called with the bytes that were copied since the last time
 
 
 class Visit(t.NamedTuple):
@@ -45,10 +49,15 @@ class Totals(t.NamedTuple):
     size: int
 
 
-def copy_data(source: int, target: int, size: int) -> None:
+def _nobody(_count: int) -> None:
+    pass
+
+
+def copy_data(source: int, target: int, size: int, *, told: Told = _nobody) -> None:
     """Everything from the start; holes stay holes, blocks are shared where the file system can."""
     try:
         fcntl.ioctl(target, _FICLONE, source)
+        told(size)
         return
     except OSError as error:
         if error.errno not in _NOT_HERE:
@@ -64,15 +73,15 @@ def copy_data(source: int, target: int, size: int) -> None:
             if error.errno != errno.EINVAL:
                 raise
             end = size                          # a file system that knows no holes
-        _copy_segment(source, target, start, min(end, size))
+        _copy_segment(source, target, start, min(end, size), told)
         start = end
     os.ftruncate(target, size)
 
 
-def _copy_segment(source: int, target: int, start: int, end: int) -> None:
+def _copy_segment(source: int, target: int, start: int, end: int, told: Told) -> None:
     while start < end:
         try:
-            count = os.copy_file_range(source, target, end - start, start, start)
+            count = os.copy_file_range(source, target, min(_SPAN, end - start), start, start)
         except OSError as error:
             if error.errno not in _NOT_HERE:
                 raise
@@ -81,6 +90,7 @@ def _copy_segment(source: int, target: int, start: int, end: int) -> None:
         if not count:
             raise Damaged("copy", "", "a file became shorter while it was copied")
         start += count
+        told(count)
 
 
 def walk(top: str, *, cross_mounts: bool = False) -> t.Iterator[Visit]:
@@ -144,13 +154,14 @@ def climb(fd: int, above: os.stat_result, path: bytes) -> int:
 
 def copy_tree(
     source: str, target: str, *, cross_mounts: bool = False, overlay: bool = False, shift: owners.Shift = owners.AS_IT_IS,
+    told: Told = _nobody,
 ) -> Totals:
     """Into an existing directory, which gets what the top of the source has. Sockets are left out.
 
     `overlay`: the source is the writable layer of an overlay, and the copy is to hide and to rename what is below it, too.
     `shift` says whose the copies are.
     """
-    copier = _Copier(target, overlay, shift)
+    copier = _Copier(target, overlay, shift, told)
     try:
         for visit in walk(source, cross_mounts=cross_mounts):
             copier.take(visit)
@@ -160,8 +171,8 @@ def copy_tree(
 
 
 class _Copier:
-    def __init__(self, target: str, overlay: bool, shift: owners.Shift) -> None:
-        self._overlay, self._shift = overlay, shift
+    def __init__(self, target: str, overlay: bool, shift: owners.Shift, told: Told) -> None:
+        self._overlay, self._shift, self._told = overlay, shift, told
         self._root = os.open(target, _DIRECTORY)
         self._fd = os.dup(self._root)
         self._linked: t.Dict[t.Tuple[int, int], bytes] = {}
@@ -206,7 +217,7 @@ class _Copier:
         name, facts = visit.name, visit.facts
         if stat.S_ISREG(facts.st_mode):
             self.size += copy_file(
-                name, name, source_dir=visit.dir_fd, target_dir=self._fd, overlay=self._overlay, shift=self._shift)
+                name, name, source_dir=visit.dir_fd, target_dir=self._fd, overlay=self._overlay, shift=self._shift, told=self._told)
             return
         if stat.S_ISLNK(facts.st_mode):
             os.symlink(os.readlink(name, dir_fd=visit.dir_fd), name, dir_fd=self._fd)
@@ -220,7 +231,7 @@ class _Copier:
 
 def copy_file(
     source: bytes, target: bytes, *, source_dir: t.Optional[int] = None, target_dir: int, overlay: bool = False,
-    shift: owners.Shift = owners.AS_IT_IS,
+    shift: owners.Shift = owners.AS_IT_IS, told: Told = _nobody,
 ) -> int:
     """A regular file with all that belongs to it; its size."""
     read = os.open(source, _SOURCE, dir_fd=source_dir)
@@ -230,7 +241,7 @@ def copy_file(
             raise Damaged("copy", os.fsdecode(source), "it is no regular file any more")
         write = os.open(target, _TARGET, 0o600, dir_fd=target_dir)
         try:
-            copy_data(read, write, facts.st_size)
+            copy_data(read, write, facts.st_size, told=told)
             describe(write, facts, kept(fs.xattrs(read), overlay=overlay), shift=shift)
         finally:
             os.close(write)

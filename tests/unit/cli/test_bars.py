@@ -22,6 +22,12 @@ def test_a_bar(what: str, done: int, total: int, text: str) -> None:
     assert len(bars.picture(what, done, total, width=20)) == 20
 
 
+def test_what_has_come_stays_while_nothing_else_is_under_way() -> None:
+    assert list(bars.under_way([("a", 0, 5), ("b", 5, 5), ("c", 1, 5), ("d", 1, 0)])) == [("c", 1, 5), ("d", 1, 0)]
+    assert list(bars.under_way([("a", 0, 5), ("b", 5, 5)])) == [("b", 5, 5)]
+    assert list(bars.under_way([("a", 0, 5)])) == []
+
+
 @pytest.mark.parametrize(("line", "found"), [
     ("a\t5\t10", {"a": bars.Work("5", 10)}), ("a\t/proc/1/fdinfo/3\t0", {"a": bars.Work("/proc/1/fdinfo/3", 0)}), ("", {}), ("a\t5", {}),
 ])
@@ -38,6 +44,17 @@ def test_pieces_are_counted_only_for_who_listens() -> None:
         for _round in range(1 << 14):       # more than the pipe holds, and nobody waits
             progress.tell("b", 1, 2)
     assert os.read(reader, 16) == b"a\t3\t5\na\t5\t5\nb\t1\t"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_pieces_add_up() -> None:
+    reader, writer = os.pipe()
+    add = progress.adding("a", 5)
+    with progress.listened(writer):
+        add(2)
+        add(3)
+    assert os.read(reader, 16) == b"a\t2\t5\na\t5\t5\n"
     os.close(reader)
     os.close(writer)
 
