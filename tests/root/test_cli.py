@@ -195,6 +195,32 @@ def test_what_goes_at_its_end_is_not_started_again(cocker):
     assert code == 125 and "auto_remove" in err
 
 
+def test_one_that_is_started_again_is_stayed_with(cocker):
+    assert cocker("run", "--network", "none", "--name", "job", "box", "sh", "-c", "echo once; exit 3") == (3, "once\n", "")
+    assert cocker("start", "-a", "job") == (3, "once\n", "")
+    assert cocker("create", "-i", "--rm", "--network", "none", "--name", "cat", "box", "sh", "-c", "cat; exit 4")[0] == 0
+    assert cocker("start", "-ai", "cat", stdin="in") == (4, "in", "") and cocker.engine.find("cat") is None
+    assert cocker("start", "-a", "job", "nix")[0] == 2 and cocker("start", "-a", "nix")[0] == 1
+    assert cocker("ps", "-q", "-f", "exited=3", "-f", "ancestor=box")[1] == "job\n" and cocker("ps", "-q", "-f", "exited=0")[1] == ""
+
+
+def test_anonymous_volumes_go_when_that_is_said(cocker):
+    for words, left in ((("rm",), 1), (("rm", "-v"), 0), (("rm", "-fv"), 0)):
+        assert cocker("create", "--network", "none", "--name", "web", "-v", "/data", "box", "true")[0] == 0
+        assert cocker(*words, "web") == (0, "web\n", "")
+        assert len(cocker("volumes", "-q")[1].split()) == left
+        cocker("prune", "-f", "--volumes")
+    assert cocker("run", "--rm", "--network", "none", "-v", "/data", "box", "true")[0] == 0 and cocker("volumes", "-q")[1] == ""
+
+
+def test_logs_of_a_span_of_time(cocker):
+    assert cocker("run", "--network", "none", "--name", "job", "box", "sh", "-c", "echo a; sleep 0.1; echo b; sleep 0.1; echo c")[0] == 0
+    stamp = cocker("logs", "-t", "job")[1].split()[2]
+    assert cocker("logs", "--tail", "all", "job")[1] == "a\nb\nc\n" and cocker("logs", "-n", "1", "--until", stamp, "job")[1] == "b\n"
+    assert cocker("logs", "--since", stamp, "job")[1] == "b\nc\n" and cocker("logs", "--since", "1h30m", "--until", "1h", "job")[1] == ""
+    assert cocker("logs", "-f", "--until", "1m", "job")[0] == 2 and cocker("logs", "-n", "some", "job")[0] == 2
+
+
 def test_attach_follows_from_now_on(cocker):
     script = "echo before; trap 'echo caught; exit 8' USR1; trap 'echo heard' USR2; while :; do sleep 0.05; done"
     cocker("run", "-d", "--network", "none", "--name", "web", "box", "sh", "-c", script)

@@ -26,6 +26,22 @@ def test_a_network_from_the_command_line_to_its_end(cocker):
     assert cocker("network", "rm", "-f", "back") == (0, "back\n", "")
 
 
+def test_a_container_comes_onto_a_network_and_goes(cocker):
+    assert cocker("network", "create", "--subnet", "10.66.7.0/24", "back") == (0, "back\n", "")
+    for name in ("web", "db"):
+        assert cocker("run", "-d", "--name", name, "--stop-timeout", "0", "box", "sleep", "1000")[0] == 0
+    pid = cocker.engine.state("web")["Pid"]
+    assert cocker("network", "connect", "--ip", "10.66.7.9", "--alias", "www", "back", "web") == (0, "", "")
+    assert cocker("network", "connect", "back", "db") == (0, "", "")
+    assert cocker("exec", "db", "grep", "-c", "10.66.7.9.web www", "/etc/hosts")[1] == "1\n"
+    assert cocker("exec", "db", "ping", "-c", "1", "-w", "5", "www")[0] == 0
+    code, _out, err = cocker("network", "connect", "back", "web")
+    assert code == 1 and "already" in err
+    assert cocker("network", "disconnect", "back", "web") == (0, "", "") and cocker("network", "disconnect", "back", "web")[0] == 1
+    assert cocker("exec", "db", "grep", "-c", "www", "/etc/hosts")[1] == "0\n" and cocker.engine.state("web")["Pid"] == pid
+    assert cocker("rm", "-f", "web", "db")[0] == 0 and cocker("network", "rm", "back", "cocker0")[0] == 0
+
+
 def test_a_volume_from_the_command_line_to_its_end(cocker):
     assert cocker("volume", "create", "-l", "a=b", "--mode", "0750", "data") == (0, "data\n", "")
     assert cocker("volume", "create", "data")[0] == 1

@@ -11,10 +11,11 @@ import argparse
 import dataclasses
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.cli import keys
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import FAILED, OK, Context
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, units, wishes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, NotFound
 
 Wishes = t.Callable[[str, argparse.Namespace], wishes.ContainerWish]
 
@@ -47,6 +48,29 @@ def _ensured(wish: Wishes, *, running: str = "") -> t.Callable[[Context, argpars
 
         return each(context, [names.object_name(name, "NAME") for name in said.names], ensure)
     return run
+
+
+def _shape_start(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-a", "--attach", action="store_true", help="stay with it: what it writes, signals to it, its exit code")
+    help = "the same, and what is typed here goes to it, if it was made to hear that"
+    parser.add_argument("-i", "--interactive", action="store_true", help=help)
+    keys.shape(parser)
+    _shape_names(parser)
+
+
+def _start(context: Context, said: argparse.Namespace) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
+
+    if not (said.attach or said.interactive):
+        return _ensured(_started)(context, said)
+    if len(said.names) != 1:
+        raise Invalid("NAME", "only one can be stayed with: leave out --attach and --interactive, or the others")
+    wish, detach = _started(names.object_name(said.names[0], "NAME"), said), keys.parse(said.detach_keys)
+    return attach.started(context, wish, sits=said.interactive, detach=detach)
+
+
+def _started(name: str, _said: argparse.Namespace) -> wishes.ContainerWish:
+    return wishes.ContainerWish(ContainerSpec(name), wishes.STARTED)
 
 
 def _stopped(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
@@ -103,6 +127,7 @@ def _rename(context: Context, said: argparse.Namespace) -> int:
 
 def _shape_rm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="also those that run, or do not exist")
+    parser.add_argument("-v", "--volumes", action="store_true", help="also its volumes without a name, and what is in them")
     _shape_names(parser)
 
 
@@ -115,13 +140,13 @@ def _remove(context: Context, said: argparse.Namespace) -> int:
             raise NotFound("remove container", name, "it does not exist")
         if found.is_running and not said.force:
             raise Conflict("remove container", name, "it is running", hint="stop it first, or use --force")
-        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT))
+        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT, keep_volumes=not said.volumes))
 
     return each(context, [names.object_name(name, "NAME") for name in said.names], remove)
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
-    "start": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED))),
+    "start": (_shape_start, _start),
     "stop": (_shape_stop, _ensured(_stopped)),
     "restart": (_shape_stop, _ensured(lambda name, said: dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True))),
     "kill": (_shape_kill, _kill),

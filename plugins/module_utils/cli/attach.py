@@ -16,6 +16,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli.context import C
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import now
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
+
 _INSISTED = 3       # a container that does not end by it is left by the third interrupt
 _KILLED = 128
 
@@ -80,6 +83,25 @@ def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -
                 with contextlib.suppress(Conflict, NotFound):       # it has just ended
                     signals.send(context.acting(), name, number)
     return waiting.wait(context.looking(), name)
+
+
+def started(context: Context, wish: ContainerWish, *, sits: bool, detach: bytes) -> int:
+    """Started now, and stayed with; one that runs already is only stayed with. One that goes with its end is told of first."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, ended, info, observe, waiting
+
+    name = wish.spec.name
+    if observe.container(context.looking(), name).status is None:
+        raise NotFound("container", name, "it does not exist")
+    with context.acting().locked(waiting.LOCK, name, shared=True):
+        since = now()
+        containers.ensure(context.acting(), wish)
+        config = info.containers(context.looking(), name)[0]["Config"]
+        try:
+            code = seat(context, name, detach=detach, once=True) if sits and config["OpenStdin"] else watch(context, name, since=since)
+        except (Conflict, NotFound):        # it has ended already, and all is in its log
+            code = watch(context, name, since=since)
+    ended.settle(context.acting(), name)
+    return code
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {

@@ -76,6 +76,12 @@ def _nouns(name: str) -> t.Tuple[Shape, Run]:
     return nouns.COMMANDS[name]
 
 
+def _wiring(name: str) -> t.Tuple[Shape, Run]:
+    from ansible_collections.cocker.engine.plugins.module_utils.cli import wiring
+
+    return wiring.COMMANDS[name]
+
+
 def _follow(name: str) -> t.Tuple[Shape, Run]:
     from ansible_collections.cocker.engine.plugins.module_utils.cli import follow
 
@@ -163,6 +169,8 @@ COMMANDS: t.Dict[str, Command] = {
     "logout": Command(IMAGES, "Forget the credentials of a registry", _store),
     "network create": Command(OTHERS, "Make a network: a bridge, or what joins others", _nouns),
     "network rm": Command(OTHERS, "Remove networks that no container uses", _nouns),
+    "network connect": Command(OTHERS, "Put a container on one more network, while it runs or not", _wiring, containers=_ONE),
+    "network disconnect": Command(OTHERS, "Take a container off a network", _wiring, containers=_ONE),
     "volume create": Command(OTHERS, "Make a volume", _nouns),
     "volume rm": Command(OTHERS, "Remove volumes and what is in them", _nouns),
     "image create": Command(CAPSULE, "Make an image from an archive or a directory, as import does", _nouns),
@@ -224,7 +232,7 @@ def overview() -> int:
     lines = ["usage: cocker [--home DIRECTORY] COMMAND ...", "", about]
     for group in dict.fromkeys(command.group for command in COMMANDS.values() if command.group):
         lines += ["", group + ":"]
-        lines += ["  %-14s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
+        lines += ["  %-18s %s" % (name, command.summary) for name, command in COMMANDS.items() if command.group == group]
     lines += ["", "A noun may stand before: cocker network ls. The first cocker's spellings (cocker -s images, cocker -a create ...)"]
     lines += ["and capsule's (cocker image runc ...) are understood, too."]
     lines += ["", "cocker COMMAND --help tells more. The store is /var/cocker, or $COCKER_HOME, or --home."]

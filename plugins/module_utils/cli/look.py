@@ -69,6 +69,12 @@ def _is_called(item: t.Mapping[str, t.Any], value: str) -> bool:
     return any(fnmatch.fnmatchcase(text, value) for text in (item["RepoTags"][0], item["Cocker"]["Name"]))
 
 
+def _is_of(item: t.Mapping[str, t.Any], image: str) -> bool:
+    name = str(item.get("Image"))
+    folder, slash, last = name.rpartition("/")
+    return image in (name, folder + slash + last.partition(":")[0])
+
+
 def images(context: Context) -> t.List[Shown]:
     """All, and how large: a layer that was a container's own is measured when somebody looks."""
     found = info.images(context.looking(), None)
@@ -92,7 +98,8 @@ LISTINGS: t.Dict[str, Listing] = {
             "label": _labels,
             "status": lambda item, value: item["State"]["Status"] == value,
             "health": lambda item, value: (item["State"].get("Health") or {"Status": "none"})["Status"] == value,
-            "image": lambda item, value: value in [item.get("Image"), str(item.get("Image")).partition(":")[0]],
+            "image": _is_of, "ancestor": _is_of,
+            "exited": lambda item, value: item["State"]["Status"] == "exited" and str(item["State"].get("ExitCode")) == value,
             "network": lambda item, value: value in _networks_of(item),
             "volume": lambda item, value: value in [mount.get("Name") or mount["Source"] for mount in item.get("Mounts", ())],
         },
@@ -169,7 +176,7 @@ def _of_interest(found: t.Sequence[filters.Shown], said: argparse.Namespace, wan
     if said.last is not None:
         newest = sorted(found, key=lambda item: str(item.get("Created", "")), reverse=True)[: max(said.last, 0)]
         return [item for item in found if item in newest]
-    if said.all or "status" in wanted:
+    if said.all or "status" in wanted or "exited" in wanted:
         return list(found)
     return [item for item in found if item["State"].get("Running") or item["State"].get("Restarting")]
 

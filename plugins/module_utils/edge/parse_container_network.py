@@ -93,15 +93,15 @@ def _networks(params: Params, named: t.Sequence[Params], *, is_partial: bool) ->
     if given is None:
         said = said if aliases is None else {**said, "aliases": aliases}
         return _default_network(said, is_partial=is_partial) if said else None
-    attachments = tuple(_attachment(each) for each in given)
-    for index, attachment in enumerate(attachments):
-        if attachment.name in [earlier.name for earlier in attachments[:index]]:
-            raise Invalid("networks", "%s is listed twice" % attachment.name)
+    attachments = tuple(attachment(each) for each in given)
+    for index, one in enumerate(attachments):
+        if one.name in [earlier.name for earlier in attachments[:index]]:
+            raise Invalid("networks", "%s is listed twice" % one.name)
     attachments = (_only(attachments, said),) if said else attachments
     return tuple(each if each.aliases is not None else dataclasses.replace(each, aliases=aliases) for each in attachments)
 
 
-def _attachment(each: Params) -> Attachment:
+def attachment(each: Params) -> Attachment:
     return Attachment(
         name=names.object_name(each["name"], "networks.name"),
         ipv4_address=parse_network.address(each["ipv4_address"], "networks.ipv4_address"),

@@ -31,7 +31,9 @@ def test_an_empty_log_begins_with_whatever_comes() -> None:
 
 
 @pytest.mark.parametrize(("text", "stamp"), [
-    (None, None), ("90s", "2023-11-14T22:11:50"), ("1h", "2023-11-14T21:13:20"), ("2023-01-02T03:04:05Z", "2023-01-02T03:04:05Z"),
+    (None, None), ("90s", "2023-11-14T22:11:50.000000"), ("1h", "2023-11-14T21:13:20.000000"), ("1h1m30s", "2023-11-14T21:11:50.000000"),
+    ("2023-01-02T03:04:05Z", "2023-01-02T03:04:05.000000"), ("2023-01-02T03:04:05.5+02:00", "2023-01-02T01:04:05.500000"),
+    ("2023-01-02", "2023-01-02T00:00:00.000000"),
 ])
 def test_since_is_a_time_or_a_span(text: t.Optional[str], stamp: t.Optional[str]) -> None:
     assert follow.since(text, 1_700_000_000.0) == stamp
