@@ -62,6 +62,11 @@ def find(pid: int) -> t.Optional[Identity]:
     return None if fields is None or _is_dead(fields) else Identity(pid, int(fields[_START_TIME]))
 
 
+def of_child(pid: int) -> Identity:
+    """Of one that nobody has waited for, so that its number is still its own; it may have ended."""
+    return Identity(pid, int((_stat(pid) or "0" * 40)[_START_TIME]))
+
+
 def _stat(pid: int) -> t.Optional[t.List[str]]:
     try:
         text = small.read("/proc/%d/stat" % pid)

@@ -40,7 +40,10 @@ class Plan(t.NamedTuple):
 
 
 class Links(t.NamedTuple):
-    """`talk` to who forked us, `gate` to be started by, `answer` to say how that went, `console` -1 without a terminal."""
+    """`talk` to who forked us, `gate` to be started by, `answer` to say how that went: both -1 for one that starts as soon as it is ready.
+
+    `console` is -1 without a terminal.
+    """
 
     talk: int
     gate: int
@@ -135,9 +138,17 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     env = command.settle(
         wanted, syscalls=plan.syscalls, personality=config.personality, tell=lambda listener: _ask(links, talk.LISTENER + b"%d" % listener))
     program = command.find_program(wanted.core.args[0], env)
+    if links.gate < 0:
+        _become(plan, program, env, state)      # which closes `talk`
+        return
     os.write(links.talk, talk.READY)
     os.close(links.talk)
     _wait_and_become(plan, links, program, env, state)
+
+
+def _become(plan: Plan, program: str, env: t.Mapping[str, str], state: t.Mapping[str, t.Any]) -> None:
+    hooks.run(plan.config.hooks, "startContainer", dict(state, status="created"))
+    command.become(program, plan.config.process.core.args, env, keep=plan.keep)
 
 
 def _wait_and_become(plan: Plan, links: Links, program: str, env: t.Mapping[str, str], state: t.Mapping[str, t.Any]) -> None:
@@ -145,8 +156,7 @@ def _wait_and_become(plan: Plan, links: Links, program: str, env: t.Mapping[str,
     try:
         if not os.read(links.gate, 1):
             os._exit(1)
-        hooks.run(plan.config.hooks, "startContainer", dict(state, status="created"))
-        command.become(program, plan.config.process.core.args, env, keep=plan.keep)
+        _become(plan, program, env, state)
     except BaseException as error:
         sync.send(links.answer, sync.describe("start", error), prefix=talk.FAILED)
         os._exit(1)

@@ -40,7 +40,8 @@ _FAILED = "unable to start container process"
 class Request(t.NamedTuple):
     """`bundle` and `pid_file` are absolute; `console` is the socket for the terminal, connected, or None.
 
-    `keep` counts the descriptors after the standard ones that the process gets; `listeners` of them are LISTEN_FDS.
+    `keep` counts the descriptors after the standard ones that the process gets; `listeners` of them are LISTEN_FDS. `at_once`: nobody
+    else starts it, so it does not wait.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Request(t.NamedTuple):
     new_keyring: bool = True
     systemd: bool = False
     notify: bool = False
+    at_once: bool = False
 
 
 def create(request: Request, wanted: config.Config, text: t.Dict[str, t.Any], warn: t.Callable[[str], None]) -> records.Record:
@@ -150,13 +152,15 @@ def _make_cgroup(cgroup: Cgroup, wanted: config.Config) -> None:
 def _launch(plan: child.Plan, request: Request, record: records.Record, folder: str, pids: t.List[int]) -> records.Record:
     """`pids` has from the fork on what is to be killed if this fails."""
     ours, theirs = fds.packet_pair()
-    gate, answer = (_make_pipe(folder, name) for name in (records.GATE, records.ANSWER))
+    gate, answer = (-1, -1) if request.at_once else (_make_pipe(folder, name) for name in (records.GATE, records.ANSWER))
     links = child.Links(theirs, gate, answer, request.console.fileno() if request.console else -1)
     try:
         pids.append(child.fork(plan, links))
-        for fd in (theirs, links.gate, links.answer, *plan.held()):
+        for fd in (theirs, *([] if request.at_once else (gate, answer)), *plan.held()):
             os.close(fd)
-        return _converse(ours, plan, record, pids)
+        if not plan.entered.has_user:
+            record = record._replace(init=process.of_child(pids[0]))
+        return _converse(ours, plan, record, pids, at_once=request.at_once)
     finally:
         os.close(ours)
 
@@ -168,26 +172,28 @@ def _make_pipe(folder: str, name: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
-def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[int]) -> records.Record:
-    """Until the process waits to be started. In a user namespace it may be heard before the process between has told its number."""
+def _converse(
+    talk: int, plan: child.Plan, record: records.Record, pids: t.List[int], *, at_once: bool,
+) -> records.Record:
+    """Until the process waits to be started, or has become its program, which is the end of what is said.
+
+    In a user namespace it may be heard before the process between has told its number.
+    """
     early: t.List[bytes] = []
     numbered = not plan.entered.has_user
     while True:
         said = early.pop(0) if early and numbered else os.read(talk, _PIECE)
         kind = said[:1]
-        if kind in (words.HOOKS, words.LISTENER, words.READY):
-            if not numbered:
-                early.append(said)
-                continue
-            record = record if record.init.pid else record._replace(init=process.find(pids[0]) or record.init)
-        if kind == words.MAPS:
+        if not numbered and kind in (words.HOOKS, words.LISTENER, words.READY):
+            early.append(said)
+        elif kind == words.MAPS:
             spaces.write_ranges(pids[0], plan.config.uids, plan.config.gids)
             os.write(talk, words.GO)
         elif kind == words.PID:
             stage = pids[0]
             pids[0] = int(said[1:])
             os.waitpid(stage, 0)
-            numbered = True
+            record, numbered = record._replace(init=process.of_child(pids[0])), True
         elif kind == words.HOOKS:
             told = records.describe(record, records.CREATING)
             for stage_name in ("prestart", "createRuntime"):
@@ -198,7 +204,7 @@ def _converse(talk: int, plan: child.Plan, record: records.Record, pids: t.List[
             from ansible_collections.cocker.engine.plugins.module_utils.oci import filters
             filters.tell_agent(plan.config.bundle.seccomp or {}, told, pids[0], int(said[1:]))
             os.write(talk, words.GO)
-        elif kind == words.READY:
+        elif kind == words.READY or not kind and at_once and record.init.pid:
             return record
         elif kind == words.FAILED:
             raise CockerError(_FAILED, "", sync.parse(said[1:]).reason)

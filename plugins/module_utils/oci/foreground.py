@@ -27,12 +27,12 @@ def _bundle(call: t.Any) -> str:
     return os.path.abspath(call.options["bundle"] or ".")
 
 
-def _request(call: t.Any, console: t.Any) -> creation.Request:
+def _request(call: t.Any, console: t.Any, *, at_once: bool = False) -> creation.Request:
     listeners = _listeners()
     return creation.Request(
         id=call.id, root=call.root, bundle=_bundle(call), pid_file=absolute(call.options["pid-file"]), console=console,
         keep=listeners + (call.options["preserve-fds"] or 0), listeners=listeners, new_keyring=not call.options["no-new-keyring"],
-        systemd=call.systemd, notify=bool(_notified(call)),
+        systemd=call.systemd, notify=bool(_notified(call)), at_once=at_once and not _notified(call),
     )
 
 
@@ -56,9 +56,13 @@ def run(call: t.Any) -> int:
             process.set_subreaper()
         watch = terminal.Watch(terminal=wanted.process.terminal)
         console = watch.channel
-    record = creation.create(_request(call, console), wanted, text, call.report.warning)
+    request = _request(call, console, at_once=True)
+    record = creation.create(request, wanted, text, call.report.warning)
     try:
-        verbs.let_go(call.root, record, call.report.warning, stay=watch is None)
+        if request.at_once:
+            verbs.tell_started(record, call.report.warning)
+        else:
+            verbs.let_go(call.root, record, call.report.warning, stay=watch is None)
     except BaseException:
         verbs.delete(call.root, call.id, call.report.warning, force=True)
         raise

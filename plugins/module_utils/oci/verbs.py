@@ -43,7 +43,7 @@ def let_go(root: str, record: records.Record, warn: Warn, *, stay: bool) -> None
     name = record.id
     relay = _relay(records.folder(root, name))
     _release(records.folder(root, name))
-    hooks.warn(hooks_of(record), "poststart", records.describe(record, records.RUNNING), warn)
+    tell_started(record, warn)
     if relay is None:
         return
     if stay:
@@ -53,6 +53,11 @@ def let_go(root: str, record: records.Record, warn: Warn, *, stay: bool) -> None
             relay.wait(record)
         finally:
             os._exit(0)
+
+
+def tell_started(record: records.Record, warn: Warn) -> None:
+    """The hooks that want to know."""
+    hooks.warn(hooks_of(record), "poststart", records.describe(record, records.RUNNING), warn)
 
 
 def _relay(folder: str) -> t.Optional[t.Any]:
