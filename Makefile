@@ -15,7 +15,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 export ANSIBLE_NOCOWS := true
 
-.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-image host-packages docker-files clean
+.PHONY: help quickstart quickstart-clean test test-hosts lint types unit root targets hosts sanity collection base-archive host-image host-images host-packages docker-files clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -51,8 +51,8 @@ targets: $(VENV)/.test host-packages collection base-archive
 hosts: $(VENV)/.test host-packages collection host-image
 	$(RUN_TESTS) $@
 
-test-hosts: $(VENV)/.test host-packages collection host-image
-	tests/box.sh $(BIN)/python tests/hosts/run.py
+test-hosts: $(VENV)/.test host-packages collection host-images
+	tests/box.sh $(BIN)/python tests/hosts/run.py --report .build/reports/test-hosts.xml
 
 ifneq ($(wildcard tools/bench.py),)
 .PHONY: bench
@@ -72,6 +72,15 @@ base-archive: $(VENV)/.ansible collection
 # Made once; the hosts' tests have no network either.
 host-image: host-packages
 	$(if $(wildcard $(FLEET)),@$(FLEET) build >/dev/null)
+
+# Beside them: the newer release, docker, and the collection for docker.
+export FLEET_DOCKER_CACHE ?= $(HOME)/.cache/fleet-docker
+export FLEET_DOCKER_COLLECTIONS ?= $(CURDIR)/.build/docker-collections
+DOCKER_PACKAGES := docker.io,python3-requests
+host-images: host-image $(VENV)/.ansible
+	$(if $(wildcard $(FLEET)),@$(FLEET) build trixie >/dev/null)
+	$(if $(wildcard $(FLEET)),@FLEET_CACHE=$(FLEET_DOCKER_CACHE) FLEET_PACKAGES=$(DOCKER_PACKAGES) $(FLEET) build bookworm >/dev/null)
+	@tools/docker_collections.sh $(BIN)/python $(FLEET_DOCKER_COLLECTIONS)
 
 host-packages:
 	@tools/host_packages.sh $(HOST_PACKAGES)

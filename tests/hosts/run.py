@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plays on real hosts: virtual machines with a kernel of their own, systemd and cgroup v2, over real ssh.
 
-    python tests/hosts/run.py [--report FILE] [SCENARIO...]      (default: every scenario; `short` is the one of `make test`)
+    python tests/hosts/run.py [--report FILE] [SCENARIO[@SUITE]...]      (default: all of ALL; `short` is the one of `make test`)
 
-A program makes the hosts: FLEET names it (`up N`, `inventory`, `ssh HOST COMMAND`, `reset`, `down`). Where there is none, nothing is tested, and it is said.
+A program makes the hosts: FLEET names it (`up N [SUITE]`, `inventory`, `ssh HOST COMMAND`, `reset`, `down`). Where there is none, nothing is
+tested, and it is said. FLEET_LIGHT: how many light hosts. FLEET_ROUNDS: how often both sides are compared.
 """
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ import json
 import os
 import pathlib
 import re
+import resource
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,17 +30,18 @@ BIN = pathlib.Path(sys.executable).parent
 PLAYBOOKS = pathlib.Path(__file__).parent / "playbooks"
 RECAP = re.compile(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 BOOT_SECONDS = 300
-SUITE = os.environ.get("FLEET_SUITE", "").split()       # of the virtual machines, where it is not the program's own choice
+ALL = ("short@bookworm", "host@bookworm", "short@trixie", "host@trixie", "light", "compare@bookworm")
 REGISTRY = "10.99.255.1"    # in the network that the hosts share
 
 
 class Fleet:
     """Some hosts, with a directory of their own; when it ends they are gone."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, suite: str = "") -> None:
         self.state = os.path.join(directory, "state")
+        self.suite = suite.split()      # of the virtual machines, where it is not the program's own choice
         self.inventory = os.path.join(directory, "hosts.yml")
-        self.said = ""          # by the last play
+        self.said, self.lasted = "", 0.0        # the last play's words, and its seconds
         self.environ = {**os.environ, "FLEET_STATE": self.state, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
                         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOWS": "true",
                         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_PIPELINING": "true"}
@@ -57,7 +61,8 @@ class Fleet:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.said = done.stdout
         hosts = RECAP.findall(done.stdout)
-        lasted, tasks = time.monotonic() - started, sum(int(host[1]) for host in hosts)
+        self.lasted = lasted = time.monotonic() - started
+        tasks = sum(int(host[1]) for host in hosts)
         bad = done.returncode or not hosts or any(unreachable != "0" or failed != "0" for _host, _ok, _changed, unreachable, failed in hosts)
         print(done.stdout if bad else "    %.0f s; %d tasks, %.1f a second; changed: %s" % (
             lasted, tasks, tasks / lasted, {host[0]: int(host[2]) for host in hosts}), flush=True)
@@ -98,7 +103,8 @@ class Fleet:
                   "storage": {"filesystem": {"rootdirectory": self.state + "-registry"}}}
         path = pathlib.Path(self.state + "-registry.yml")
         path.write_text(json.dumps(config), encoding="utf-8")
-        with subprocess.Popen(["ip", "netns", "exec", lan, "docker-registry", "serve", str(path)]) as process:
+        with subprocess.Popen(["ip", "netns", "exec", lan, "docker-registry", "serve", str(path)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 yield REGISTRY + ":5000"
             finally:
@@ -149,7 +155,7 @@ CLEAN = ("cocker.engine.quickstart_clean", "-e", "cocker_quickstart_hosts=fleet_
 
 def short(fleet: Fleet) -> None:
     """From a bare host to a service that answers; again; and after a reboot all is there as if nothing had been."""
-    fleet.up("1", *SUITE)
+    fleet.up("1", *fleet.suite)
     fleet.play(*QUICKSTART)
     fleet.unchanged(*QUICKSTART)
     fleet.reboot("vm1")
@@ -159,7 +165,12 @@ def short(fleet: Fleet) -> None:
 
 def host(fleet: Fleet) -> None:
     """What only a kernel of its own and systemd show: scopes, limits of version 2, the end of a session, a reload, power."""
-    fleet.up("1", *SUITE)
+    fleet.up("1", *fleet.suite)
+    prepare = str(PLAYBOOKS / "prepare.yml")
+    fleet.play(prepare)
+    fleet.cut_power("vm1")()
+    fleet.ssh("vm1", "systemctl is-active cocker.service && cocker ps")
+    fleet.unchanged(prepare)
     fleet.play(*QUICKSTART)
     fleet.play(str(PLAYBOOKS / "systemd.yml"))
     fleet.play(str(PLAYBOOKS / "machine.yml"))
@@ -181,7 +192,7 @@ def host(fleet: Fleet) -> None:
 
 def light(fleet: Fleet) -> None:
     """Many hosts at once, in namespaces on this kernel: built once, pulled by all; again; a release, hosts in turn; back; a few of them."""
-    count = os.environ.get("FLEET_LIGHT", "50")
+    count = os.environ.get("FLEET_LIGHT", "10")
     fleet.up("--ns", count)
     fleet.play(str(PLAYBOOKS / "sshd.yml"))
     play = ("cocker.engine.fleet", "--forks", "10", "-e", json.dumps({
@@ -203,41 +214,67 @@ def light(fleet: Fleet) -> None:
         fleet.unchanged(*play, *pulled)
 
 
+TURNS = (("from nothing", ()), ("again", ()), ("another environment", ("-e", "stage=other")), ("again with that", ("-e", "stage=other")))
+
+
 def compare(fleet: Fleet) -> None:
-    """The same small service on docker and on this engine, on one machine: from nothing, again, and with the container made anew."""
+    """The same small service on docker and on this engine, in turns on one machine: from nothing, again, and with the container made anew."""
     cache, collections = os.environ.get("FLEET_DOCKER_CACHE", ""), os.environ.get("FLEET_DOCKER_COLLECTIONS", "")
-    if not (cache and collections):
+    if not (os.path.isdir(cache) and os.path.isdir(collections)):
         print("not compared: FLEET_DOCKER_CACHE names no image with docker, or FLEET_DOCKER_COLLECTIONS no directory with community.docker")
         return
     fleet.environ["FLEET_CACHE"] = cache
     fleet.environ["ANSIBLE_COLLECTIONS_PATH"] += ":" + collections
-    fleet.up("1", *SUITE)
+    fleet.up("1", *fleet.suite)
     fleet.play(str(PLAYBOOKS / "compare_prepare.yml"))
-    for engine in ("docker", "cocker"):
-        playbook = str(PLAYBOOKS / ("compare_%s.yml" % engine))
-        fleet.play(playbook)
-        fleet.unchanged(playbook)
-        fleet.play(playbook, "-e", "stage=other")
-        fleet.unchanged(playbook, "-e", "stage=other")
+    seen: t.Dict[t.Tuple[str, str], t.List[t.Tuple[float, float, float]]] = {}
+    for _round in range(int(os.environ.get("FLEET_ROUNDS", "1"))):
+        for engine in ("docker", "cocker"):
+            for turn, more in TURNS:
+                machine, controller = machine_seconds(fleet), controller_seconds()
+                changed = fleet.play(str(PLAYBOOKS / ("compare_%s.yml" % engine)), *more)["vm1"]
+                assert bool(changed) is not turn.startswith("again"), "%s, %s: %d changed" % (engine, turn, changed)
+                used = machine_seconds(fleet) - machine, controller_seconds() - controller
+                seen.setdefault((turn, engine), []).append((fleet.lasted, *used))
+            fleet.play(str(PLAYBOOKS / "compare_gone.yml"), "-e", "engine=" + engine)
+    print("\nmedians: seconds, processor seconds of the machine, processor seconds of the controller; the first round")
+    for (turn, engine), rounds in seen.items():
+        medians = [statistics.median(column) for column in zip(*rounds)]
+        print("%-20s %-8s %s; %s" % (turn, engine, *(" ".join("%5.1f" % value for value in row) for row in (medians, rounds[0]))))
+
+
+def machine_seconds(fleet: Fleet) -> float:
+    """Of processors, by the emulation: whatever else is done beside it."""
+    pid = pathlib.Path(fleet.state, "vm1.pid").read_text(encoding="ascii").strip()
+    fields = pathlib.Path("/proc", pid, "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def controller_seconds() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 SCENARIOS: t.Dict[str, t.Callable[[Fleet], None]] = {"short": short, "host": host, "light": light, "compare": compare}
 
 
 def run(name: str) -> t.Tuple[str, float, str]:
-    print("\n=== %s: %s" % (name, (SCENARIOS[name].__doc__ or "").splitlines()[0]), flush=True)
+    scenario, _at, suite = name.partition("@")
+    print("\n=== %s: %s" % (name, (SCENARIOS[scenario].__doc__ or "").splitlines()[0]), flush=True)
     started = time.monotonic()
     error = ""
     with tempfile.TemporaryDirectory(prefix="cocker-hosts-") as directory:
-        fleet = Fleet(directory)
+        fleet = Fleet(directory, suite)
         try:
-            SCENARIOS[name](fleet)
+            SCENARIOS[scenario](fleet)
         except (AssertionError, subprocess.CalledProcessError) as failure:
             error = str(failure)
             print("%s: %s" % (name, error), flush=True)
         finally:
             fleet.command("down")
-    return name, time.monotonic() - started, error
+    seconds = time.monotonic() - started
+    print("    %s: %.0f s" % (name, seconds), flush=True)
+    return name, seconds, error
 
 
 def write_report(path: pathlib.Path, outcomes: t.Sequence[t.Tuple[str, float, str]]) -> None:
@@ -256,13 +293,13 @@ def main(arguments: t.Sequence[str]) -> int:
     parser.add_argument("--report", type=pathlib.Path)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     options = parser.parse_args(arguments)
-    unknown = set(options.scenarios) - set(SCENARIOS)
+    unknown = {name for name in options.scenarios if name.partition("@")[0] not in SCENARIOS}
     if unknown:
         parser.error("no such scenario: %s; there are: %s" % (", ".join(sorted(unknown)), ", ".join(SCENARIOS)))
     if not FLEET.exists():
         print("no hosts to test on: FLEET names no program that makes them")
         return 0
-    outcomes = [run(name) for name in options.scenarios or SCENARIOS]
+    outcomes = [run(name) for name in options.scenarios or ALL]
     if options.report:
         write_report(options.report, outcomes)
     failed = sum(bool(error) for _name, _seconds, error in outcomes)
