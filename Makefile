@@ -76,7 +76,7 @@ host-image: host-packages
 # Beside them: the newer release, docker, and the collection for docker.
 export FLEET_DOCKER_CACHE ?= $(HOME)/.cache/fleet-docker
 export FLEET_DOCKER_COLLECTIONS ?= $(CURDIR)/.build/docker-collections
-DOCKER_PACKAGES := docker.io,python3-requests
+DOCKER_PACKAGES := docker.io,python3-requests,apparmor
 host-images: host-image $(VENV)/.ansible
 	$(if $(wildcard $(FLEET)),@$(FLEET) build trixie >/dev/null)
 	$(if $(wildcard $(FLEET)),@FLEET_CACHE=$(FLEET_DOCKER_CACHE) FLEET_PACKAGES=$(DOCKER_PACKAGES) $(FLEET) build bookworm >/dev/null)
