@@ -403,6 +403,92 @@ def test_priorities_personality_and_time(runtime, bundle):
     assert found[0] != "x86_64" and found[1] == "idle" and found[-5:-1] == ["300", "25", "5", "3"] and int(found[-1]) > 10**9, found
 
 
+def test_cpus_of_a_process_that_enters(runtime, bundle):
+    """Not of the first one."""
+    bundle.process["execCPUAffinity"] = {"initial": "0"}
+    bundle.args("sleep", "1000")
+    assert runtime.create("x").code == 0
+    runtime("start", "x")
+    pid = runtime.state("x")["pid"]
+    assert os.sched_getaffinity(pid) == os.sched_getaffinity(0)
+    assert "Cpus_allowed_list:\t0\n" in runtime("exec", "--cap", "CAP_SYS_NICE", "x", "cat", "/proc/self/status").out
+    last = max(os.sched_getaffinity(0))
+    text = {"args": ["cat", "/proc/self/status"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0},
+            "execCPUAffinity": {"initial": "0", "final": str(last)}}
+    file = bundle.path / "process.json"
+    file.write_text(json.dumps(text))
+    assert "Cpus_allowed_list:\t%d\n" % last in runtime("exec", "--process", str(file), "x").out
+    text["execCPUAffinity"] = {"final": "8191"}
+    file.write_text(json.dumps(text))
+    done = runtime("exec", "--process", str(file), "x")
+    assert done.code == 255 and "process.execCPUAffinity.final" in done.err
+
+
+def test_nodes_of_memory(runtime, bundle):
+    bundle.linux["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}
+    bundle.args("sleep", "1000")
+    assert runtime.create("x").code == 0
+    runtime("start", "x")
+    until(lambda: " bind=static:0 " in pathlib.Path("/proc/%d/numa_maps" % runtime.state("x")["pid"]).read_text())
+    assert " bind=static:0 " in runtime("exec", "x", "cat", "/proc/self/numa_maps").out
+    runtime("delete", "--force", "x")
+    bundle.linux["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "1000"}
+    done = runtime.create("y")
+    assert done.code == 1 and "linux.memoryPolicy" in done.err
+
+
+def ip(*words):
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def link():
+    """A device with addresses, up; its peer stays."""
+    ip("link", "add", "moved0", "type", "veth", "peer", "name", "stays0")
+    for words in (("addr", "add", "10.9.8.1/24", "brd", "10.9.8.255"), ("addr", "add", "fd00:9::1/64", "nodad")):
+        ip(*words, "dev", "moved0")
+    for name in ("moved0", "stays0"):
+        ip("link", "set", name, "up")
+    yield "moved0"
+    subprocess.run(["ip", "link", "del", "stays0"], check=False, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("wanted", "inside"), [({}, "moved0"), ({"name": "eth7"}, "eth7"), ({"name": "net%d"}, "net0")])
+def test_a_network_device_is_moved(runtime, bundle, link, wanted, inside):
+    bundle.linux["netDevices"] = {link: wanted}
+    bundle.args("sleep", "1000")
+    assert runtime.create("x") == (0, "", "")
+    assert "moved0" not in ip("-o", "link", "show")
+    pid = str(runtime.state("x")["pid"])
+    found = subprocess.run(["nsenter", "-t", pid, "-n", "ip", "-o", "addr", "show", "dev", inside], check=True, capture_output=True, text=True).stdout
+    assert "inet 10.9.8.1/24 brd 10.9.8.255 scope global" in found and "inet6 fd00:9::1/64 scope global" in found
+    flags = subprocess.run(["nsenter", "-t", pid, "-n", "ip", "-o", "link", "show", "dev", inside], check=True, capture_output=True, text=True).stdout
+    assert ",UP" in flags
+
+
+def test_a_network_device_moves_into_a_user_namespace(runtime, bundle, link):
+    bundle.linux["namespaces"].append({"type": "user"})
+    for key in ("uidMappings", "gidMappings"):
+        bundle.linux[key] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.linux["netDevices"] = {link: {"name": "eth0"}}
+    bundle.args("ls", "/sys/class/net")
+    done = runtime("run", "x")
+    assert done.code == 0 and set(done.out.split()) == {"eth0", "lo"}, done
+
+
+def test_a_network_device_that_cannot_be_moved_stays(runtime, bundle, link):
+    """With all others: what has been moved comes back, with its addresses."""
+    for devices, said in (({link: {"name": "lo"}}, "a device lo already"), ({link: {}, "nosuch0": {}}, "nosuch0"), ({link: {"name": "a b"}}, "a b")):
+        bundle.linux["netDevices"] = devices
+        done = runtime.create("x")
+        assert done.code == 1 and said in done.err, done
+        found = ip("-o", "addr", "show", "dev", link)
+        assert "inet 10.9.8.1/24 brd 10.9.8.255" in found and "inet6 fd00:9::1/64" in found and ",UP" in ip("-o", "link", "show", link)
+    bundle.linux["namespaces"] = [space for space in bundle.linux["namespaces"] if space["type"] != "network"]
+    bundle.linux["netDevices"] = {link: {}}
+    assert "linux.netDevices" in runtime.create("x").err
+
+
 def test_a_namespace_path_that_is_none_is_named(runtime, bundle):
     bundle.linux["namespaces"][1]["path"] = "/proc/nosuch"
     done = runtime.create("x")

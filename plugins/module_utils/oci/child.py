@@ -120,6 +120,8 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
     if plan.new_keyring:
         command.join_keyring(plan.state["id"])
     config = plan.config
+    if config.net_devices:
+        _ask(links, talk.DEVICES)
     root, master, slave = build.fill(plan.tree, config, new_network="network" in plan.entered.made)
     if master >= 0:
         from ansible_collections.cocker.engine.plugins.module_utils.oci import console  # loaded where there is a terminal (create.py)
@@ -136,7 +138,8 @@ def _go_on(plan: Plan, links: Links, *, but: t.Container[str]) -> None:
         console.take(slave)
     wanted = config.process._replace(core=command.with_listeners(config.process.core, plan.listeners))
     env = command.settle(
-        wanted, syscalls=plan.syscalls, personality=config.personality, tell=lambda listener: _ask(links, talk.LISTENER + b"%d" % listener))
+        wanted, syscalls=plan.syscalls, personality=config.personality, memory=config.memory_policy,
+        tell=lambda listener: _ask(links, talk.LISTENER + b"%d" % listener))
     program = command.find_program(wanted.core.args[0], env)
     if links.gate < 0:
         _become(plan, program, env, state)      # which closes `talk`

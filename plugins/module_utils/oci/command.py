@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import libc, process, rootpath, scheduling
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid, KernelError, tolerate
-from ansible_collections.cocker.engine.plugins.module_utils.oci import config
+from ansible_collections.cocker.engine.plugins.module_utils.oci import config, machine
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import credentials, defaults, rootfs, users
 
 if t.TYPE_CHECKING:
@@ -24,7 +24,8 @@ _STREAMS = 3
 
 
 def settle(
-    wanted: config.Process, *, syscalls: t.Optional[seccomp.Prepared], personality: t.Optional[int], tell: t.Callable[[int], object]
+    wanted: config.Process, *, syscalls: t.Optional[seccomp.Prepared], personality: t.Optional[int],
+    memory: t.Optional[machine.MemoryPolicy], tell: t.Callable[[int], object],
 ) -> t.Dict[str, str]:
     """The caller's directory, limits, priorities and rights are those of the process from here on. Returns its environment.
 
@@ -41,6 +42,8 @@ def settle(
         scheduling.set_policy(*wanted.scheduler)
     if wanted.io_priority is not None:
         scheduling.set_io_priority(wanted.io_priority)
+    if memory is not None:
+        scheduling.set_memory_policy(*memory)
     if personality is not None:
         scheduling.set_personality(personality)
     if wanted.apparmor:

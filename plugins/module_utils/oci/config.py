@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, namespaces
 from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid, NotFound, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.oci import machine
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import defaults
 
 Json = t.Dict[str, t.Any]
@@ -80,6 +81,7 @@ class Process(t.NamedTuple):
     columns: int
     apparmor: str
     selinux: str
+    affinity: machine.Affinity
     scheduler: t.Optional[Scheduler]
     io_priority: t.Optional[int]
 
@@ -99,6 +101,8 @@ class Config(t.NamedTuple):
     offsets: t.Mapping[str, t.Tuple[int, int]]
     annotations: t.Mapping[str, str]
     propagation: str
+    memory_policy: t.Optional[machine.MemoryPolicy]
+    net_devices: t.Tuple[machine.Device, ...]
 
 
 def load(folder: str) -> Json:
@@ -134,6 +138,7 @@ def parse(given: Json, folder: str) -> Config:
     mounts, extras = _mounts(top.get("mounts") or [], folder, own=MountExtras(uids, gids))
     path, personality, label = linux.pop("cgroupsPath", None) or "", _personality(linux), linux.pop("mountLabel", None) or ""
     offsets = _offsets(linux)
+    policy, devices = machine.memory_policy(_pop(linux, "memoryPolicy"), "linux.memoryPolicy"), _pop(linux, "netDevices")
     linux["sysctl"] = dict(_object(linux, "sysctl", "linux."))
     domain = linux["sysctl"].pop("kernel.domainname", None)     # it belongs to the uts namespace, as the name of its own field
     if domain and not top.get("domainname"):
@@ -146,7 +151,8 @@ def parse(given: Json, folder: str) -> Config:
     found = Config(
         bundle=bundle, process=process(bundle.process), hooks=events, uids=uids, gids=gids, extras=extras, cgroups_path=path,
         personality=personality, mount_label=label, offsets=offsets, annotations=annotations,
-        propagation=linux.get("rootfsPropagation") or "",
+        propagation=linux.get("rootfsPropagation") or "", memory_policy=policy,
+        net_devices=machine.devices(devices, "linux.netDevices"),
     )
     _check(found)
     return found
@@ -177,9 +183,10 @@ def split_process(given: t.Mapping[str, t.Any]) -> t.Tuple[Json, t.Callable[[oci
         core=oci.Process((), (), ""), terminal=_truth(own.pop("terminal", None), "process.terminal"),
         rows=_number(size, "height", "process.consoleSize"), columns=_number(size, "width", "process.consoleSize"),
         apparmor=_text(own, "apparmorProfile"), selinux=_text(own, "selinuxLabel"),
+        affinity=machine.affinity(_object(own, "execCPUAffinity", "process."), "process.execCPUAffinity"),
         scheduler=_scheduler(_object(own, "scheduler", "process.")), io_priority=_io_priority(_object(own, "ioPriority", "process.")),
     )
-    for key in ("scheduler", "ioPriority"):
+    for key in ("scheduler", "ioPriority", "execCPUAffinity"):
         own.pop(key, None)
     return own, lambda core: rest._replace(core=core._replace(capabilities=_possible(core.capabilities)))
 
@@ -209,6 +216,12 @@ def _object(value: t.Mapping[str, t.Any], key: str, path: str) -> Json:
     if found is not None and not isinstance(found, dict):
         raise Invalid(path + key, "an object is wanted, not %r" % (found,))
     return found or {}
+
+
+def _pop(linux: Json, key: str) -> Json:
+    found = _object(linux, key, "linux.")
+    linux.pop(key, None)
+    return found
 
 
 def _objects(value: t.Mapping[str, t.Any], key: str, path: str) -> t.List[Json]:
@@ -312,8 +325,7 @@ def _ranges(value: Json, key: str, path: str) -> t.Tuple[Range, ...]:
 
 
 def _personality(linux: Json) -> t.Optional[int]:
-    given = _object(linux, "personality", "linux.")
-    linux.pop("personality", None)
+    given = _pop(linux, "personality")
     _refuse(given, ("domain",), "linux.personality")
     if not given:
         return None
@@ -323,8 +335,7 @@ def _personality(linux: Json) -> t.Optional[int]:
 
 
 def _offsets(linux: Json) -> t.Dict[str, t.Tuple[int, int]]:
-    given = _object(linux, "timeOffsets", "linux.")
-    linux.pop("timeOffsets", None)
+    given = _pop(linux, "timeOffsets")
     _refuse(given, ("monotonic", "boottime"), "linux.timeOffsets")
     path = "linux.timeOffsets"
     return {clock: (_number(value, "secs", path, low=-2**63, high=2**63 - 1), _number(value, "nanosecs", path))
@@ -365,6 +376,8 @@ def _check(found: Config) -> None:
         raise Invalid("linux.uidMappings", "a new user namespace needs uidMappings and gidMappings")
     if (found.uids or found.gids) and "user" not in kinds:
         raise Invalid("linux.uidMappings", "it needs a user namespace")
+    if found.net_devices and "network" not in kinds:
+        raise Invalid("linux.netDevices", "it needs a network namespace")
     if found.offsets and kinds.get("time") != "":
         raise Invalid("linux.timeOffsets", "it needs a new time namespace")
     if not os.path.isdir(found.bundle.root):

@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import scope
 
 _PIECE = 1 << 16
+_WISHES = words.DEVICES, words.HOOKS, words.LISTENER
 _FAILED = "unable to start container process"
 
 
@@ -184,7 +185,7 @@ def _converse(
     while True:
         said = early.pop(0) if early and numbered else os.read(talk, _PIECE)
         kind = said[:1]
-        if not numbered and kind in (words.HOOKS, words.LISTENER, words.READY):
+        if not numbered and kind in (*_WISHES, words.READY):
             early.append(said)
         elif kind == words.MAPS:
             spaces.write_ranges(pids[0], plan.config.uids, plan.config.gids)
@@ -194,22 +195,30 @@ def _converse(
             pids[0] = int(said[1:])
             os.waitpid(stage, 0)
             record, numbered = record._replace(init=process.of_child(pids[0])), True
-        elif kind == words.HOOKS:
-            told = records.describe(record, records.CREATING)
-            for stage_name in ("prestart", "createRuntime"):
-                hooks.run(plan.config.hooks, stage_name, told)
-            os.write(talk, words.GO + json.dumps({"pid": pids[0]}).encode())
-        elif kind == words.LISTENER:
-            told = records.describe(record, records.CREATING)
-            from ansible_collections.cocker.engine.plugins.module_utils.oci import filters
-            filters.tell_agent(plan.config.bundle.seccomp or {}, told, pids[0], int(said[1:]))
-            os.write(talk, words.GO)
+        elif kind in _WISHES:
+            os.write(talk, words.GO + _fulfilled(said, plan, record, pids[0]))
         elif kind == words.READY or not kind and at_once and record.init.pid:
             return record
         elif kind == words.FAILED:
             raise CockerError(_FAILED, "", sync.parse(said[1:]).reason)
         else:
             raise CockerError(_FAILED, "", "it died before it could say why")
+
+
+def _fulfilled(said: bytes, plan: child.Plan, record: records.Record, pid: int) -> bytes:
+    """What the process is told besides that it may go on."""
+    told = records.describe(record, records.CREATING)
+    if said[:1] == words.DEVICES:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import devices_moved  # few ask for it
+        devices_moved.move(plan.config.net_devices, pid)
+    elif said[:1] == words.LISTENER:
+        from ansible_collections.cocker.engine.plugins.module_utils.oci import filters
+        filters.tell_agent(plan.config.bundle.seccomp or {}, told, pid, int(said[1:]))
+    else:
+        for stage in ("prestart", "createRuntime"):
+            hooks.run(plan.config.hooks, stage, told)
+        return json.dumps({"pid": pid}).encode()
+    return b""
 
 
 def _undo(request: Request, cgroup: Cgroup, pids: t.Sequence[int]) -> None:

@@ -11,13 +11,14 @@ import os
 import signal
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs, namespaces, process, seccomp
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fds, fs, namespaces, process, scheduling, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, KernelError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci import (
     command,
     config,
     console,
     filters,
+    machine,
     records,
     spaces,
     talk,
@@ -29,7 +30,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import comma
 _ORDER = ("cgroup", "network", "ipc", "uts", "user", "mount")
 _FOR_CHILDREN = ("pid", "time")
 _FAILED = "unable to start container process"
-_INHERITED = ("capabilities", "rlimits", "apparmorProfile", "oomScoreAdj")
+_INHERITED = ("capabilities", "rlimits", "apparmorProfile", "oomScoreAdj", "execCPUAffinity")
 _START_TIMEOUT = 60.0
 _PIECE = 1 << 16
 
@@ -55,6 +56,7 @@ class _Target(t.NamedTuple):
     spaces: t.Mapping[str, int]
     personality: t.Optional[int]
     agent: t.Optional[t.Dict[str, t.Any]]
+    memory: t.Optional[machine.MemoryPolicy]
 
 
 def execute(request: Request) -> int:
@@ -92,7 +94,8 @@ def _target(request: Request) -> _Target:
     personality = (linux.get("personality") or {}).get("domain")
     return _Target(
         record, config.parse_process(text), filters.prepare(seccomp_ or None), _foreign_spaces(record),
-        config.PERSONALITIES[personality] if personality else None, seccomp_ if seccomp_.get("listenerPath") else None)
+        config.PERSONALITIES[personality] if personality else None, seccomp_ if seccomp_.get("listenerPath") else None,
+        machine.memory_policy(linux.get("memoryPolicy") or {}, "linux.memoryPolicy"))
 
 
 def _completed(own: t.Mapping[str, t.Any], given: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
@@ -139,6 +142,9 @@ def _launch(target: _Target, request: Request, slave: int) -> int:
     for kind in _FOR_CHILDREN:
         if kind in target.spaces:
             namespaces.setns(target.spaces[kind], kind)
+    affinity = target.wanted.affinity
+    if affinity.initial:        # we only wait from here on
+        scheduling.set_cpus(affinity.initial, option="process.execCPUAffinity.initial")
     seat, pid = _fork(target, seat)
     if pid == 0:
         _become(target, request, slave, report, seat)
@@ -194,6 +200,8 @@ def _become(target: _Target, request: Request, slave: int, report: int, seat: sp
         streams.close_all(keep=kept)
         process.set_dumpable(dumpable=False)
         os.setsid()
+        if target.wanted.affinity.final:
+            scheduling.set_cpus(target.wanted.affinity.final, option="process.execCPUAffinity.final")
         core = target.wanted.core
         if core.oom_score_adj is not None:
             process.set_oom_score(core.oom_score_adj)
@@ -211,7 +219,8 @@ def _become(target: _Target, request: Request, slave: int, report: int, seat: sp
             process.set_dumpable(dumpable=False)
         command.join_keyring(request.id)
         env = command.settle(
-            target.wanted, syscalls=target.syscalls, personality=target.personality, tell=lambda listener: _tell(report, listener))
+            target.wanted, syscalls=target.syscalls, personality=target.personality, memory=target.memory,
+            tell=lambda listener: _tell(report, listener))
         command.become(command.find_program(core.args[0], env), core.args, env, keep=request.keep)
     except BaseException as error:
         sync.send(report, sync.describe("exec", error))

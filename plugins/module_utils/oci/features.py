@@ -8,7 +8,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, namespaces, seccomp
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.model.version import VERSION
-from ansible_collections.cocker.engine.plugins.module_utils.oci import config, records
+from ansible_collections.cocker.engine.plugins.module_utils.oci import config, machine, records
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import mount_options
 
 
@@ -31,7 +31,7 @@ def describe() -> t.Dict[str, t.Any]:
             "namespaces": sorted(spaces), "capabilities": list(caps.NAMES),
             "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False, "rdma": True},
             "seccomp": filters, "apparmor": {"enabled": True}, "selinux": {"enabled": False}, "intelRdt": {"enabled": False},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True}, "memoryPolicy": {"modes": sorted(machine.MODES), "flags": sorted(machine.MODE_FLAGS)},
             "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": annotations,

@@ -77,8 +77,8 @@ def test_what_is_wrong_or_not_honoured_is_named(folder, path, value):
 
 # Fields of config.md and config-linux.md (OCI runtime spec 1.3) that are not honoured, one at a time; and names that no field has.
 REFUSED = {
-    "process.execCPUAffinity": {"initial": "0"}, "process.selinuxLabel": "x", "process.commandLine": "x", "process.user.username": "x",
-    "linux.intelRdt": {"closID": "x"}, "linux.netDevices": {"eth0": {}}, "linux.memoryPolicy": {"mode": "MPOL_BIND"}, "linux.mountLabel": "x",
+    "process.execCPUAffinity.nix": "0", "process.selinuxLabel": "x", "process.commandLine": "x", "process.user.username": "x",
+    "linux.intelRdt": {"closID": "x"}, "linux.netDevices.eth0.nix": 1, "linux.memoryPolicy.nix": 1, "linux.mountLabel": "x",
     "solaris": {"milestone": "x"}, "windows": {"layerFolders": ["x"]}, "vm": {"kernel": {"path": "/x"}}, "zos": {"namespaces": [1]},
     "freebsd": {"jail": {"parent": "x"}}, "linux.personality": {"domain": "LINUX", "flags": ["x"]},
     "linux.nix": 1, "process.nix": 1, "process.user.nix": 1, "process.consoleSize.nix": 1, "process.capabilities.nix": ["x"], "root.nix": 1,
