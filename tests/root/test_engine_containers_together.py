@@ -19,11 +19,12 @@ def member(name, needs=(), **said):
     return Member(wish, tuple(needs))
 
 
-def ensure(engine, *members, check=False):
-    """What was done, in order, and each one's word or error."""
+def ensure(engine, *members, check=False, before=lambda: None):
+    """What was done, in order, and each one's word or error. `before` runs in the same child."""
     order = dependencies.order({each.wish.spec.name: each.needs for each in members}, "depends_on")
 
     def run():
+        before()
         host = open_host(engine.home, dry_run=check)
         answers = containers_together.ensure(host, ContainersWish(tuple(members), tuple(order)))
         return [(name, answer if isinstance(answer, Outcome) else str(answer)) for name, answer in answers]

@@ -2,6 +2,7 @@
 """Several containers of one task at once: who waits hinders nobody, and what comes of it is what one after the other would have come to."""
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import typing as t
@@ -12,7 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import contai
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.model.healthcheck import Check
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
-from ansible_collections.cocker.engine.tests.root import enginelab
+from ansible_collections.cocker.engine.tests.root import enginelab, netlab
 from ansible_collections.cocker.engine.tests.root.test_engine_containers_together import ensure, member, words
 
 pytestmark = pytest.mark.root
@@ -125,3 +126,20 @@ def test_a_process_that_is_killed_takes_one_along(engine: enginelab.Engine, monk
     assert "without a word" in done.pop("b")
     assert done == dict.fromkeys("acd", "create")
     assert words(ensure(engine, *members)) == {"a": "none", "b": "create", "c": "none", "d": "none"}
+
+
+@pytest.mark.parametrize("state", ["started", "absent"])
+def test_a_task_that_is_killed_in_the_middle_is_finished_by_the_next(engine: enginelab.Engine, state: str) -> None:
+    """Its processes end with it, wherever they are."""
+    names = ["a", "b", "c", "d", "e", "f"]
+    members = [member(name, network_mode=None, published_ports=["80"], **TOGETHER) for name in names]
+    wanted = members if state == "started" else [member(name, state=state) for name in names]
+    for milliseconds in (15, 50, 110, 250):
+        ensure(engine, *members)
+        if state == "started":
+            ensure(engine, *[member(name, state="absent") for name in names])
+        with contextlib.suppress(netlab.LabError):
+            ensure(engine, *wanted, before=lambda after=milliseconds / 1000: signal.setitimer(signal.ITIMER_REAL, after))
+        done = words(ensure(engine, *wanted))
+        assert set(done.values()) <= {"create", "start", "remove", "none"}, done
+        assert set(words(ensure(engine, *wanted)).values()) == {"none"}
