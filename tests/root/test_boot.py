@@ -79,3 +79,15 @@ def test_one_that_cannot_start_hides_no_other(engine, tmp_path):
     call(engine, boot.stop)
     shutil.rmtree(source)
     assert call(engine, boot.start) == (["b"], ["a"])
+
+
+def test_who_uses_what_is_another_ones_comes_after_it(engine):
+    """However they are called, and whatever that one uses itself."""
+    said = {"restart_policy": "always", "stop_timeout": 1}
+    engine.start("c", ipc_mode="shareable", network_mode="none", **said)
+    engine.start("b", ipc_mode="container:c", **said)
+    engine.start("a", network_mode="container:b", **said)
+    call(engine, boot.stop)
+    assert call(engine, boot.start) == (["a", "b", "c"], [])
+    assert engine.read("a", "readlink /proc/1/ns/net") == engine.read("b", "readlink /proc/1/ns/net")
+    assert engine.read("b", "readlink /proc/1/ns/ipc") == engine.read("c", "readlink /proc/1/ns/ipc")

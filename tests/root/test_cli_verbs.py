@@ -10,6 +10,7 @@ import tarfile
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import clilab
 
 pytestmark = pytest.mark.root
@@ -49,6 +50,20 @@ def test_stats_are_drawn_anew_at_a_terminal_until_they_are_left(web):
             found.expect(r"web +[0-9.]+% +[0-9.]+kB / 67.1MB +[0-9.]+%")
         found.sendintr()
         assert clilab.code(found) == 130
+
+
+def test_several_are_stopped_and_removed_at_once(cocker):
+    """Each ends only when all have been told to. They are named in the order given."""
+    meet = "trap 'touch /meeting/$0; until [ $(ls /meeting | wc -l) -ge 3 ]; do sleep 0.05; done; exit 5' TERM; touch /up; while :; do sleep 0.05; done"
+    names = ["b", "a", "c"]
+    said = {"network_mode": "none", "stop_signal": 15, "mounts": (Mount("volume", "meeting", "/meeting"),)}
+    for name in names:
+        cocker.engine.start(name, command=("/bin/sh", "-c", meet, name), **said)
+        cocker.engine.read(name, "until [ -e /up ]; do sleep 0.05; done")
+    assert cocker("stop", "-t", "30", "b", "nix", "a", "c")[:2] == (1, "b\na\nc\n")
+    assert [cocker.engine.state(name)["ExitCode"] for name in names] == [5] * 3
+    assert cocker("rm", *names) == (0, "b\na\nc\n", "")
+    assert cocker("volume", "rm", "meeting")[0] == 0
 
 
 def test_what_a_container_changed_becomes_an_image(web):

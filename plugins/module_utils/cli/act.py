@@ -18,6 +18,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, NotFound
 
 Wishes = t.Callable[[str, argparse.Namespace], wishes.ContainerWish]
+Every = t.Callable[[Context, t.Sequence[str], t.Callable[[str], None]], int]
+
+_AT_ONCE = 32
 
 
 def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) -> int:
@@ -33,7 +36,21 @@ def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) 
     return code
 
 
-def _ensured(wish: Wishes, *, running: str = "") -> t.Callable[[Context, argparse.Namespace], int]:
+def at_once(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) -> int:
+    """As `each`, side by side: one that takes its time keeps no other waiting."""
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import workers
+
+    code = OK
+    for name, answer in workers.each(do, given, most=_AT_ONCE):
+        if isinstance(answer, Exception):
+            context.complain(str(answer))
+            code = FAILED
+        else:
+            context.say(name)
+    return code
+
+
+def _ensured(wish: Wishes, *, running: str = "", every: Every = each) -> t.Callable[[Context, argparse.Namespace], int]:
     """`running`: what is done, where it can be done only to a container that runs."""
     def run(context: Context, said: argparse.Namespace) -> int:
         from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
@@ -46,7 +63,7 @@ def _ensured(wish: Wishes, *, running: str = "") -> t.Callable[[Context, argpars
                 raise Conflict("%s container" % running, name, "it is %s" % found.status)
             containers.ensure(context.acting(), wish(name, said))
 
-        return each(context, [names.object_name(name, "NAME") for name in said.names], ensure)
+        return every(context, [names.object_name(name, "NAME") for name in said.names], ensure)
     return run
 
 
@@ -75,6 +92,10 @@ def _started(name: str, _said: argparse.Namespace) -> wishes.ContainerWish:
 
 def _stopped(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
     return wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED, stop_within=said.time)
+
+
+def _restarted(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
+    return dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True)
 
 
 def _shape_names(parser: argparse.ArgumentParser) -> None:
@@ -142,13 +163,13 @@ def _remove(context: Context, said: argparse.Namespace) -> int:
             raise Conflict("remove container", name, "it is running", hint="stop it first, or use --force")
         containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT, keep_volumes=not said.volumes))
 
-    return each(context, [names.object_name(name, "NAME") for name in said.names], remove)
+    return at_once(context, [names.object_name(name, "NAME") for name in said.names], remove)
 
 
 COMMANDS: t.Dict[str, t.Tuple[t.Callable[[argparse.ArgumentParser], None], t.Callable[[Context, argparse.Namespace], int]]] = {
     "start": (_shape_start, _start),
-    "stop": (_shape_stop, _ensured(_stopped)),
-    "restart": (_shape_stop, _ensured(lambda name, said: dataclasses.replace(_stopped(name, said), state=wishes.STARTED, restart=True))),
+    "stop": (_shape_stop, _ensured(_stopped, every=at_once)),
+    "restart": (_shape_stop, _ensured(_restarted, every=at_once)),
     "kill": (_shape_kill, _kill),
     "pause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.PAUSED), running="pause")),
     "unpause": (_shape_names, _ensured(lambda name, said: wishes.ContainerWish(ContainerSpec(name), wishes.STARTED), running="unpause")),

@@ -5,6 +5,7 @@ Not here: restarts while the host runs (init/restart.py).
 """
 from __future__ import annotations
 
+import os
 import signal
 import typing as t
 
@@ -23,7 +24,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, STARTED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
-Failures = t.Dict[str, CockerError]
+Failures = t.Dict[str, Exception]
 _GRACE = 10  # seconds beyond the stop timeout, for the supervisor's own work
 
 
@@ -42,11 +43,13 @@ def is_wanted(policy: str, ending: t.Optional[state.Ending]) -> bool:
 
 
 def start(host: Host, told: t.Callable[[str], None]) -> Failures:
-    """Every container that is wanted, one after the other, each with its networks, addresses and ports; one failure stops no other.
+    """Every container that is wanted, each with its networks, addresses and ports; one failure stops no other.
+
+    As many side by side as there are CPUs; those that use the network, the shared memory or the processes of others come after these.
 
     Those that were to go when they end, and did not because the host ended with them or a task was killed, go.
     """
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, workers
 
     failures: Failures = {}
     for name in _left(host):
@@ -54,12 +57,16 @@ def start(host: Host, told: t.Callable[[str], None]) -> Failures:
             containers.ensure(host, ContainerWish(ContainerSpec(name), ABSENT, keep_volumes=False))
         except CockerError as error:
             failures[name] = error
-    for name in _wanted(host):
-        try:
-            if containers.ensure(host, ContainerWish(ContainerSpec(name), STARTED)).changed:
+
+    def started(name: str) -> bool:
+        return containers.ensure(host, ContainerWish(ContainerSpec(name), STARTED)).changed
+
+    for wanted in _wanted(host):
+        for name, answer in workers.each(started, wanted, most=len(os.sched_getaffinity(0))):
+            if isinstance(answer, Exception):
+                failures[name] = answer
+            elif answer:
                 told(name)
-        except CockerError as error:
-            failures[name] = error
     return failures
 
 
@@ -68,16 +75,20 @@ def _left(host: Host) -> t.List[str]:
     return [each.name for each in ended if each.record is not None and each.record.spec.auto_remove]
 
 
-def _wanted(host: Host) -> t.List[str]:
-    """Those that use the network, the shared memory or the processes of another one come after it."""
-    found: t.List[ContainerRecord] = []
+def _wanted(host: Host) -> t.Iterator[t.List[str]]:
+    """In turns: who uses what is another one's comes after it."""
+    found: t.Dict[str, ContainerRecord] = {}
     for each in observe.containers(host):
         if each.record is None or each.is_running or each.status == CREATED:
             continue
         policy = each.record.spec.restart_policy or restarts.NO
         if is_wanted(policy, state.find_exit(host.layout.container(each.name))):
-            found.append(each.record)
-    return [record.spec.name for record in sorted(found, key=lambda record: (bool(record.spec.shares()), record.spec.name))]
+            found[each.name] = each.record
+    while found:
+        names = sorted(name for name, record in found.items() if found.keys().isdisjoint(record.spec.shares().values()))
+        yield names or sorted(found)
+        for name in names or list(found):
+            del found[name]
 
 
 def stop(host: Host, told: t.Callable[[str], None]) -> Failures:

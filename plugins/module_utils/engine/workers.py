@@ -132,6 +132,35 @@ def run(works: t.Sequence[Work], *, most: int) -> t.List[t.Any]:
     return results
 
 
+def each(work: t.Callable[[t.Any], t.Any], given: t.Sequence[t.Any], *, most: int) -> t.Iterator[t.Tuple[t.Any, t.Any]]:
+    """All of them, whatever fails: what was given, in its order, with the answer, or the error in its place, as soon as they are known.
+
+    A single one is worked on by the caller's process. No thread may be alive.
+    """
+    if len(given) == 1:
+        yield given[0], _try(work, given[0])
+        return
+    crew = Crew(lambda: lambda place: work(given[place]))
+    waiting, known, told = list(range(len(given))), {}, 0  # type: t.List[int], t.Dict[int, t.Any], int
+    try:
+        while told < len(given):
+            while waiting and len(crew.busy) < most:
+                crew.give(waiting.pop(0))
+            known.update(crew.answered())
+            while told in known:
+                yield given[told], known.pop(told)
+                told += 1
+    finally:
+        crew.end()
+
+
+def _try(work: t.Callable[[t.Any], t.Any], asked: t.Any) -> t.Any:
+    try:
+        return work(asked)
+    except _ANSWERED as error:
+        return error
+
+
 def _message(value: t.Any) -> bytes:
     content = pickle.dumps(value)
     return len(content).to_bytes(_SIZE, "little") + content

@@ -111,3 +111,19 @@ def test_results_are_in_the_order_of_the_work_and_the_first_failure_is_raised() 
 
     with pytest.raises(Conflict, match="it fails"):
         workers.run([lambda: time.sleep(60), fail, lambda: 1], most=2)
+
+
+@pytest.mark.parametrize("most", [1, 3, 20])
+def test_each_is_told_in_the_order_given_whatever_fails(most: int) -> None:
+    given = [3, "die", 0, Conflict("it fails"), 2, 2]
+    found = list(workers.each(answer, given, most=most))
+    assert [asked for asked, _answer in found] == given
+    told = [str(each) if isinstance(each, Exception) else each[0] for _asked, each in found]
+    assert told == [3, str(found[1][1]), 0, "it fails", 2, 2] and "without a word" in told[1]
+
+
+def test_a_single_one_needs_no_other_process() -> None:
+    assert list(workers.each(answer, ["a"], most=3)) == [("a", ["a", os.getpid()])]
+    [(_asked, error)] = workers.each(answer, [Conflict("it fails")], most=3)
+    assert str(error) == "it fails"
+    assert list(workers.each(answer, [], most=3)) == []
