@@ -204,6 +204,20 @@ def test_one_that_is_started_again_is_stayed_with(cocker):
     assert cocker("ps", "-q", "-f", "exited=3", "-f", "ancestor=box")[1] == "job\n" and cocker("ps", "-q", "-f", "exited=0")[1] == ""
 
 
+def test_words_of_docker_s_command_line(cocker, tmp_path):
+    (tmp_path / "env").write_text("A=file\nB=file\n")
+    words = ("--network", "none", "--cidfile", str(tmp_path / "id"))
+    assert cocker("run", "--rm", *words, "-h", "me.example", "-c", "512", "box", "hostname") == (0, "me.example\n", "")
+    assert len((tmp_path / "id").read_text()) == 64
+    code, _out, err = cocker("run", *words, "box", "true")
+    assert code == 125 and "--cidfile" in err and cocker("ps", "-aq")[1] == ""
+    (tmp_path / "id").unlink()
+    assert cocker("run", *words, "nix", "true")[0] == 125 and not (tmp_path / "id").exists()
+    assert cocker("run", "-d", *words, "--name", "web", "--stop-timeout", "0", "box", "sleep", "1000")[1] == (tmp_path / "id").read_text() + "\n"
+    assert cocker("exec", "--env-file", str(tmp_path / "env"), "-e", "B=here", "web", "sh", "-c", "echo $A $B") == (0, "file here\n", "")
+    assert "usage: cocker create" in cocker("create", "--help")[1] and cocker("exec", "web", "df", "-h")[0] == 0
+
+
 def test_anonymous_volumes_go_when_that_is_said(cocker):
     for words, left in ((("rm",), 1), (("rm", "-v"), 0), (("rm", "-fv"), 0)):
         assert cocker("create", "--network", "none", "--name", "web", "-v", "/data", "box", "true")[0] == 0
@@ -240,4 +254,9 @@ def test_a_follower_that_hangs_up_leaves_the_container_alone(cocker):
     assert process.stdout.readline() == b"\n"
     process.send_signal(signal.SIGHUP)
     assert process.wait(10) == 129 and cocker("ps", "-q")[1] == "web\n"
+    cocker.engine.lab.end(process)
+    process = cocker.start("attach", "--sig-proxy=false", "web", stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"\n"
+    process.terminate()
+    assert process.wait(10) == 143 and cocker("ps", "-q")[1] == "web\n"
     cocker.engine.lab.end(process)

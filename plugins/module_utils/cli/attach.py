@@ -25,6 +25,7 @@ _KILLED = 128
 
 def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sig-proxy", action=argparse.BooleanOptionalAction, default=True, help="signals go to the container")
+    parser.add_argument("--sig-proxy=false", dest="sig_proxy", action="store_false", help="as docker has it")
     keys.shape(parser)
     parser.add_argument("name", metavar="NAME", help="without a command of its own it gives a login shell")
 

@@ -125,6 +125,7 @@ def _complete(name: str) -> t.Tuple[Shape, Run]:
 
 
 _ONE, _MANY, _IMAGE, _STACK = ("name",), ("names",), ("image",), ("image", "under")     # arguments
+_HELP_YIELDS = "resolve"    # -h is a host name where there is one, as docker and podman have it
 _WRONG = 2              # a command line that nobody can follow
 NOT_ITS_OWN = 125       # a command's exit code would be 0 to 255: docker's for "not even tried"
 LOOK, CONTAINERS, IMAGES, OTHERS, HOST, CAPSULE = "Look", "Containers", "Images", "Networks and volumes", "Host", ""
@@ -214,7 +215,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
             self.exit(_WRONG, "%s: %s; see %s --help\n" % (self.prog, message, self.prog))
 
     summary, layout = COMMANDS[name].summary + ".", argparse.RawDescriptionHelpFormatter
-    return Parser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False)
+    return Parser(prog="cocker " + name, description=summary, formatter_class=layout, allow_abbrev=False, conflict_handler=_HELP_YIELDS)
 
 
 # What people type who know docker, where it is more than another spelling.

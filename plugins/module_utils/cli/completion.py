@@ -82,7 +82,7 @@ def words(context: Context, known: t.Mapping[str, Loader], line: t.Sequence[str]
 
 
 def _flags(shape: Shape) -> t.List[str]:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(conflict_handler="resolve")    # as the catalogue's
     shape(parser)
     return sorted(flag for action in parser._actions for flag in action.option_strings if flag.startswith("--"))
 
@@ -93,6 +93,8 @@ def _names(context: Context, command: str) -> t.List[str]:
     layout = context.looking().layout
     if command in ("network rm", "volume rm"):
         return layout.network_names() if command == "network rm" else layout.volume_names()
+    if command in ("network connect", "network disconnect"):
+        return layout.network_names() + layout.container_names()
     containers = layout.container_names() if command in _CONTAINERS else []
     try:
         images = [image["RepoTags"][0] for image in info.images(context.looking(), None)] if command in _IMAGES else []

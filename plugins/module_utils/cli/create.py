@@ -6,6 +6,7 @@ The flags are made from the module's own argument specification. Not here: what 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -20,10 +21,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, StartFailed
 
 _LETTERS = {"env": "-e", "labels": "-l", "memory": "-m", "published_ports": "-p", "user": "-u", "volumes": "-v", "working_dir": "-w",
-            "tty": "-t", "interactive": "-i", "publish_all_ports": "-P"}
+            "tty": "-t", "interactive": "-i", "publish_all_ports": "-P", "hostname": "-h", "cpu_shares": "-c"}
 # What docker's command line calls it, where that is neither the option's name nor an alias.
 _ALSO = {"env": ("env",), "labels": ("label",), "published_ports": ("publish",), "volumes": ("volume",), "networks": ("network",),
-         "mounts": ("mount",), "etc_hosts": ("add-host",), "restart_policy": ("restart",)}
+         "mounts": ("mount",), "etc_hosts": ("add-host",), "restart_policy": ("restart",), "links": ("link",)}
 # What is about a container that is there already, or about a task.
 _NOT_FLAGS = frozenset((
     "image", "images", "state", "command", "restart", "recreate", "on_change", "healthy_wait_timeout", "detach", "cleanup", "output_logs",
@@ -45,6 +46,7 @@ def options() -> t.Dict[str, Option]:
 def shape(parser: argparse.ArgumentParser) -> None:
     shape_options(parser, options())
     parser.add_argument("--under", action="append", default=[], metavar="IMAGE", help="an image of the stack below IMAGE, bottom first")
+    parser.add_argument("--cidfile", metavar="FILE", help="a new file that gets the id")
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
 
@@ -203,14 +205,35 @@ def _wish(said: argparse.Namespace, state: str) -> wishes.ContainerWish:
     return parse_container.wish({**params({**given, "name": given["name"] or _any_name(said.image)}), "state": state})
 
 
-def _made(context: Context, wish: wishes.ContainerWish) -> str:
+def _made(context: Context, wish: wishes.ContainerWish, id_file: t.Optional[str]) -> str:
     """Its id."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 
     name = wish.spec.name
     if observe.container(context.looking(), name).status is not None:
         raise Conflict("create container", name, "it exists already", hint="a playbook changes it, rm removes it")
-    return str(containers.ensure(context.acting(), wish).result["container"]["Id"])
+    with _noting(id_file) as note:
+        identifier = str(containers.ensure(context.acting(), wish).result["container"]["Id"])
+        note(identifier)
+    return identifier
+
+
+@contextlib.contextmanager
+def _noting(path: t.Optional[str]) -> t.Iterator[t.Callable[[str], t.Any]]:
+    """Into a file that must not be there before, and is not if nothing came of it. Raises Invalid."""
+    if path is None:
+        yield lambda _text: None
+        return
+    try:
+        stream = open(path, "x", encoding="ascii")
+    except OSError as error:
+        raise Invalid("--cidfile", "%s: %s" % (path, error.strerror)) from None
+    try:
+        with stream:
+            yield stream.write
+    except BaseException:
+        os.unlink(path)
+        raise
 
 
 def _any_name(image: str) -> str:
@@ -222,7 +245,7 @@ def _any_name(image: str) -> str:
 
 
 def _create(context: Context, said: argparse.Namespace) -> int:
-    context.say(_made(context, _wish(said, wishes.PRESENT)))
+    context.say(_made(context, _wish(said, wishes.PRESENT), said.cidfile))
     return OK
 
 
@@ -233,9 +256,9 @@ def _run(context: Context, said: argparse.Namespace) -> int:
     detach, wish = keys.parse(said.detach_keys), _wish(said, wishes.STARTED)
     try:
         if said.detach:
-            context.say(_made(context, wish))
+            context.say(_made(context, wish, said.cidfile))
             return OK
-        return _stay(context, wish, sits=sits, detach=detach)
+        return _stay(context, wish, id_file=said.cidfile, sits=sits, detach=detach)
     except StartFailed as error:
         code = _not_run(error)
         if code is None:
@@ -251,14 +274,14 @@ def _not_run(error: StartFailed) -> t.Optional[int]:
     return _NOT_FOUND if _NO_FILE in error.reason else _NOT_RUNNABLE
 
 
-def _stay(context: Context, wish: wishes.ContainerWish, *, sits: bool, detach: bytes) -> int:
+def _stay(context: Context, wish: wishes.ContainerWish, *, id_file: t.Optional[str], sits: bool, detach: bytes) -> int:
     """One that goes with its end is kept until it has been told here how it ended, and no longer if we are killed."""
     from ansible_collections.cocker.engine.plugins.module_utils.cli import attach
     from ansible_collections.cocker.engine.plugins.module_utils.engine import ended, waiting
 
     name = wish.spec.name
     with context.acting().locked(waiting.LOCK, name, shared=True):
-        _made(context, wish)
+        _made(context, wish, id_file)
         try:
             code = attach.seat(context, name, detach=detach, once=True) if sits else attach.watch(context, name)
         except (Conflict, NotFound):        # it has ended already, and all is in its log

@@ -145,7 +145,7 @@ def runc_words(said: t.Mapping[str, t.Any]) -> t.List[str]:
 
 def _runc(context: Context, said: argparse.Namespace) -> int:
     shape, run = create.COMMANDS["run"]
-    parser = argparse.ArgumentParser(prog="cocker run")
+    parser = argparse.ArgumentParser(prog="cocker run", add_help=False)
     shape(parser)
     return run(context, parser.parse_args(runc_words(vars(said))))
 

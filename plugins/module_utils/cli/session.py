@@ -6,6 +6,7 @@ Not here: the terminal (terminal.py), and containers' own streams (attach.py).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import typing as t
 
@@ -24,6 +25,7 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
     help = "do not wait for it; prints an id, and its output goes to a log, which cocker logs --exec shows"
     parser.add_argument("-d", "--detach", "-detach", action="store_true", help=help)
     parser.add_argument("-e", "--env", "-env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
+    parser.add_argument("--env-file", action="append", default=[], metavar="FILE", help="of KEY=VALUE a line; --env wins")
     parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
     parser.add_argument("-w", "--workdir", "--cwd", "-cwd", metavar="DIRECTORY")
     keys.shape(parser)
@@ -34,8 +36,9 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
 def _exec(context: Context, said: argparse.Namespace) -> int:
     if not said.argv:
         raise Invalid("COMMAND", "a program to run is needed")
+    env = {**_of_files(said.env_file), **asked.environment(said.env)}
     params = asked.params(
-        args_exec.SPEC, container=said.name, argv=said.argv, env=asked.environment(said.env), user=said.user, chdir=said.workdir,
+        args_exec.SPEC, container=said.name, argv=said.argv, env=env, user=said.user, chdir=said.workdir,
         tty=said.tty, detach=said.detach, strip_empty_ends=False,
     )
     wish = parse_exec.task(params).wish
@@ -47,6 +50,15 @@ def _exec(context: Context, said: argparse.Namespace) -> int:
 
     context.say(execution.run(context.acting(), wish)["exec_id"])
     return OK
+
+
+def _of_files(paths: t.Sequence[str]) -> t.Dict[str, str]:
+    found: t.Dict[str, str] = {}
+    for path in paths:
+        from ansible_collections.cocker.engine.plugins.module_utils.edge import parse_process  # few have one
+
+        found.update(parse_process.variables(os.path.abspath(path)))
+    return found
 
 
 def sit(context: Context, wish: ExecWish, *, interactive: bool, detach: bytes) -> int:

@@ -58,13 +58,13 @@ def _environment(params: Params) -> t.Optional[t.Dict[str, t.Optional[str]]]:
         return given
     found: t.Dict[str, t.Optional[str]] = {}
     for path in files:
-        found.update(_variables(path))
+        found.update(variables(path))
     found.update(given or {})
     return dict(sorted(found.items()))
 
 
-def _variables(path: str) -> t.Dict[str, str]:
-    """NAME=VALUE a line, the value as it stands; `#` begins a line that is no more than a comment."""
+def variables(path: str) -> t.Dict[str, str]:
+    """NAME=VALUE a line, the value as it stands; `#` begins a line that is no more than a comment. Raises Invalid."""
     found = {}
     for number, line in enumerate(values.read_file(path, "env_file", largest=_LARGEST_FILE).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

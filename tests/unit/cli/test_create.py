@@ -13,7 +13,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 
 def said(*words: str) -> t.Dict[str, t.Any]:
-    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
     create.shape(parser)
     return create.params(vars(parser.parse_args([*words, "--name", "web", "box", "cmd", "-x"])))
 

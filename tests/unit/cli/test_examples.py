@@ -17,7 +17,7 @@ def test_what_help_shows_is_understood(name: str, line: str) -> None:
     words = shlex.split(line[line.index("cocker "):].partition(" >")[0])
     count = 1 + len(name.split())
     assert words[:count] == ["cocker", *name.split()]
-    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
     catalog.COMMANDS[name].load(name)[0](parser)
     parser.parse_args(words[count:])
 
@@ -28,7 +28,7 @@ def test_only_commands_have_examples_and_names_to_complete() -> None:
 
 def test_every_flag_of_every_command_is_completed() -> None:
     for name, command in catalog.COMMANDS.items():
-        parser = argparse.ArgumentParser()
+        parser = argparse.ArgumentParser(conflict_handler="resolve")
         command.load(name)[0](parser)
         wanted = {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
         known: t.Dict[str, t.Any] = {name: command.load}
