@@ -105,7 +105,16 @@ def test_images_change_their_version_and_travel(cocker, tmp_path):
     shown = cocker.engine.lab.call("env", "COCKER_HOME=" + cocker.engine.home, "sh", "-c", script, str(tmp_path), cocker.command)
     assert shown == "OK\n" * 3 and (tmp_path / "other:2.cockerimage").exists()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", columns(cocker, "images")[2][2])
-    for name in ("mine", "other:2"):
+    (tmp_path / "root" / "etc" / "more").touch()
+    assert cocker("import", str(tmp_path / "root"), "third") == (0, "third\n", "")
+    assert cocker("-a", "copy_image", "--from-image", "third", "--to-image", "other:2")[0] == 255
+    cocker("-a", "create", "-m", "mine", "-c", "one")
+    assert cocker("-a", "to_image", "--from-container", "one", "--to-image", "third")[:2] \
+        == (255, "*** ERROR : image 'third:_': exist (del_image comes first)\n")
+    assert cocker("-a", "destroy", "-c", "one") == OK
+    (tmp_path / "other:2.cockerimage").rename(tmp_path / "third.cockerimage")
+    assert cocker("-a", "import", "--image-file", str(tmp_path / "third.cockerimage"))[0] == 255
+    for name in ("mine", "other:2", "third"):
         assert cocker("-a", "del_image", "-m", name) == OK
 
 

@@ -105,7 +105,7 @@ def _show(context: Context, said: argparse.Namespace, looks: t.Sequence[t.Tuple[
 def share(look: _Look, before: t.Optional[_Look]) -> t.Optional[float]:
     """Pure. Of one CPU, in percent: two busy ones are 200; None where it is not counted."""
     used = [each.stats["cpu_stats"]["cpu_usage"]["total_usage"] for each in (look, before) if each is not None]
-    if before is None or None in used or look.moment <= before.moment:
+    if before is None or None in used or look.moment <= before.moment or used[0] < used[1]:     # it was started again meanwhile
         return None
     return float(round((used[0] - used[1]) / 1e9 / (look.moment - before.moment) * 100, 2))
 

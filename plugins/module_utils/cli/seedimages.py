@@ -52,6 +52,13 @@ def _made(name: str, outcome: Outcome) -> None:
         raise Conflict("image", "'%s'" % name, "exist")
 
 
+def _refuse_there(context: Context, name: str) -> None:
+    """Also where it is another one, which a task would replace."""
+    ref = names.parse_image(name, "--image")
+    if os.path.lexists(context.looking().layout.image(ref.name, ref.version)):
+        raise Conflict("image", "'%s'" % name, "exist", hint="del_image comes first")
+
+
 def _version(context: Context, said: Said) -> None:
     if not _image(context, said, name=literal(said.image), new_version=said.version or versions.NONE).changed:
         raise Conflict("image", "'%s'" % said.image, "version equal")
@@ -70,11 +77,13 @@ def _to_image(context: Context, said: Said) -> None:
     if version is None and found.record.source:
         version = names.parse_image(found.record.source).version
     name = literal(said.to_image, version)
+    _refuse_there(context, name)
     _made(name, _image(context, said, source="container", from_container=said.from_container, name=name, mode="move", layers="top"))
 
 
 def _copy(context: Context, said: Said) -> None:
     name = literal(said.to_image)
+    _refuse_there(context, name)
     _made(name, _image(context, said, source="image", from_image=literal(said.from_image), name=name))
 
 
@@ -93,6 +102,9 @@ def _export(context: Context, said: Said) -> None:
 
 def _import(context: Context, said: Said) -> None:
     path = os.path.abspath(said.image_file)
+    name = names.in_file_name(path)
+    if name is not None:
+        _refuse_there(context, literal(name))
     _made(said.image_file, _image(context, said, source="archive", format="cockerimage", path=path))
 
 

@@ -15,7 +15,7 @@ def look(moment: float, used: t.Optional[int]) -> measure._Look:
 
 @pytest.mark.parametrize(("now", "before", "percent"), [
     (look(2.0, 3_000_000_000), look(1.0, 1_000_000_000), 200.0), (look(2.0, 5), None, None), (look(2.0, None), look(1.0, None), None),
-    (look(1.0, 5), look(1.0, 5), None),
+    (look(1.0, 5), look(1.0, 5), None), (look(2.0, 5), look(1.0, 6), None),
 ])
 def test_a_share_of_the_cpu_needs_two_looks(now: t.Any, before: t.Any, percent: t.Optional[float]) -> None:
     assert measure.share(now, before) == percent
