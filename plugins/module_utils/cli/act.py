@@ -37,7 +37,9 @@ def each(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) 
 
 
 def at_once(context: Context, given: t.Sequence[str], do: t.Callable[[str], None]) -> int:
-    """As `each`, side by side: one that takes its time keeps no other waiting."""
+    """As `each`, side by side: one that takes its time keeps no other waiting. In turn where one is named twice."""
+    if len(set(given)) < len(given):
+        return each(context, given, do)
     from ansible_collections.cocker.engine.plugins.module_utils.engine import workers
 
     code = OK
