@@ -66,8 +66,9 @@ def test_a_replacement_that_fails_brings_the_old_container_back(engine, change):
 def test_a_replacement_whose_command_is_bad_brings_the_old_container_back(engine):
     engine.start(env={"A": "1"})
     engine.read("web", "echo mine > /kept")
-    with pytest.raises(StartFailed, match="nope"):
-        engine.start(images=("box", "top"), command=("/bin/nope",))
+    engine.read("web", "printf '#!/bin/nope\\n' > /script; chmod 755 /script")      # the one that is not there is found before
+    with pytest.raises(StartFailed, match="/script"):
+        engine.start(env={"A": "2"}, command=("/script",))
     assert engine.read("web", "cat /kept; echo $A") == "mine\n1"
     assert not engine.start(env={"A": "1"}).changed
 

@@ -62,6 +62,10 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         sharing.require_running(host, spec)
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
+    if container_states.START in kinds and (host.dry_run or container_states.STOP in kinds) and origin.container is None:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import inside  # a first start finds it out by itself
+
+        inside.check(host, record, resets=resets)
     made = tuple(volumes.preparations(host, spec.mounts or ()))
     plan = dataclasses.replace(plan, actions=(*made, *plan.actions, *origin.actions()))
     return Change(host, have, plan, record, wish=wish, origin=origin)
