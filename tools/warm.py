@@ -23,6 +23,7 @@ from ansible_collections.cocker.engine.tests.root import ocilab  # noqa: E402
 
 TARGET = TREE / "plugins/module_utils/oci/warm.py"
 PYTHON = "/usr/bin/python3"
+INDENT = " " * 8
 MARK = "warm:"
 # Put into an interpreter before the copy's first code: the first call of each of our functions is said, by the forked process, too.
 TRACED = """
@@ -89,8 +90,9 @@ def table(name: str, found: t.Iterable[t.Tuple[str, str]]) -> str:
         by_file.setdefault(file[:-len(".py")].replace("/", "."), []).append(function)
     lines = []
     for file, functions in by_file.items():
-        text = textwrap.wrap('"%s": ("%s",),' % (file, '", "'.join(functions)), 132, subsequent_indent="    ", break_long_words=False)
-        lines += ["    " + line for line in text]
+        text = '"%s",' % '", "'.join(functions)
+        listed = textwrap.wrap(text, 132, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
+        lines += ['    "%s": (' % file, *listed, "    ),"]
     return "%s = {\n%s\n}\n" % (name, "\n".join(lines))
 
 

@@ -32,7 +32,10 @@ BUSYBOX = "/bin/busybox"
 IMAGE = "box"
 SERVER = ("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www")
 SLEEP = ("/bin/sleep", "1000")
-WISH = ("pull", "state", "restart", "recreate", "repin", "from_image", "from_container", "volumes_from", "on_change", "kill_signal", "healthy_within", "detach", "cleanup")
+WISH = (
+    "pull", "state", "restart", "recreate", "repin", "from_image", "from_container", "volumes_from", "on_change", "kill_signal",
+    "healthy_within", "detach", "cleanup",
+)
 
 
 def wish(name: str, **said: t.Any) -> ContainerWish:
