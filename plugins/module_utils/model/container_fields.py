@@ -147,6 +147,8 @@ def completed(want: ContainerSpec, have: ContainerSpec) -> ContainerSpec:
     gone: t.Dict[str, t.Any] = {other: None for option in said for other in _IN_PLACE_OF.get(option, ())}
     if (want.network_mode or BRIDGE) != BRIDGE:
         gone["networks"] = None
+    if have.network_mode == BRIDGE:
+        gone.pop("network_mode", None)      # it is where networks are
     if want.healthcheck is not None and not want.healthcheck.test and have.healthcheck is not None:
         said["healthcheck"] = want.healthcheck.over(have.healthcheck)
     return dataclasses.replace(have, **{**gone, **said})

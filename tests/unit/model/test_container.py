@@ -150,6 +150,7 @@ def test_a_partial_task_keeps_what_it_does_not_say() -> None:
     ({"uidmap": ("u",), "gidmap": ("g",)}, {"userns_mode": "host"}, {"userns_mode": "host"}),
     ({"network_mode": "none"}, {"networks": (Attachment("web0"),)}, {"networks": (Attachment("web0"),)}),
     ({"networks": (Attachment("web0"),)}, {"network_mode": "host"}, {"network_mode": "host"}),
+    ({"network_mode": "bridge"}, {"networks": (Attachment("web0"),)}, {"network_mode": "bridge", "networks": (Attachment("web0"),)}),
     ({"networks": (Attachment("web0"),)}, {"network_mode": "bridge"}, {"network_mode": "bridge", "networks": (Attachment("web0"),)}),
     ({"healthcheck": Check(("CMD", "a"), 5, 6)}, {"healthcheck": Check((), 7)}, {"healthcheck": Check(("CMD", "a"), 7, 6)}),
     ({"healthcheck": Check(("CMD", "a"), 5, 6)}, {"healthcheck": Check(("CMD", "b"))}, {"healthcheck": Check(("CMD", "b"))}),
