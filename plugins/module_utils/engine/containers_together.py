@@ -32,8 +32,7 @@ Answer = t.Union[Outcome, CockerError, OSError]
 Found = t.Dict[str, Answer]
 
 _RUNS = (STARTED, HEALTHY, PAUSED)
-_MOST_WORKING = 8       # at once, and no more than there are CPUs and _BESIDE
-_BESIDE = 2             # half of the time is waiting for the disk and for the launcher
+_MOST_WORKING = 4       # at once, and no more than there are CPUs
 _MOST_WAITING = 32      # for an end, a registry, a health check
 
 
@@ -73,7 +72,7 @@ class _SideBySide:
         self._again: t.List[str] = []
         self._slow: t.Set[str] = set()
         self._crew: t.Optional[Crew] = None
-        self._most = {False: min(len(os.sched_getaffinity(0)) + _BESIDE, _MOST_WORKING), True: _MOST_WAITING}
+        self._most = {False: min(len(os.sched_getaffinity(0)), _MOST_WORKING), True: _MOST_WAITING}
 
     def run(self) -> None:
         try:
