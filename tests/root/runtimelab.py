@@ -62,7 +62,10 @@ class Box:
         self.write()
 
     def write(self) -> None:
-        (self.bundle / "config.json").write_text(json.dumps(self.config))
+        """A new file in the place of the former, as the engine does it: a supervisor keeps the former open, and may be reading it."""
+        fresh = self.bundle / "config.json.new"
+        fresh.write_text(json.dumps(self.config))
+        fresh.rename(self.bundle / "config.json")
 
     def request(self, reap: t.Sequence[str] = ()) -> launcher.StartRequest:
         return launcher.StartRequest(self.name, str(self.bundle), str(self.state_dir), reap)
