@@ -96,6 +96,19 @@ def test_sizes_and_files_change_while_it_runs(engine):
     assert engine.find("web")["HostConfig"]["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "2", "max-size": "2048"}}
 
 
+def test_fewer_files_are_kept_of_a_container_that_is_silent_or_stopped(engine):
+    talk = {"command": ("/bin/sh", "-c", "n=0; while [ $n -lt 200 ]; do n=$((n+1)); echo tick $n; done; exec sleep 1000"), "network_mode": "none"}
+    engine.start(**talk, log_options={"max-size": "1024", "max-file": "5"})
+    folder = os.path.join(engine.layout.container("web"), "logs")
+    assert poll.until(lambda: read(engine)[-1:] and read(engine)[-1].content == b"tick 200\n", timeout=30)
+    assert len(os.listdir(folder)) == 5
+    assert engine.start(**talk, log_options={"max-size": "1024", "max-file": "3"}).plan["action"] == "update"
+    assert sorted(os.listdir(folder)) == ["container.log", "container.log.1", "container.log.2"]
+    engine.ensure("web", state="stopped")
+    engine.ensure("web", state="present", log_options={"max-size": "1024", "max-file": "1"})
+    assert os.listdir(folder) == ["container.log"] and read(engine)[-1].content == b"tick 200\n"
+
+
 def test_the_driver_changes_while_it_runs(engine, listener):
     engine.start(**ticking())
     said(engine, 3)

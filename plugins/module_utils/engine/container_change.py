@@ -134,6 +134,7 @@ class Change:
         name = self._have.name
         if {container_plan.CONFIGURE, container_plan.UPDATE} & set(self._kinds) and self._record is not None:
             endpoints.forget(self._host, name, except_on=[each.name for each in self._record.spec.attachments()])
+            lifecycle.forget_logs(self._host, self._record)
         if {container_plan.CONFIGURE, container_plan.RESET_LAYER} & set(self._kinds):
             snapshots.drop_previous(self._host.layout.container(name))
         gone = {container_states.REMOVE, container_plan.RESET_LAYER} & set(self._kinds)

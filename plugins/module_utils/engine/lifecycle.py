@@ -18,6 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     hostnames,
     leased,
     limits,
+    logs,
     observe,
     owning,
     supervision,
@@ -26,6 +27,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import also, finish
+from ansible_collections.cocker.engine.plugins.module_utils.init import logs as logfiles
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, process
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -213,6 +215,13 @@ def update(
         process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])
     if found.status != RESTARTING:
         _limit(host, found, found.running, changed, record.spec.oom_score_adj or 0 if limits.OOM_SCORE in options else None)
+
+
+def forget_logs(host: Host, record: ContainerRecord) -> None:
+    """Older files than the log may have now. Of a container that runs, its supervisor does the same when it has heard of the change."""
+    files = logs.kept_files(record)
+    if files is not None:
+        logfiles.drop_beyond(logs.folder(host, record.spec.name), files)
 
 
 def _rewrite_files(

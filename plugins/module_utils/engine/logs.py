@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerRecord
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.storage import records
@@ -37,17 +38,31 @@ def read(
     record = records.load(host.layout.spec(name), record_from_json)
     if record is None:
         raise NotFound("container", name, "it does not exist")
-    found = read_files(os.path.join(host.layout.container(name), "logs"), tail=tail, since=since, streams=streams)
     driver = record.spec.log_driver or logdriver.JSON_FILE
+    found = read_files(folder(host, name), tail=tail, since=since, streams=streams, files=kept_files(record))
     if not found and driver == logdriver.JOURNALD:
         raise Unsupported("read log of", name, "it goes to the host's journal", hint="journalctl CONTAINER_NAME=%s" % name)
     return found
 
 
-def read_files(folder: str, *, tail: t.Optional[int], since: t.Optional[str], streams: t.Collection[str] = STREAMS) -> t.List[Line]:
+def folder(host: Host, name: str) -> str:
+    return os.path.join(host.layout.container(name), "logs")
+
+
+def kept_files(record: ContainerRecord) -> t.Optional[int]:
+    """How many there are at most. None where another driver's options say nothing about what was written to files before."""
+    if record.spec.log_driver not in (None, logdriver.JSON_FILE):
+        return None
+    return int((record.spec.log_options or {}).get(logdriver.MAX_FILE, logdriver.DEFAULT_FILES))
+
+
+def read_files(
+    folder: str, *, tail: t.Optional[int], since: t.Optional[str], streams: t.Collection[str] = STREAMS, files: t.Optional[int] = None
+) -> t.List[Line]:
+    """At most the newest `files` are read."""
     found: t.List[Line] = []
     with contextlib.ExitStack() as stack:
-        for raw in _newest_first(folder, stack):
+        for raw in _newest_first(folder, files, stack):
             if tail is not None and len(found) >= tail:
                 break
             line = _parsed(raw) if since is None or raw[_TIME] >= since.encode() else None
@@ -65,8 +80,8 @@ def _parsed(raw: bytes) -> t.Optional[Line]:
         return None
 
 
-def _newest_first(folder: str, stack: contextlib.ExitStack) -> t.Iterator[bytes]:
-    for fd in _opened(folder, stack):
+def _newest_first(folder: str, files: t.Optional[int], stack: contextlib.ExitStack) -> t.Iterator[bytes]:
+    for fd in _opened(folder, stack)[:files]:
         yield from _backwards(fd)
 
 

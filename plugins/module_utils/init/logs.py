@@ -6,6 +6,7 @@ surrogateescape gives the same bytes. Not here: the journal's protocol (journal.
 """
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -13,7 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.init import journal
-from ansible_collections.cocker.engine.plugins.module_utils.model import settings as settings_
+from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, settings as settings_
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
 
@@ -153,21 +154,19 @@ def open_sink(folder: str, settings: settings_.Settings) -> Sink:
     try:
         if settings.log_driver == "journald":
             return journal.Journal(settings.log_fields)
-        _drop_beyond(folder, settings.log_files)
+        drop_beyond(folder, settings.log_files)
         return Writer(folder, size=settings.log_size, files=settings.log_files)
     except OSError:
         return Silence(counting=True)
 
 
-def _drop_beyond(folder: str, files: int) -> None:
-    """Older files than are wanted now, after a change of their number."""
-    number = files
-    while True:
-        try:
-            os.unlink(os.path.join(folder, "%s.%d" % (NAME, number)))
-        except OSError:
-            return
-        number += 1
+def drop_beyond(folder: str, files: int) -> None:
+    """Older files than are wanted now, after a change of their number. Idempotent; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(folder):
+            name, _dot, number = entry.rpartition(".")
+            if name == NAME and number.isascii() and number.isdigit() and int(number[:20]) >= files:
+                os.unlink(os.path.join(folder, entry))
 
 
 class Log:
@@ -194,8 +193,11 @@ class Log:
             self._sink.append(stream, lines)
 
     def change(self) -> None:
-        """Other settings from the next line on; what is begun of a line stays."""
+        """Other settings from the next line on; what is begun of a line stays, files beyond their number do not."""
         self._drop_sink()
+        settings = self._settings()
+        if settings.log_driver == logdriver.JSON_FILE:
+            drop_beyond(self._folder, settings.log_files)
 
     def close(self) -> None:
         """What is begun of a line is written. The next line opens it again."""

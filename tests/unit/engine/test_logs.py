@@ -47,6 +47,12 @@ def test_over_several_files(tmp_path):
     assert contents(read(tmp_path, tail=60)) == [b"line %d\n" % number for number in range(40, 100)]
 
 
+def test_no_more_files_than_the_log_may_have(tmp_path):
+    write(tmp_path, [("stdout", b"line %d\n" % number) for number in range(20)], size=300, files=4)
+    newest = contents(read(tmp_path, files=1))
+    assert len(contents(read(tmp_path))) > len(contents(read(tmp_path, files=2))) > len(newest) and newest[-1] == b"line 19\n"
+
+
 def test_lines_longer_than_a_block(tmp_path):
     long = b"x" * 16000 + b"\n"
     write(tmp_path, [("stdout", long)] * 20 + [("stdout", b"last\n")], size=1 << 24)

@@ -120,6 +120,16 @@ def test_a_change_of_the_settings_loses_nothing_of_a_line_that_has_begun(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["container.log", "container.log.1"] and log.lost == 0
 
 
+def test_fewer_files_are_left_at_once_when_fewer_are_wanted(tmp_path: pathlib.Path) -> None:
+    wanted = [settings(files=4)]
+    log = logs.Log(str(tmp_path), lambda: wanted[-1])
+    for name in ("container.log", "container.log.1", "container.log.3", "container.log.12", "container.log.old"):
+        (tmp_path / name).write_text("")
+    wanted.append(settings(files=2))
+    log.change()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["container.log", "container.log.1", "container.log.old"]
+
+
 def test_a_log_that_says_nothing_makes_no_file(tmp_path: pathlib.Path) -> None:
     log = writer(tmp_path / "logs")
     log.add("stdout", b"")
