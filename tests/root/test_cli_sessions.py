@@ -175,6 +175,7 @@ def test_a_pipe_that_breaks_ends_the_command(cocker, web):
     (("web", "no-such-program"), 127, "no-such-program"), (("web", "/etc/passwd"), 126, "Permission denied"),
     (("nix", "true"), 125, "does not exist"), (("-it", "web", "sh"), 125, "no terminal"), (("-u", "nobody-here", "web", "true"), 125, "nobody-here"),
     (("--detach-keys", "f1", "web", "true"), 125, "ctrl-"), (("--colour", "web", "true"), 125, "colour"),
+    (("-w", "/nowhere", "web", "true"), 125, "option --workdir: /nowhere: No such file"), (("-w", "tmp", "web", "true"), 125, "--workdir: "),
 ], ids=str)
 def test_what_is_not_the_command_s_own_code_is_told_apart(cocker, words, number, text):
     found, _out, err = cocker("exec", *words)

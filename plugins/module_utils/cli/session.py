@@ -6,17 +6,18 @@ Not here: the terminal (terminal.py), and containers' own streams (attach.py).
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, keys, terminal
 from ansible_collections.cocker.engine.plugins.module_utils.cli.context import OK, Context
-from ansible_collections.cocker.engine.plugins.module_utils.edge import args_exec, parse_exec
+from ansible_collections.cocker.engine.plugins.module_utils.edge import args_exec, parse_exec, values
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ExecWish
 
-_KILLED = 128
+_KILLED, _WORKDIR = 128, "--workdir"
 
 
 def _shape_exec(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def _shape_exec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-e", "--env", "-env", action="append", default=[], metavar="KEY[=VALUE]", help="without a value: that of the host")
     parser.add_argument("--env-file", action="append", default=[], metavar="FILE", help="of KEY=VALUE a line; --env wins")
     parser.add_argument("-u", "--user", metavar="USER[:GROUP]")
-    parser.add_argument("-w", "--workdir", "--cwd", "-cwd", metavar="DIRECTORY")
+    parser.add_argument("-w", _WORKDIR, "--cwd", "-cwd", metavar="DIRECTORY")
     keys.shape(parser)
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND ...")
@@ -37,11 +38,13 @@ def _exec(context: Context, said: argparse.Namespace) -> int:
     if not said.argv:
         raise Invalid("COMMAND", "a program to run is needed")
     env = {**_of_files(said.env_file), **asked.environment(said.env)}
+    if said.workdir is not None:
+        values.absolute(said.workdir, _WORKDIR)
     params = asked.params(
         args_exec.SPEC, container=said.name, argv=said.argv, env=env, user=said.user, chdir=said.workdir,
         tty=said.tty, detach=said.detach, strip_empty_ends=False,
     )
-    wish = parse_exec.task(params).wish
+    wish = dataclasses.replace(parse_exec.task(params).wish, chdir_option=_WORKDIR)
     if not said.detach:
         return sit(context, wish, interactive=said.interactive, detach=keys.parse(said.detach_keys))
     if said.interactive:

@@ -66,6 +66,7 @@ def request(host: Host, wish: ExecWish, *, detach: str = "") -> launcher.ExecReq
         args=wish.argv,
         env=wish.env,
         cwd=wish.chdir or "",
+        cwd_option=wish.chdir_option,
         user=wish.user or "",
         stdin=wish.stdin,
         tty=wish.tty,

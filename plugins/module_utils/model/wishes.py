@@ -174,7 +174,7 @@ class VolumeArchiveWish:
 @dataclasses.dataclass(frozen=True)
 class ExecWish:
     """`env` comes on top of the container's. `timeout` in seconds, None waits for ever. `creates` and `removes` are paths in the container:
-    nothing is run where the one is there, or the other is not.
+    nothing is run where the one is there, or the other is not. `chdir_option` is what said `chdir`, for messages.
     """
 
     container: str
@@ -182,6 +182,7 @@ class ExecWish:
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     user: t.Optional[str] = None
     chdir: t.Optional[str] = None
+    chdir_option: str = "chdir"
     stdin: bytes = b""
     timeout: t.Optional[float] = None
     tty: bool = False

@@ -34,13 +34,15 @@ def forget_host() -> None:
     sys.path_importer_cache.clear()
 
 
-def execute(wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared], report: int, user_space: int = -1) -> None:
-    """Gives up what is to be given up and becomes the command. Returns only by an exception."""
+def execute(
+    wanted: oci.Process, *, syscalls: t.Optional[seccomp.Prepared], report: int, user_space: int = -1, cwd_option: str = "working_dir"
+) -> None:
+    """Gives up what is to be given up and becomes the command. Returns only by an exception. `cwd_option` is who says the directory."""
     if (wanted.maps is None) != (user_space < 0):
         raise Damaged("start", "user namespace", "it is not at hand")
     root = rootpath.open_root("/")
     user = users.find(root, wanted)
-    _enter_directory(root, wanted.cwd)
+    _enter_directory(root, wanted.cwd, cwd_option)
     os.close(root)
     streams.give_to(user.uid if wanted.maps is None else idmap.outside(wanted.maps.uids, user.uid) or 0)
     credentials.set_limits(wanted.rlimits)
@@ -59,12 +61,12 @@ def _refuse_unmapped(user: users.User, maps: idmap.Maps) -> None:
             raise Invalid("user", "%d is not among the ids of the container's user namespace" % number)
 
 
-def _enter_directory(root: int, path: str) -> None:
-    fd = rootfs.open_working_directory(root, path)
+def _enter_directory(root: int, path: str, option: str) -> None:
+    fd = rootfs.open_working_directory(root, path, option)
     os.fchdir(fd)
     os.close(fd)
     if not os.getcwd().startswith("/"):     # "(unreachable)": outside of the root
-        raise Invalid("working_dir", "it lies outside of the container")
+        raise Invalid(option, "it lies outside of the container")
 
 
 def die_with_parent(report: int) -> None:

@@ -42,6 +42,7 @@ NOT_FOUND, NOT_RUNNABLE = 127, 126
 _START_TIMEOUT = 30.0
 _KILL_ROUNDS = 10
 _EXTENSION = 1.0
+_OWN = "working_dir"    # the option that says the container's own directory
 _USUAL_TERMINAL = "TERM=xterm"
 # The order of entering: the mount namespace last, it takes the host's paths away.
 _ORDER = ("cgroup", "ipc", "uts", "network", "mount")
@@ -124,7 +125,8 @@ def run(request: t.Mapping[str, t.Any], open_log: relay.OpenLog) -> t.Optional[O
     syscalls = _filter(target.bundle.seccomp, request["seccomp_cache"])
     between = _between(request, target, open_log)
     held = tools.hold(request["tools"]) if request["tools"] else -1
-    begun = _begin(target, wanted, syscalls, between, held=held, heeded=live.PASSED_ON if request["live"] else ())
+    heeded = live.PASSED_ON if request["live"] else ()
+    begun = _begin(target, wanted, syscalls, between, held=held, heeded=heeded, cwd_option=request["cwd"] and request["cwd_option"])
     if isinstance(begun, Outcome):
         return begun
     if not request["detach"]:
@@ -147,7 +149,7 @@ def run_inside(
 
 def _begin(
     target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *,
-    held: int = -1, heeded: t.Iterable[int] = (),
+    held: int = -1, heeded: t.Iterable[int] = (), cwd_option: str = "",
 ) -> t.Union[Begun, Outcome]:
     """Returns when the command is exec'd, or with the outcome of one that cannot be. `heeded` are signals. Raises StartFailed."""
     heard, report = os.pipe()
@@ -156,7 +158,7 @@ def _begin(
         namespaces.setns(target.spaces["pid"], "pid")        # for the child; we stay outside
     pid, in_unified = _fork_member(target)
     if pid == 0:
-        _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held)
+        _become(target, wanted, syscalls, between, report=report, in_unified=in_unified, held=held, cwd_option=cwd_option or _OWN)
     os.close(report)
     between.in_parent(pid)
     failure = sync.receive(heard, timeout=_START_TIMEOUT)
@@ -250,7 +252,7 @@ def _wake_on(numbers: t.Iterable[int]) -> int:
 
 def _become(
     target: Target, wanted: oci.Process, syscalls: t.Optional[seccomp.Prepared], between: relay.Pipes, *,
-    report: int, in_unified: bool, held: int,
+    report: int, in_unified: bool, held: int, cwd_option: str,
 ) -> t.NoReturn:
     step = "start"
     try:
@@ -273,7 +275,8 @@ def _become(
             step = "tools"
             tools.show(held)
         step = "process"
-        command.execute(wanted, syscalls=syscalls, report=report, user_space=target.spaces.get("user", -1))
+        space = target.spaces.get("user", -1)
+        command.execute(wanted, syscalls=syscalls, report=report, user_space=space, cwd_option=cwd_option)
     except BaseException as error:  # a copy of the launcher must not go on as a second one
         sync.send(report, sync.describe(step, error))
         os._exit(1)

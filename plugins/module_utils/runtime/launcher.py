@@ -63,7 +63,7 @@ class StartResult:
 
 @dataclasses.dataclass(frozen=True)
 class ExecRequest:
-    """`env` is added to the container's; `cwd` and `user` are the container's own where empty.
+    """`env` is added to the container's; `cwd` and `user` are the container's own where empty; `cwd_option` is what says `cwd`.
 
     `detach` is an empty directory for its log and records: it is started, and not waited for. `tools` is a directory of the host that
     the command, and nobody else in the container, sees (storage/toolset.py).
@@ -74,6 +74,7 @@ class ExecRequest:
     args: t.Sequence[str]
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     cwd: str = ""
+    cwd_option: str = "working_dir"
     user: str = ""
     stdin: bytes = b""
     tty: bool = False
@@ -172,8 +173,8 @@ def begin_exec(
     """The launcher, and what it is to be sent first. `live`: rows and columns of whoever sits at the command (dialogue.py)."""
     message = {
         "bundle": request.bundle, "state_dir": request.state_dir, "args": list(request.args), "env": dict(request.env),
-        "cwd": request.cwd, "user": request.user, "tty": request.tty, "detach": request.detach, "tools": request.tools,
-        "timeout": timeout, "seccomp_cache": _cache(engine), "live": list(live),
+        "cwd": request.cwd, "cwd_option": request.cwd_option, "user": request.user, "tty": request.tty, "detach": request.detach,
+        "tools": request.tools, "timeout": timeout, "seccomp_cache": _cache(engine), "live": list(live),
     }
     head = json.dumps(message).encode()
     launched = _forked((request.state_dir,), key_of(engine, python), "exec") or _spawn(engine, python, "exec")

@@ -275,20 +275,20 @@ def ensure_working_directory(root_fd: int, path: str) -> None:
         raise _bad_directory(path, error) from error
 
 
-def open_working_directory(root_fd: int, path: str) -> int:
+def open_working_directory(root_fd: int, path: str, option: str = "working_dir") -> int:
     """Magic links such as /proc/self/fd/N are refused, they would lead out."""
     if not path.startswith("/"):
-        raise Invalid("working_dir", "%r is not absolute" % path)
+        raise Invalid(option, "%r is not absolute" % path)
     try:
         return rootpath.open_in(root_fd, path, _DIRECTORY)
     except OSError as error:
-        raise _bad_directory(path, error) from error
+        raise _bad_directory(path, error, option) from error
 
 
-def _bad_directory(path: str, error: OSError) -> Invalid:
+def _bad_directory(path: str, error: OSError, option: str = "working_dir") -> Invalid:
     if error.errno == errno.ELOOP:
-        return Invalid("working_dir", "%s leads through a link that is refused" % path)
-    return Invalid("working_dir", "%s: %s" % (path, os.strerror(error.errno or errno.EIO)))
+        return Invalid(option, "%s leads through a link that is refused" % path)
+    return Invalid(option, "%s: %s" % (path, os.strerror(error.errno or errno.EIO)))
 
 
 def open_own_dev(root_fd: int) -> int:

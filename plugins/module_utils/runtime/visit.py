@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import rootpa
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import enter, relay, state, tools
 
-_USUAL = {"tty": False, "detach": "", "timeout": None, "live": ()}
+_USUAL = {"tty": False, "detach": "", "timeout": None, "live": (), "cwd_option": "working_dir"}
 
 
 def main(open_log: relay.OpenLog) -> None:
