@@ -181,6 +181,32 @@ def test_a_killed_run_leaves_nobody_who_would_not_go(cocker, words):
     assert poll.until(lambda: cocker.engine.find("job") is None, timeout=10)
 
 
+@pytest.mark.parametrize(("script", "held", "code"), [
+    ("trap 'exit 5' TERM; echo begun; while :; do sleep 0.05; done", False, 5), ("echo begun; sleep 1000", False, 137),
+    ("echo begun; sleep 1000", True, 137),
+])
+def test_run_and_wait_tell_how_it_ended_when_it_is_removed(cocker, script, held, code):
+    """Who stands still, as behind a pager, keeps nobody from removing it."""
+    process = cocker.start("run", "--network", "none", "--name", "job", "--stop-timeout", "0" if code == 137 else "30", "box", "sh", "-c", script,
+                           stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"begun\n"
+    waiter = cocker.start("wait", "job", stdout=subprocess.PIPE)
+    assert poll.until(lambda: _waits(cocker, waiter.pid), timeout=30)
+    if held:
+        process.send_signal(signal.SIGSTOP)
+    assert cocker("rm", "-f", "job") == (0, "job\n", "")
+    process.send_signal(signal.SIGCONT)
+    assert (process.wait(30), waiter.wait(30), waiter.stdout.read()) == (code, 0, b"%d\n" % code)
+    for each in (process, waiter):
+        cocker.engine.lab.end(each)
+
+
+def _waits(cocker, pid):
+    """Whether a process keeps the lock of those who wait."""
+    path = cocker.engine.layout.lock("waiting", "job")
+    return any(os.path.realpath(entry.path) == path for entry in os.scandir("/proc/%d/fd" % pid))
+
+
 def test_run_tells_how_it_ended_whoever_stops_it(cocker):
     process = cocker.start("run", "--rm", "--network", "none", "--name", "job", "--stop-timeout", "0", "box", "sh", "-c", "echo begun; sleep 1000",
                            stdout=subprocess.PIPE)

@@ -124,12 +124,15 @@ def _kill(context: Context, said: argparse.Namespace) -> int:
 
 def _wait(context: Context, said: argparse.Namespace) -> int:
     """Docker's: one exit code a line."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import waiting
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import observe, waiting
 
     code = OK
     for name in said.names:
         try:
-            context.say(str(waiting.wait(context.looking(), name)))
+            if observe.container(context.looking(), name).status is None:
+                raise NotFound("container", name, "it does not exist")
+            with context.acting().locked(waiting.LOCK, name, shared=True):
+                context.say(str(waiting.wait(context.looking(), name)))
         except CockerError as error:
             context.complain(str(error))
             code = FAILED

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 _INSISTED = 3       # a container that does not end by it is left by the third interrupt
 _KILLED = 128
+_REMOVED = 137      # who removes one that runs kills it
 
 
 def _shape(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,13 @@ def seat(context: Context, name: str, *, detach: bytes, once: bool = False) -> i
 
 def watch(context: Context, name: str, *, since: str = "", proxy: bool = True) -> int:
     """All that it wrote `since` then, until the container ends: its exit code. A terminal that is gone leaves the container alone."""
+    try:
+        return _watch(context, name, since=since, proxy=proxy)
+    except NotFound:        # whoever has removed it had no time to let us hear how it ended
+        return _REMOVED
+
+
+def _watch(context: Context, name: str, *, since: str, proxy: bool) -> int:
     from ansible_collections.cocker.engine.plugins.module_utils.engine import following, signals, waiting
 
     person = terminal.Person(interactive=False, terminal=False)

@@ -27,6 +27,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     stacks,
     teardown,
     volumes,
+    waiting,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
@@ -243,6 +244,7 @@ class Change:
 
         def remove() -> None:
             teardown.clear(host, name)
+            waiting.let_hear(host, name)
             teardown.remove(host, name)
 
         return Step(remove)
