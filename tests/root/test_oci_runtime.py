@@ -256,6 +256,36 @@ def test_a_hook_that_fails_undoes_the_creation(runtime, bundle, tmp_path, stage)
     assert list(runtime.root.iterdir()) == [] and after.exists()
 
 
+@pytest.mark.parametrize("verb", ["start", "run"])
+@pytest.mark.parametrize(("version", "goes"), [("1.2.0", False), ("1.3.0", True)])
+def test_a_hook_that_fails_after_the_start_ends_it_since_1_3(runtime, bundle, tmp_path, verb, version, goes):
+    after = tmp_path / "after"
+    bundle.config.update(ociVersion=version, hooks={
+        "poststart": [{"path": "/bin/sh", "args": ["sh", "-c", "echo broken; exit 3"]}],
+        "poststop": [{"path": "/bin/touch", "args": ["touch", str(after)]}]})
+    if verb == "start":
+        assert runtime.create("x").code == 0
+        done = runtime("start", "x")
+        assert done.code == int(goes) and "error running poststart hook #0" in done.err and "broken" in done.err
+    else:
+        bundle.write(runtime.root.name)
+        done = subprocess.run(runtime.command("run", "--detach", "x"), cwd=bundle.path, env=runtime.env, timeout=30, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert done.returncode == int(goes)
+    assert (runtime.state("x")["status"] == "running", after.exists()) == (not goes, goes)
+
+
+def test_a_limit_of_no_process_is_one_since_1_3(runtime, bundle):
+    bundle.linux["resources"]["pids"] = {"limit": 0}
+    bundle.args("sh", "-c", "true | cat; echo $?")
+    assert runtime("run", "x") == (0, "0\n", "")
+    bundle.config["ociVersion"] = "1.3.0"
+    done = runtime("run", "x")
+    assert done.code != 0 and "fork" in done.err
+    assert runtime.create("y").code == 0
+    assert runtime("start", "y").code == 0      # what runs stays: it is further ones that there are none of
+
+
 def test_a_hook_has_its_time(runtime, bundle):
     bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "100"], "timeout": 1}]}
     done = runtime.create("x")

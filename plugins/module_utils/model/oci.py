@@ -21,6 +21,7 @@ RLIMITS = (
     "RTTIME", "SIGPENDING", "STACK",
 )
 INFINITY = -1
+_ZERO_IS_A_LIMIT = 3            # the version 1.x of the spec from which on a limit of 0 processes is one
 _USERS = ("cocker.user", "cocker.groups")
 HIGHEST_ID = 2**32 - 2          # 2^32 - 1 means "leave it" to chown and setresuid
 
@@ -188,6 +189,20 @@ def _plain(value: t.Any, path: str) -> str:
     return value
 
 
+def minor(version: str) -> int:
+    """The second number of an `ociVersion` 1.x: some of what a bundle says means another thing since."""
+    number = version.split(".")[1].partition("-")[0] if version.startswith("1.") else ""
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def since_then(version: str, resources: Object) -> Object:
+    """Limits of a version as the newest has them. Before 1.3 no process at all meant any number of them."""
+    pids = resources.get("pids")
+    if minor(version) < _ZERO_IS_A_LIMIT and isinstance(pids, dict) and pids.get("limit") == 0:
+        return dict(resources, pids=dict(pids, limit=-1))
+    return resources
+
+
 def parse(config: t.Any) -> Bundle:
     """Raises Invalid for what is wrong and Unsupported for what is not honoured; each names the field."""
     top = _Object(config, "")
@@ -206,7 +221,7 @@ def parse(config: t.Any) -> Bundle:
     bundle = Bundle(
         root=path, read_only=read_only, process=process, mounts=mounts, hostname=hostname, domainname=domainname,
         namespaces=_namespaces(linux), devices=tuple(_device(item) for item in linux.objects("devices")),
-        resources=linux.raw("resources", oci_shapes.RESOURCES) or {}, sysctl=linux.pairs("sysctl"),
+        resources=since_then(version, linux.raw("resources", oci_shapes.RESOURCES) or {}), sysctl=linux.pairs("sysctl"),
         seccomp=linux.raw("seccomp", oci_shapes.SECCOMP),
         masked=_absolute(linux, "maskedPaths"), readonly_paths=_absolute(linux, "readonlyPaths"),
         propagation=_choice(linux, "rootfsPropagation", PROPAGATION, default="rprivate"), settings=settings,

@@ -2,7 +2,6 @@
 """`features`: what this runtime knows of the runtime spec, in the form that the spec has for it."""
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, namespaces, seccomp
@@ -13,8 +12,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.runtime import mount
 
 
 def describe() -> t.Dict[str, t.Any]:
-    """Of namespaces those that this kernel has, too."""
-    spaces = [kind for kind, found in namespaces.KINDS.items() if os.path.exists("/proc/self/ns/" + found.proc)]
+    """Whatever this kernel has of it. No annotation of a bundle changes what the runtime does."""
     annotations = {"org.cocker.engine.version": VERSION}
     try:
         annotations["io.github.seccomp.libseccomp.version"] = seccomp.version()
@@ -28,11 +26,11 @@ def describe() -> t.Dict[str, t.Any]:
         "ociVersionMin": "1.0.0", "ociVersionMax": records.OCI_VERSION, "hooks": list(config.HOOKS),
         "mountOptions": sorted({*mount_options.words(), *config.MOUNT_WORDS}),
         "linux": {
-            "namespaces": sorted(spaces), "capabilities": list(caps.NAMES),
+            "namespaces": sorted(namespaces.KINDS), "capabilities": list(caps.NAMES),
             "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False, "rdma": True},
             "seccomp": filters, "apparmor": {"enabled": True}, "selinux": {"enabled": False}, "intelRdt": {"enabled": False},
             "netDevices": {"enabled": True}, "memoryPolicy": {"modes": sorted(machine.MODES), "flags": sorted(machine.MODE_FLAGS)},
             "mountExtensions": {"idmap": {"enabled": True}},
         },
-        "annotations": annotations,
+        "annotations": annotations, "potentiallyUnsafeConfigAnnotations": [],
     }

@@ -60,7 +60,7 @@ def run(call: t.Any) -> int:
     record = creation.create(request, wanted, text, call.report.warning)
     try:
         if request.at_once:
-            verbs.tell_started(record, call.report.warning)
+            verbs.tell_started(call.root, record, call.report.warning)
         else:
             verbs.let_go(call.root, record, call.report.warning, stay=watch is None)
     except BaseException:

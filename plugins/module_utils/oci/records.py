@@ -14,7 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroup
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Damaged, tolerate
 
 DEFAULT_ROOT = "/run/cocker/oci"
-OCI_VERSION = "1.2.0"
+OCI_VERSION = "1.3.0"
 SCHEMA = 1
 STATE = "state.json"
 GATE, ANSWER = "exec.fifo", "answer.fifo"      # the first is there as long as the container has not been started

@@ -6,7 +6,7 @@ import json
 import sys
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.model import oci_shapes
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci, oci_shapes
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Invalid
 from ansible_collections.cocker.engine.plugins.module_utils.oci import config, flags, records
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
@@ -29,6 +29,7 @@ def update(root: str, name: str, options: flags.Values) -> None:
     wanted = _read(options["resources"]) if options["resources"] else _given(options)
     if not wanted:
         return
+    wanted = dict(oci.since_then(str(record.config.get("ociVersion")), wanted))
     factory.from_paths(record.cgroups).apply(wanted)
     linux = dict(record.config.get("linux") or {})
     linux["resources"] = _merged(linux.get("resources") or {}, wanted)

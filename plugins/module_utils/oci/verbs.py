@@ -11,12 +11,14 @@ import select
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, process
+from ansible_collections.cocker.engine.plugins.module_utils.model import oci
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.oci import config, hooks, records
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import group
 
 Warn = t.Callable[[str], None]
 _ENDS = 10.0        # seconds for a killed process to be gone
+_STARTED, _STRICT = "poststart", 3
 
 
 def hooks_of(record: records.Record) -> t.Dict[str, t.Tuple[config.Hook, ...]]:
@@ -43,7 +45,7 @@ def let_go(root: str, record: records.Record, warn: Warn, *, stay: bool) -> None
     name = record.id
     relay = _relay(records.folder(root, name))
     _release(records.folder(root, name))
-    tell_started(record, warn)
+    tell_started(root, record, warn)
     if relay is None:
         return
     if stay:
@@ -55,9 +57,17 @@ def let_go(root: str, record: records.Record, warn: Warn, *, stay: bool) -> None
             os._exit(0)
 
 
-def tell_started(record: records.Record, warn: Warn) -> None:
-    """The hooks that want to know."""
-    hooks.warn(hooks_of(record), "poststart", records.describe(record, records.RUNNING), warn)
+def tell_started(root: str, record: records.Record, warn: Warn) -> None:
+    """The hooks that want to know. By version 1.3 of the spec the container goes where one of them fails; before, that is said."""
+    told, state = hooks_of(record), records.describe(record, records.RUNNING)
+    if oci.minor(str(record.config.get("ociVersion"))) < _STRICT:
+        hooks.warn(told, _STARTED, state, warn)
+        return
+    try:
+        hooks.run(told, _STARTED, state)
+    except CockerError:
+        destroy(root, record, warn)
+        raise
 
 
 def _relay(folder: str) -> t.Optional[t.Any]:

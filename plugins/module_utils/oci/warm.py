@@ -62,7 +62,7 @@ WARM = {
         "Process.__new__", "Rlimit.__new__", "_Object.__init__", "_Object.finish", "_Object.flag", "_Object.maybe_number",
         "_Object.number", "_Object.object", "_Object.objects", "_Object.of", "_Object.pairs", "_Object.raw", "_Object.strings",
         "_Object.take", "_Object.text", "_absolute", "_choice", "_environment", "_maps", "_mount", "_namespaces", "_numbers",
-        "_plain", "_process", "_rlimit", "_settings", "parse",
+        "_plain", "_process", "_rlimit", "_settings", "minor", "parse", "since_then",
     ),
     "model.oci_shapes": (
         "_fields", "refuse_others",
@@ -74,7 +74,7 @@ WARM = {
         "Settings.__new__", "parse",
     ),
     "model.unfolded": (
-        "Frozen.__eq__", "Row._asdict", "Row._make", "Row._replace", "_Context.__enter__", "_Context.__exit__", "_Context.__init__",
+        "Row._asdict", "Row._make", "Row._replace", "_Context.__enter__", "_Context.__exit__", "_Context.__init__",
         "contextmanager", "suppress.__enter__", "suppress.__exit__", "suppress.__init__",
     ),
     "oci.build": (

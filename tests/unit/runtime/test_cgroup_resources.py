@@ -40,7 +40,7 @@ TABLE: t.List[t.Tuple[t.Dict[str, t.Any], Pairs, Pairs]] = [
     ({"cpu": {"cpus": "0-1", "mems": "0"}}, [("cpuset.cpus", "0-1"), ("cpuset.mems", "0")], [("cpuset.cpus", "0-1"), ("cpuset.mems", "0")]),
     ({"pids": {"limit": 50}}, [("pids.max", "50")], [("pids.max", "50")]),
     ({"pids": {"limit": -1}}, [("pids.max", "max")], [("pids.max", "max")]),
-    ({"pids": {"limit": 0}}, [("pids.max", "max")], [("pids.max", "max")]),
+    ({"pids": {"limit": 0}}, [("pids.max", "0")], [("pids.max", "0")]),
     ({"blockIO": {"weight": 500}}, [("blkio.weight", "500")], [("io.weight", "default 4950")]),
     (
         {"blockIO": {"throttleReadBpsDevice": [dict(SDA, rate=M)], "throttleWriteIOPSDevice": [{"major": 8, "minor": 16, "rate": 9}]}},

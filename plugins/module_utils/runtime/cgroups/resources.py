@@ -90,10 +90,10 @@ def _pids(pids: Section, versions: Versions, _current: Current) -> t.List[Settin
     limit = number(pids, "limit", option="pids.limit")
     if limit is None:
         return []
-    if limit <= 0 and not versions.get("pids"):
+    if limit < 0 and not versions.get("pids"):
         return []  # unlimited is what it is
     _bound("pids", "pids.limit", versions)
-    return [Setting("pids", "pids.max", str(limit) if limit > 0 else "max", "pids.limit")]
+    return [Setting("pids", "pids.max", str(limit) if limit >= 0 else "max", "pids.limit")]
 
 
 def _block_io(block_io: Section, versions: Versions, _current: Current) -> t.List[Setting]:
