@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device
+from ansible_collections.cocker.engine.plugins.module_utils.engine.refused import LONGEST_WORD
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, Ulimit
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, NotFound, StartFailed
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import enginelab, netlab
@@ -73,6 +74,19 @@ def test_a_replacement_whose_command_is_bad_brings_the_old_container_back(engine
     assert not engine.start(env={"A": "1"}).changed
 
 
+# What the kernel would refuse at the start.
+REFUSED = [
+    ({"sysctls": {"net.ipv4.no_such": "1"}}, "option sysctls: net.ipv4.no_such is no parameter that this kernel has for a container"),
+    ({"sysctls": {"net/ipv4/conf/eth0/no_such": "1"}}, "option sysctls: net/ipv4/conf/eth0/no_such is no"),
+    ({"sysctls": {"net.ipv4.conf": "1"}}, "option sysctls: net.ipv4.conf: Is a directory"),
+    ({"sysctls": {"net.ipv4.conf.eth0.forwarding": "1"}, "network_mode": "none"}, "option sysctls: net.ipv4.conf.eth0.forwarding is no"),
+    ({"env": {"LONG": "x" * (LONGEST_WORD - len("LONG="))}}, "option env: LONG is 131072 bytes long; the kernel accepts up to 131071"),
+    ({"command": ("echo", "\u20ac" * (LONGEST_WORD // 3 + 1))}, "option command: a word is 13107. bytes long"),
+    ({"env": {"MANY%d" % number: "x" * 10000 for number in range(250)}}, "option env: the command and its environment take 25"),
+    ({"env": {"MANY%d" % number: "x" * 10000 for number in range(30)}, "ulimits": (Ulimit("stack", 1 << 20, 1 << 23),)}, "accepts up to 262144"),
+]
+
+
 BAD = [
     # options, error, what it must say
     ({"command": ("/bin/nope",)}, StartFailed, "/bin/nope"),
@@ -90,7 +104,8 @@ BAD = [
     ({"devices": (Device("/etc/passwd", "/dev/nope"),)}, Invalid, "devices.*not a device"),
     ({"cpuset_cpus": "63"}, Invalid, "cpuset_cpus"),
     ({"memory_swap": 1 << 30}, Invalid, "memory_swap"),
-    ({"sysctls": {"kernel.core_pattern": "x"}}, Invalid, "sysctl"),
+    ({"sysctls": {"kernel.core_pattern": "x"}}, Invalid, "option sysctls: .*kernel"),
+    *[(said, Invalid, text) for said, text in REFUSED],
 ]
 
 
@@ -101,6 +116,20 @@ def test_what_is_bad_is_named_and_nothing_is_left(engine):
         with pytest.raises(error, match=text):
             engine.start(**said)
         assert engine.snapshot() == before, said
+
+
+def test_what_the_kernel_would_refuse_is_refused_in_check_mode_too(engine):
+    for said, text in REFUSED:
+        with pytest.raises(Invalid, match=text):
+            engine.start(**{"network_mode": "none", **said}, check=True)
+
+
+def test_what_the_kernel_just_accepts_is_not_refused(engine):
+    """As many bytes as fit: 2 MiB, a quarter of the usual stack, hold these."""
+    engine.start(
+        sysctls={"net.ipv4.conf.eth0.forwarding": "0", "net.ipv4.ip_unprivileged_port_start": "80", "kernel.msgmax": "8192", "fs.mqueue.msg_max": "20"},
+        env={"LONG": "x" * (LONGEST_WORD - 1 - len("LONG=")), **{"N%d" % number: "x" * 100000 for number in range(17)}})
+    assert engine.state("web")["Running"]
 
 
 def test_a_port_of_another_container_is_refused_and_its_owner_named(engine):

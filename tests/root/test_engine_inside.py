@@ -22,6 +22,8 @@ LACKING = [
     ("command", {"command": ("./nope",), "working_dir": "/bin"}),
     ("command", {"command": ("sleep", "1"), "env": {"PATH": "/www:/etc"}}),
     ("entrypoint", {"entrypoint": ("/bin/nope",)}),
+    ("working_dir", {"working_dir": "/etc/passwd"}),
+    ("working_dir", {"working_dir": "/etc/passwd/below"}),
 ]
 
 
@@ -41,6 +43,7 @@ def test_what_is_not_there_stops_nobody(engine, option, said):
     {"command": ("sleep", "1000")},
     {"command": ("./sleep", "1000"), "working_dir": "/bin"},
     {"command": ("/made/two/sleep", "1000")},
+    {"working_dir": "/made/around/made/new/one"},
     {"command": ("/made/../made/around/made/two/sleep", "1000")},
     {"user": "made", "groups": ("extra", "9")},
     {"user": "4000:5000"},

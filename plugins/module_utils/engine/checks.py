@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What can be known to go wrong before the first effect: sources of mounts, devices, addresses, ports, limits, the whole config."""
+"""What can be known to go wrong before the first effect: sources of mounts, devices, addresses, ports, limits, the whole config.
+
+Not here: what only the container's own files tell (inside.py), what only the kernel tells (refused.py).
+"""
 from __future__ import annotations
 
 import os
@@ -12,6 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     limits,
     owning,
     processes,
+    refused,
     sharing,
     usermaps,
 )
@@ -35,7 +39,8 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     _streams(record)
     _passed_over(record.spec)
     endpoints.check(host, record, ports=ports)
-    runtime.compile_config(compile.runtime_wish(host, record))
+    config = runtime.compile_config(compile.runtime_wish(host, record))
+    refused.check(record.spec, config)
 
 
 def _mounts(host: Host, spec: ContainerSpec) -> None:

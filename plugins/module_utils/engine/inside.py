@@ -35,7 +35,7 @@ def check(host: Host, record: ContainerRecord, *, resets: bool) -> None:
     written = [] if resets or not os.path.isdir(upper) else [upper]
     with contextlib.ExitStack() as stack:
         files = _Files(Tree([*written, *compile.lower(host.layout, record)], stack), stack, record)
-        for look in (_accounts, _program):
+        for look in (_accounts, _directory, _program):
             with contextlib.suppress(_Unknown):
                 look(files, record)
 
@@ -99,6 +99,18 @@ def _accounts(files: _Files, record: ContainerRecord) -> None:
                 users.resolve(word, passwd=passwd, group=group)
             except NotFound as error:
                 raise Invalid(option, "%s %s: %s" % (error.op, error.subject, error.reason)) from error
+
+
+def _directory(files: _Files, record: ContainerRecord) -> None:
+    """What is missing of it is made at the start."""
+    parts = processes.process(record.spec, record.config).cwd.strip("/").split("/")
+    for count in range(1, len(parts) + 1):
+        path = "/" + "/".join(parts[:count])
+        node = files.find(path)
+        if node is None:
+            return
+        if not node.is_directory:
+            raise Invalid("working_dir", "%s is a file there, and no directory" % path)
 
 
 def _program(files: _Files, record: ContainerRecord) -> None:

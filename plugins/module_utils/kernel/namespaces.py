@@ -92,6 +92,20 @@ def _restore_place(root: int, working: int) -> None:
     os.fchdir(working)
 
 
+@contextlib.contextmanager
+def fresh(kind: str) -> t.Iterator[None]:
+    """Runs the block in a new namespace, which goes with it. For "network", "ipc", "uts" and "cgroup"."""
+    home = os.open(_OF_THREAD + KINDS[kind].proc, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(KINDS[kind].flag)
+        try:
+            yield
+        finally:
+            setns(home, kind)
+    finally:
+        os.close(home)
+
+
 def pin_netns(path: str, *, space: int = -1) -> None:
     """Makes a network namespace and pins it at the path, or the one that is given; the caller's thread stays where it is.
 
@@ -106,15 +120,8 @@ def pin_netns(path: str, *, space: int = -1) -> None:
         if space >= 0:
             mounts.bind(space, path)
             return
-        home = os.open(_OF_THREAD + "net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            unshare(CLONE_NEWNET)
-            try:
-                mounts.bind(_OF_THREAD + "net", path)
-            finally:
-                setns(home, "network")
-        finally:
-            os.close(home)
+        with fresh("network"):
+            mounts.bind(_OF_THREAD + "net", path)
     except BaseException:
         unpin(path)
         raise

@@ -49,6 +49,11 @@ def write(name: str, value: t.Union[str, int], root: str = ROOT) -> None:
         os.close(fd)
 
 
+def can_write(name: str) -> None:
+    """Whether the calling thread could, in the namespaces that it is in. OSError says why not."""
+    os.close(_open(name, ROOT, os.O_WRONLY))
+
+
 def _open(name: str, root: str, flags: int) -> int:
     """Never through a link or a mount below the root: what looks like /proc/sys may have been prepared by somebody else."""
     path = path_of(name)

@@ -17,11 +17,15 @@ _ACCEPTED = "net.*, fs.mqueue.*, kernel.msg*, kernel.sem and kernel.shm*"
 def check(wanted: t.Mapping[str, str], *, private: t.Collection[str]) -> None:
     """`private`: the kinds of namespaces that the container does not share. Raises Invalid."""
     for name, value in wanted.items():
-        path = sysctl.path_of(name)
-        kind = "network" if path.startswith("net/") else "ipc" if path in _IPC or path.startswith("fs/mqueue/") else ""
+        kind = kind_of(sysctl.path_of(name))
         if not kind:
             raise Invalid("sysctls", "%s belongs to the whole host; a container may set %s" % (name, _ACCEPTED))
         if kind not in private:
             raise Invalid("sysctls", "%s needs a %s namespace of its own" % (name, kind))
         if not value.isascii() or not value.isprintable():
             raise Invalid("sysctls", "the value of %s is not plain text" % name)
+
+
+def kind_of(path: str) -> str:
+    """Of namespace, that has a kernel parameter of its own; empty for none."""
+    return "network" if path.startswith("net/") else "ipc" if path in _IPC or path.startswith("fs/mqueue/") else ""
