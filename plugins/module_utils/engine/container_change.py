@@ -14,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     compile,
     container_origin,
     container_plan,
+    drift,
     endpoints,
     healthy,
     image_use,
@@ -121,6 +122,8 @@ class Change:
             container_states.REMOVE: self._remove,
             container_origin.CONSUME: lambda _action: container_origin.consume(self._host, self._origin),
             repair.REPAIR: self._repair,
+            drift.LIMITS: self._repair_limits,
+            drift.HOSTS: self._repair_hosts,
         }
         return table[action.kind](action)
 
@@ -238,6 +241,14 @@ class Change:
                 endpoints.rewire(host, record, ())
 
         return Step(repaired)
+
+    def _repair_limits(self, action: Action) -> Step:
+        record = self._record
+        return Step(lambda: lifecycle.repair_limits(self._host, self._have, record, action.details["options"]) if record else None)
+
+    def _repair_hosts(self, _action: Action) -> Step:
+        record = self._have.record
+        return Step(lambda: lifecycle.repair_hosts(self._host, record) if record else None)
 
     def _remove(self, _action: Action) -> Step:
         host, name = self._host, self._have.name

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     container_plan,
+    drift,
     info,
     mounting,
     observe,
@@ -87,7 +88,7 @@ def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:
     stack = _resolved(host, wish, have)
     plan = container_plan.plan_container(wish, have, stack)
     _refuse_image_labels(host, wish, have, stack)
-    return have, plan if plan.actions else repair.plan(host, have)
+    return have, drift.added(host, have, plan if plan.actions else repair.plan(host, have))
 
 
 def _changed(host: Host, wish: ContainerWish, have: ContainerState, plan: Plan) -> Outcome:

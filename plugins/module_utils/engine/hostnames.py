@@ -13,7 +13,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import leased, sharing
+from ansible_collections.cocker.engine.plugins.module_utils.engine import drift, leased, sharing
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import HOST, ContainerSpec
@@ -26,7 +26,7 @@ HOSTS, HOSTNAME, RESOLV_CONF = "hosts", "hostname", "resolv.conf"
 OPTIONS = frozenset(("networks", "links", "etc_hosts", "dns_servers", "dns_opts", "dns_search_domains"))
 GATEWAY = "host-gateway"    # in etc_hosts: the host, as the container reaches it
 
-_OWN = "hosts.own"          # what a container's hosts file begins with, whoever its neighbours are
+_OWN = drift.OWN_HOSTS
 _LARGEST = 1 << 20          # a container may write into its files
 
 

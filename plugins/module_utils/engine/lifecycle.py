@@ -14,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     bundle,
     compile,
     contents,
+    drift,
     endpoints,
     hostnames,
     leased,
@@ -61,6 +62,7 @@ def start(host: Host, record: ContainerRecord) -> None:
         _connect(host, record)
         _write_bundle(host, record)
         _launch(host, name)
+        _note_limits(host, record)
     except BaseException as first:
         also(first, _undo(host, name))
         raise
@@ -203,8 +205,7 @@ def update(
     if found.running is None:
         return
     if hostnames.OPTIONS & set(options):
-        hostnames.write(host, record.spec)
-        hostnames.follow(host, endpoints.names(host, record.spec.name), anew=[record.spec.name])
+        repair_hosts(host, record)
     if "mounts" in options:
         _rewrite_files(host, found, found.running, record, specs)
     changed = dict(limits.changed(record.spec, options, specs))
@@ -215,6 +216,25 @@ def update(
         process.signal(process.Identity(found.running.supervisor_pid, found.running.supervisor_start_time), process.SIGNALS["HUP"])
     if found.status != RESTARTING:
         _limit(host, found, found.running, changed, record.spec.oom_score_adj or 0 if limits.OOM_SCORE in options else None)
+    _note_limits(host, record)
+
+
+def _note_limits(host: Host, record: ContainerRecord) -> None:
+    """For who looks later whether somebody has changed them."""
+    drift.note(host, record.spec.name, limits.in_force(host.kernel_name(record.spec.name), record.spec))
+
+
+def repair_limits(host: Host, found: ContainerState, record: ContainerRecord, options: t.Collection[str]) -> None:
+    """Sets these as they are wanted, whatever somebody has made of them."""
+    if found.running is not None:
+        _limit(host, found, found.running, limits.changed(record.spec, options, [record.spec]), None)
+        _note_limits(host, record)
+
+
+def repair_hosts(host: Host, record: ContainerRecord) -> None:
+    """Writes it anew, with its neighbours."""
+    hostnames.write(host, record.spec)
+    hostnames.follow(host, endpoints.names(host, record.spec.name), anew=[record.spec.name])
 
 
 def forget_logs(host: Host, record: ContainerRecord) -> None:

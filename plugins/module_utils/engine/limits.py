@@ -9,6 +9,7 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import drift
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, Unsupported
@@ -107,6 +108,18 @@ def changed(spec: ContainerSpec, options: t.Collection[str], former: t.Sequence[
         if option in options:
             found.setdefault("blockIO", {})[key] = _rates(option, wanted.get("blockIO", {}).get(key, []), former)
     return found
+
+
+def in_force(name: str, spec: ContainerSpec) -> t.List[drift.Kept]:
+    """What the kernel says of those that are wanted."""
+    wanted = resources(spec)
+    found = factory.open_cgroup(name).read_back(wanted) if wanted else ()
+    return [drift.Kept(_said_by(spec, option), controller, file, drift.said(file, text)) for option, controller, file, text in found]
+
+
+def _said_by(spec: ContainerSpec, subject: str) -> str:
+    option = _option(subject)
+    return "nano_cpus" if spec.nano_cpus and option in _BANDWIDTH else option
 
 
 def _as_new(option: str) -> t.Union[int, str]:

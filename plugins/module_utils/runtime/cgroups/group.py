@@ -110,6 +110,18 @@ class Cgroup:
         """What is wrong with the limits on this host, before anything is made. Raises Invalid, Unsupported."""
         resources.settings(wanted, versions=self._versions(), current={})
 
+    def read_back(self, wanted: resources.Resources) -> t.List[t.Tuple[str, str, str, str]]:
+        """Option, controller, file and what is in it now, of each limit that is given; without those that the kernel has no file for."""
+        found: t.Dict[t.Tuple[str, str], t.Tuple[str, str]] = {}
+        for setting in resources.settings(wanted, versions=self._versions(), current={}):
+            directory, _version = self.directory(setting.controller)
+            for name in (setting.file, *(other for other, _value in setting.instead)):
+                text = cgroupfs.find(directory, name)
+                if text is not None:
+                    found[setting.controller, name] = (setting.option, text)
+                    break
+        return [(option, controller, name, text) for (controller, name), (option, text) in found.items()]
+
     def _versions(self) -> t.Dict[str, int]:
         found = dict.fromkeys(self._unified.offered() if self._unified else (), 2)
         found.update({controller: 1 for hierarchy in self._v1 for controller in hierarchy.controllers})
