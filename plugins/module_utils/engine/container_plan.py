@@ -162,7 +162,8 @@ def _plan_existing(wish: ContainerWish, have: ContainerState, found: t.Sequence[
 
 def _verbs(wish: ContainerWish, have: ContainerState, cost: str) -> Verbs:
     moves = MOVES[have.status, wish.state]
-    return moves.anew if cost in (changes.RESTART, changes.RECREATE) or wish.restart else moves.usual
+    verbs = moves.anew if cost in (changes.RESTART, changes.RECREATE) or wish.restart else moves.usual
+    return (STOP, *verbs) if have.remains and (verbs or wish.state == STOPPED or cost == changes.RECREATE) else verbs
 
 
 def _configured(have: ContainerState, found: t.Sequence[changes.Change], cost: str) -> t.List[Action]:
@@ -200,6 +201,8 @@ def _reasons(wish: ContainerWish, have: ContainerState, found: t.Sequence[change
         reasons.append("restart was asked for")
     if after(have.status, verbs) != have.status:
         reasons.append("state %s is wanted, the container is %s" % (wish.state, have.status))
+    if have.remains and STOP in verbs:
+        reasons.append("its record below /run is gone, and processes of it are left")
     return tuple(reasons)
 
 

@@ -159,6 +159,8 @@ def stop(
     `kill_signal` and `within` (seconds) take their places.
     """
     running, record = found.running, wanted or found.record
+    if found.remains:
+        teardown.clear(host, found.name)
     if running is None or record is None:
         return
     teardown.announce(host, found.name)

@@ -91,9 +91,17 @@ def _ended(host: Host, name: str, record: ContainerRecord, started_at: str) -> C
     if ended is not None:
         return ContainerState(name, EXITED, record, exit=_exit(ended))
     if started_at or os.path.exists(os.path.join(folder, CONFIG)):
-        lost = Exit(LOST_EXIT_CODE, oom_killed=False, started_at=started_at, finished_at=started_at, error="nobody saw its end")
-        return ContainerState(name, EXITED, record, exit=lost)
+        remains = not started_at and _remains(host, name)
+        error = "its record below /run is gone, and it has processes" if remains else "nobody saw its end"
+        lost = Exit(LOST_EXIT_CODE, oom_killed=False, started_at=started_at, finished_at=started_at, error=error)
+        return ContainerState(name, EXITED, record, exit=lost, remains=remains)
     return ContainerState(name, CREATED, record)
+
+
+def _remains(host: Host, name: str) -> bool:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import remains  # hardly ever
+
+    return remains.are_there(host, name)
 
 
 def containers(host: Host) -> t.Iterator[ContainerState]:

@@ -9,7 +9,7 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints
+from ansible_collections.cocker.engine.plugins.module_utils.engine import endpoints, remains
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, fs, mountinfo, poll, process
@@ -25,7 +25,7 @@ def clear(host: Host, name: str) -> None:
     """Processes, cgroups, volatile state, namespace, links and ports. Raises CleanupError when all was tried."""
     _finished("clean up container", name, [
         lambda: _end_supervisor(host, name),
-        lambda: _remove_cgroup(host.kernel_name(name)),
+        lambda: _remove_cgroup(host, name),
         lambda: _keep_ending(host, name),
         lambda: endpoints.release(host, name),
         lambda: fs.remove_tree(host.layout.container_run(name)),
@@ -75,11 +75,19 @@ def announce(host: Host, name: str) -> None:
         fs.write_atomic(os.path.join(host.layout.container_run(name), state.STOPPING), b"", durable=False)
 
 
-def _remove_cgroup(name: str) -> None:
-    group = factory.open_cgroup(name)
-    if group.exists():
-        group.kill()
-        group.remove()
+def _remove_cgroup(host: Host, name: str) -> None:
+    group = factory.open_cgroup(host.kernel_name(name))
+    if not group.exists():
+        return
+    supervisor = remains.supervisor(host.kernel_name(name)) if running(host, name) is None else None
+    if supervisor is not None:      # what it needs to hear that this is the end
+        os.makedirs(host.layout.container_run(name), mode=0o700, exist_ok=True)
+        announce(host, name)
+    group.kill()
+    if supervisor is not None and not process.wait_gone(supervisor, _SUPERVISOR_ENDS):
+        process.signal(supervisor, process.SIGNALS["KILL"])
+        process.wait_gone(supervisor, _SUPERVISOR_ENDS)
+    group.remove()
 
 
 def _keep_ending(host: Host, name: str) -> None:

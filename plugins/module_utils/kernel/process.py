@@ -32,7 +32,7 @@ _SIGSET_BYTES, _KERNEL_SIGSET_BYTES = 128, 8
 _SIGACTION_BYTES = 64                   # struct kernel_sigaction is 32 at most
 _DEAD = "ZXx"
 # Fields of /proc/PID/stat after the command's closing bracket, which is field 2 (proc(5)).
-_STATE, _THREADS, _START_TIME = 3 - 3, 20 - 3, 22 - 3
+_STATE, _PARENT, _THREADS, _START_TIME = 3 - 3, 4 - 3, 20 - 3, 22 - 3
 
 
 class Identity(t.NamedTuple):
@@ -65,6 +65,20 @@ def find(pid: int) -> t.Optional[Identity]:
 def of_child(pid: int) -> Identity:
     """Of one that nobody has waited for, so that its number is still its own; it may have ended."""
     return Identity(pid, int((_stat(pid) or "0" * 40)[_START_TIME]))
+
+
+def parent_of(pid: int) -> int:
+    """0 where there is none, or no such process."""
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields else 0
+
+
+def name_of(pid: int) -> str:
+    """The kernel's, of at most 15 letters; empty where there is no such process."""
+    try:
+        return small.read("/proc/%d/comm" % pid)[:-1].decode("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _stat(pid: int) -> t.Optional[t.List[str]]:

@@ -247,7 +247,10 @@ class Health:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerState:
-    """What was found. `record` is None where the container does not exist, `health` where nothing is checked."""
+    """What was found. `record` is None where the container does not exist, `health` where nothing is checked.
+
+    `remains`: nothing is known of a run, and there are processes of one.
+    """
 
     name: str
     status: t.Optional[str] = None
@@ -255,6 +258,7 @@ class ContainerState:
     running: t.Optional[Running] = None
     exit: t.Optional[Exit] = None
     health: t.Optional[Health] = None
+    remains: bool = False
 
     @property
     def is_running(self) -> bool:
