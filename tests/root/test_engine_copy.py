@@ -180,6 +180,43 @@ def test_what_is_the_kernels_or_mounted_is_refused(web, path):
         put(web, path)
 
 
+@pytest.mark.parametrize("path,option", [("/etc/hosts", "etc_hosts"), ("/etc//resolv.conf", "dns_servers"), ("/etc/hostname", "hostname")])
+def test_what_the_engine_provides_is_said_by_its_option(web, tmp_path, path, option):
+    for said in ({}, {"overwrite": True}):
+        with pytest.raises(Conflict, match="%s: the engine writes this file at each start .*say %s" % (os.path.normpath(path), option)):
+            put(web, path, **said)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / os.path.basename(path)).write_text("mine\n")
+    with pytest.raises(Conflict, match="the engine writes this file"):
+        put(web, "/etc", None, path=str(tmp_path / "etc"))
+
+
+def test_what_is_mounted_by_the_task_over_what_the_engine_provides(engine, tmp_path):
+    (tmp_path / "hosts").write_text("old\n")
+    for state in ("present", "started"):
+        engine.start(network_mode="none", mounts=mounts.parse_volumes(["%s:/etc/hosts" % (tmp_path / "hosts")]), state=state)
+        with pytest.raises(Conflict, match="it is mounted there"):
+            put(engine, "/etc/hosts")
+
+
+def test_what_the_engine_provides_comes_out_of_a_container_that_runs(engine, tmp_path):
+    engine.start(network_mode="none", state="present")
+    with pytest.raises(NotFound, match="/etc/hosts: the engine makes this file when the container starts"):
+        get(engine, "/etc/hosts", tmp_path / "hosts")
+    engine.start(network_mode="none")
+    get(engine, "/etc/hosts", tmp_path / "hosts")
+    assert "localhost" in (tmp_path / "hosts").read_text()
+
+
+def test_a_pipe_is_called_one(web):
+    if web.state("web")["Running"]:
+        web.read("web", "/bin/busybox mkfifo /pipe")
+    else:
+        os.mkfifo(upper(web, "/pipe"))
+    with pytest.raises(Conflict, match="it is a device, a pipe or a socket there, not a file"):
+        put(web, "/pipe")
+
+
 def test_contents_of_the_controller_are_asked_for_once(web, tmp_path):
     content = b"sent" * 1000
     digest = hashlib.sha256(content).hexdigest()

@@ -27,6 +27,8 @@ COPY = "copy"
 LONGEST_TEXT = 104448       # bytes of a file that a diff shows, as Ansible's own modules have it
 MOST_SHOWN = 200            # entries of a tree
 _PARENTS = 0o755
+# What the engine mounts over the image's file at each start -> the options that say what is in it.
+_PROVIDED = {"/etc/hosts": "etc_hosts", "/etc/resolv.conf": "dns_servers, dns_search_domains and dns_opts", "/etc/hostname": "hostname"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _look(found: ContainerState, root: rootview.Root, wish: CopyWish) -> Looked:
         rules = _rules(found, root, wish)
         want = [filetree.ruled(entry, rules) for entry in origin.entries]
         with _target(root, wish, path, make=None) as place:
-            changes = _changes(place, want, origin.source, wish)
+            changes = _changes(place, want, origin.source, wish, _provided(found, wish, path))
             sent = wish.sent
             needed = _needed(changes) if sent is not None and sent.pack is None and sent.inline is None else ()
             text = None
@@ -107,6 +109,8 @@ def _origin(root: rootview.Root, wish: CopyWish) -> t.Iterator[_Origin]:
             entries, others = placing.scan(place)
             if not entries:
                 where = wish.container_path if wish.direction == FROM_CONTAINER else wish.path or ""
+                if os.path.normpath(where) in _PROVIDED and others and wish.direction == FROM_CONTAINER:
+                    raise NotFound("copy", where, "the engine makes this file when the container starts", hint="start it first")
                 raise NotFound("copy", where, "it is neither a file nor a directory" if others else "it does not exist")
             yield _Origin(tuple(entries), tuple(others), placing.Files(place))
 
@@ -218,7 +222,23 @@ def _number(text: t.Optional[str], option: str) -> t.Optional[int]:
     return int(text)
 
 
-def _changes(place: t.Optional[Place], want: t.Sequence[Entry], source: Source, wish: CopyWish) -> t.List[Change]:
+def _provided(found: ContainerState, wish: CopyWish, path: str) -> t.Callable[[Entry], None]:
+    """Raises Conflict for an entry that would take the place of a file that the engine writes."""
+    mounted = {mount.target for mount in found.record.spec.mounts or ()} if found.record is not None else set()
+    theirs = () if wish.direction == FROM_CONTAINER else _PROVIDED.keys() - mounted
+
+    def refuse(entry: Entry) -> None:
+        full = os.path.normpath("%s/%s" % (path, entry.path))
+        if full in theirs:
+            hint = "its content follows from the container's options: say %s" % _PROVIDED[full]
+            raise Conflict("copy to", full, "the engine writes this file at each start", hint=hint)
+
+    return refuse
+
+
+def _changes(
+    place: t.Optional[Place], want: t.Sequence[Entry], source: Source, wish: CopyWish, refuse_provided: t.Callable[[Entry], None]
+) -> t.List[Change]:
     there = place is not None and placing.look(place) is not None
     if wish.force is False and there:
         return []
@@ -227,9 +247,12 @@ def _changes(place: t.Optional[Place], want: t.Sequence[Entry], source: Source, 
     for entry in want:
         known = there and entry.path.rpartition("/")[0] not in fresh
         have = placing.look(place, entry.path) if known and place is not None else None
+        if have is not None and have.kind == filetree.OTHER:
+            refuse_provided(entry)
         change = filetree.change(entry, have, same_content=_same(place, source, force=bool(wish.force)), overwrite=wish.overwrite)
         if change is not None:
             if have is not None and change.writes and place is not None:
+                refuse_provided(entry)
                 placing.refuse_mount(place, entry)
             if change.writes and entry.kind == filetree.DIRECTORY:
                 fresh.add(entry.path)

@@ -81,7 +81,7 @@ def change(want: Entry, have: t.Optional[Entry], *, same_content: t.Callable[[En
         return Change(want, None, (NEW,))
     if have.kind != want.kind:
         if not _may_replace(want, have) and not overwrite:
-            reason = "it is a %s there, not a %s" % (have.kind, want.kind)
+            reason = "it is %s there, not a %s" % (_CALLED.get(have.kind, "a " + have.kind), want.kind)
             raise Conflict("copy to", want.path or "the destination", reason, hint="overwrite: true replaces it")
         return Change(want, have, (KIND,))
     why = []
@@ -92,6 +92,9 @@ def change(want: Entry, have: t.Optional[Entry], *, same_content: t.Callable[[En
     if want.kind != LINK and any(wanted not in (None, found) for wanted, found in ((want.uid, have.uid), (want.gid, have.gid))):
         why.append(OWNER)
     return Change(want, have, tuple(why)) if why else None
+
+
+_CALLED = {OTHER: "a device, a pipe or a socket"}
 
 
 def _may_replace(want: Entry, have: Entry) -> bool:
