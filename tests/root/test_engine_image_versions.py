@@ -197,6 +197,18 @@ def test_the_same_content_under_another_name_costs_nothing_of_what_was_written(e
     assert engine.exec("web", "/bin/cat", "/kept")["rc"] == 1
 
 
+def test_a_version_that_has_become_another_image_is_told_apart(engine: enginelab.Engine) -> None:
+    copy(engine, version="1")
+    engine.start(images=("app:1",))
+    copy(engine, version="1", config={"env": {"FROM": "new"}}, force=True)
+    done = engine.start(images=("app:1",), repin=True)
+    assert done.plan["action"] == "restart" and done.diff["before"] != done.diff["after"]
+    image(engine, "app", version="1", source="image", from_image="top", force=True)
+    done = engine.ensure("web", repin=True, state="stopped")
+    assert done.plan["action"] == "recreate" and done.diff["before"]["images"][0] != done.diff["after"]["images"][0]
+    assert not engine.ensure("web", repin=True, state="stopped").changed
+
+
 def test_images_are_pinned_until_they_are_wanted_anew(engine: enginelab.Engine) -> None:
     copy(engine, version="1.9")
     engine.start(images=("app",))

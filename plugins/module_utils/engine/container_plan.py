@@ -102,9 +102,24 @@ def _of_content(
     if named and other_name == RECREATE_NAME:
         cost = changes.RECREATE
     if not named and cost != changes.LIVE:
-        was, now = ([str(ImageRef(pin.name, pin.version)) for pin in each] for each in (record.pins, pins))
+        was, now = _told_apart((record.pins, record.config), stack)
         return (changes.Change(IMAGES, was, now, cost), *found)
     return tuple(dataclasses.replace(change, cost=cost) if change.name == IMAGES else change for change in found)
+
+
+def _told_apart(before: Stack, after: Stack) -> t.Tuple[t.List[str], t.List[str]]:
+    """Their names; where these are the same, what is in them: the topmost layer of each, and what differs of the merged config."""
+    was, now = ([str(ImageRef(pin.name, pin.version)) for pin in pins] for pins, _config in (before, after))
+    if was != now:
+        return was, now
+    tops = ([(pin.layers or ("none",))[-1][:12] for pin in pins] for pins, _config in (before, after))
+    was, now = (["%s (layer %s)" % pair for pair in zip(was, each)] for each in tops)
+    old, new = (config.to_json() for _pins, config in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            was.append("%s: %s" % (key, old.get(key)))
+            now.append("%s: %s" % (key, new.get(key)))
+    return was, now
 
 
 def _goes_with_its_end(wish: ContainerWish, have: ContainerState) -> bool:

@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 )
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.plugins.module_utils.model.ports import PortMapping
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ContainerWish
@@ -211,3 +212,14 @@ def test_a_partial_task_does_not_open_a_port_to_more_than_the_container_was_made
         return
     with pytest.raises(Invalid, match="option %s: .* too" % option):
         container_plan.wanted_spec(wish, dataclasses.replace(RUNNING, record=have))
+
+
+@pytest.mark.parametrize(("pins", "config", "was", "now"), [
+    ((Pin("debian", "12", ("l1", "l2")),), ImageConfig(), ["debian:12 (layer l1)"], ["debian:12 (layer l2)"]),
+    ((Pin("debian", "12", ("l1",)),), ImageConfig(env=("A=1",), user="www"), ["debian:12 (layer l1)", "Env: None", "User: None"],
+     ["debian:12 (layer l1)", "Env: ['A=1']", "User: www"]),
+    ((Pin("debian", "13", ("l2",)),), ImageConfig(user="www"), ["debian:12"], ["debian:13"]),
+])
+def test_what_a_repin_shows_is_never_the_same_twice(pins, config, was, now):
+    plan = container_plan.plan_container(ContainerWish(SPEC, repin=True), RUNNING, (pins, config))
+    assert (plan.before["images"], plan.after["images"]) == (was, now)
