@@ -105,20 +105,22 @@ class Finder:
 def load(path: str) -> _Codes:
     """Empty where there is nothing, or nothing that only we can have written for this interpreter."""
     folder = os.path.dirname(path)
-    if not (is_private(os.path.dirname(folder)) and is_private(folder)):
+    content = read(path) if is_private(os.path.dirname(folder)) and is_private(folder) else None
+    if content is None:
         return {}
+    version, codes = marshal.loads(content)
+    return codes if version == sys.version else {}
+
+
+def read(path: str) -> t.Optional[bytes]:
+    """What write() has written. Its folder is the caller's care; None where others can have written the file, and where it is not whole."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return {}
+        return None
     with open(fd, "rb") as stream:
-        if not _is_ours(os.fstat(fd)):
-            return {}
-        content = stream.read()
-    if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
-        return {}
-    version, codes = marshal.loads(content[_DIGEST:])
-    return codes if version == sys.version else {}
+        content = stream.read() if _is_ours(os.fstat(fd)) else b""
+    return content[_DIGEST:] if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST] else None
 
 
 def store(path: str, codes: _Codes) -> None:

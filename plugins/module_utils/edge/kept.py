@@ -18,7 +18,10 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import compiled
 KEY, MODULE = "_cocker_key", "_cocker_module"
 FOLDER = "tasks"
 _KEPT = 3           # versions of a module: controllers that differ
-_Codes = t.Dict[str, t.Tuple[bool, bytes]]      # name of a module -> whether it is a package, and its code
+_LOOKED_AT = 4      # files of other modules, the newest: they are made of the same files, mostly
+_Code = t.Tuple[bool, bytes, int, int]          # whether it is a package, and its code; of its source the CRC and the size
+_Codes = t.Dict[str, _Code]                     # name of a module -> what is kept of it
+_NOTHING = marshal.dumps(("", b"", {}, b""))
 
 # Runs in the next task, before anything else is there. It makes the payload importable and the module the main program.
 _BOOT = '''
@@ -86,13 +89,24 @@ def keep(wanted: t.Optional[Wish], home: str) -> None:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if compiled.is_private(folder) and not os.path.exists(os.path.join(folder, name)):
-            compiled.write(os.path.join(folder, name), content(archive))
+            compiled.write(os.path.join(folder, name), content(archive, _found(folder)))
             _drop_old(folder, wanted.module)
     except (OSError, SyntaxError, ValueError):
         return
 
 
-def content(archive: str) -> bytes:
+def _found(folder: str) -> _Codes:
+    """What was compiled for other modules, and for other versions of this one."""
+    mine = [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(str(sys.implementation.cache_tag))]
+    found: _Codes = {}
+    for path in sorted(mine, key=os.path.getmtime)[-_LOOKED_AT:]:
+        version, _boot, codes, _sources = marshal.loads(compiled.read(path) or _NOTHING)
+        if version == sys.version:
+            found.update(codes)
+    return found
+
+
+def content(archive: str, known: _Codes) -> bytes:
     """The sources come along for whoever installs the engine from them (engine/bundle.py)."""
     import zipfile  # only the first task after an upgrade pays for it
     import zlib
@@ -100,11 +114,13 @@ def content(archive: str) -> bytes:
     found: _Codes = {}
     sources: t.Dict[str, bytes] = {}
     with zipfile.ZipFile(archive) as payload:
-        for path in payload.namelist():
+        for info in payload.infolist():
+            path = info.filename
             if path.endswith(".py") and path.startswith("ansible"):
                 package, source = path.endswith("/__init__.py"), payload.read(path)
                 name = (path[:-len("/__init__.py")] if package else path[:-3]).replace("/", ".")
-                found[name] = package, marshal.dumps(compile(source, "/cocker/" + path, "exec", dont_inherit=True))
+                found[name] = known[name] if known.get(name, ())[2:] == (info.CRC, info.file_size) else (
+                    package, marshal.dumps(compile(source, "/cocker/" + path, "exec", dont_inherit=True)), info.CRC, info.file_size)
                 if name.startswith(compiled.PACKAGE):
                     sources[path] = source
     boot = marshal.dumps(compile(_BOOT, "cocker-boot", "exec"))

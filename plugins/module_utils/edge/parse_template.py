@@ -61,6 +61,6 @@ def _encoded(text: str) -> bytes:
 def instantiated(done: Outcome, asked: TemplateWish) -> results.Result:
     target = asked.instance or asked.template
     answer = parse_copy.copied(done, CopyWish(asked.container, target, direction=TO_CONTAINER))
-    for key in ("container_path", "skipped"):
+    for key in ("container_path", "left_out"):
         answer.pop(key)
     return answer

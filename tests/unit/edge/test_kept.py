@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import pathlib
 import subprocess
@@ -110,6 +111,40 @@ def test_another_interpreter_does_not_run_it(home: pathlib.Path, file: pathlib.P
     kept.keep(kept.Wish(KEY, MODULE), str(home))
     monkeypatch.undo()
     assert file.exists() and ask(home) == MISSING
+
+
+@pytest.mark.parametrize(("harm", "compiles"), [
+    pytest.param(lambda path: None, {"cocker_other"}, id="what was compiled for another module is not compiled again"),
+    pytest.param(lambda path: path.chmod(0o622), {"cocker_other", "basic", "__init__"}, id="what others could have written is"),
+    pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1]), {"cocker_other", "basic", "__init__"}, id="what is cut short is"),
+])
+def test_modules_share_what_they_are_made_of(
+    home: pathlib.Path, file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, harm: t.Callable[[pathlib.Path], t.Any],
+    compiles: t.Set[str],
+) -> None:
+    archive = tmp_path / "other.zip"
+    with zipfile.ZipFile(archive, "w") as payload:
+        for name, text in FILES.items():
+            payload.writestr(name.replace("cocker_sample", "cocker_other"), text)
+    monkeypatch.setattr(compiled, "archive_of_payload", lambda: str(archive))
+    seen = []
+    monkeypatch.setattr(kept, "compile", lambda source, path, *more, **named: seen.append(path) or compile(source, path, *more, **named), raising=False)
+    harm(file)
+    kept.keep(kept.Wish(KEY, "cocker.engine.cocker_other"), str(home))
+    assert {pathlib.Path(path).stem for path in seen if path.startswith("/")} == compiles
+    assert ask(home, _cocker_module="cocker.engine.cocker_other")["ANSIBLE_MODULE_ARGS"]["cocker_home"] == str(home)
+
+
+def test_a_source_that_changed_is_compiled(home: pathlib.Path, file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "newer.zip"
+    with zipfile.ZipFile(archive, "w") as payload:
+        for name, text in FILES.items():
+            payload.writestr(name, text.replace("print(", "print(' ' + "))
+    monkeypatch.setattr(compiled, "archive_of_payload", lambda: str(archive))
+    kept.keep(kept.Wish("4567", MODULE), str(home))
+    old, new = (marshal.loads(compiled.read(str(path)) or b"")[2] for path in sorted(file.parent.iterdir()))
+    module = "ansible_collections.cocker.engine.plugins.modules.cocker_sample"
+    assert {name for name in old if old[name] != new[name]} == {module}
 
 
 def test_only_the_newest_versions_are_kept(home: pathlib.Path, file: pathlib.Path) -> None:
