@@ -98,7 +98,7 @@ def _at_hand(node: ast.stmt, sources: Sources) -> t.List[ast.stmt]:
 
 def _cooled(module: ast.Module, path: str, warm: t.Set[str], compile_: Compile, asleep: bytearray) -> types.CodeType:
     _put_off(module.body, compile_(module, path), "", warm, asleep)
-    return compile_(ast.fix_missing_locations(module), path)
+    return compile_(module, path)
 
 
 def _put_off(body: t.List[ast.stmt], code: types.CodeType, prefix: str, warm: t.Set[str], asleep: bytearray) -> None:

@@ -45,44 +45,79 @@ class NotKnown(Exception):
 
 def compiled(text: bytes, path: str) -> types.CodeType:
     """The code of a source; `path` is what tracebacks show."""
-    return code(tree(text, path), path)
+    return _code(tree(text, path), path)
 
 
 def tree(text: bytes, path: str) -> ast.Module:
-    """What is compiled of a source."""
+    """What code() compiles of a source."""
     return unfolded(ast.parse(text, path))
 
 
 def code(module: ast.Module, path: str) -> types.CodeType:
-    _forget_columns(module)
+    """Of a tree that somebody has put something into."""
+    _locate(module)
+    return _code(module, path)
+
+
+def _code(module: ast.Module, path: str) -> types.CodeType:
     return compile(module, path, "exec", dont_inherit=True, optimize=_OPTIMIZE)
 
 
-def _forget_columns(tree: ast.AST) -> None:
-    """Tracebacks name lines; what else there is to say is read with each code, and never used."""
-    for node in ast.walk(tree):
-        for name in {"col_offset", "end_col_offset"}.intersection(getattr(node, "_attributes", ())):
-            setattr(node, name, -1)
+def _locate(tree: ast.AST) -> None:
+    """Tracebacks name lines, for what was put in that of what is around it; columns are read with each code, and never used."""
+    todo = [(tree, 1, 1)]
+    while todo:
+        node, first, last = todo.pop()
+        own = vars(node)
+        if "lineno" in node._attributes:
+            first = own.setdefault("lineno", first)
+            last = own["end_lineno"] = own.get("end_lineno") or last
+            own["col_offset"] = own["end_col_offset"] = -1
+        todo += [(part, first, last) for part in _parts_of(node)]
+
+
+def _placed(new: ast.stmt, old: ast.stmt) -> ast.stmt:
+    _locate(ast.copy_location(new, old))
+    return new
+
+
+def _parts_of(node: ast.AST) -> t.List[ast.AST]:
+    """As ast.iter_child_nodes, which takes four times as long: a host that is new waits for all of the engine."""
+    found: t.List[ast.AST] = []
+    for part in vars(node).values():
+        if part.__class__ is list:
+            found += [each for each in part if isinstance(each, ast.AST)]
+        elif isinstance(part, ast.AST):
+            found.append(part)
+    return found
+
+
+def _nodes(tree: ast.AST) -> t.List[ast.AST]:
+    found = [tree]
+    for node in found:      # it grows meanwhile
+        found += _parts_of(node)
+    return found
 
 
 def unfolded(tree: ast.Module) -> ast.Module:
     """Changes the tree. Raises NotKnown."""
-    uses = _uses(tree)
-    tree = _Unfolding(uses).visit(tree)
-    needed = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    unfolding = _Unfolding(tree)
+    unfolding.visit(tree)
+    needed = unfolding.needed
     if _TYPING not in needed:
         tree.body = [statement for statement in tree.body if not _imports_typing(statement)]
     for module in sorted(set(_PARTS.values())):
         names = [ast.alias(name=name, asname=_LOCAL % name) for name in _PARTS if _PARTS[name] == module and _LOCAL % name in needed]
         if names:
             tree.body.insert(0, ast.ImportFrom(module=module, names=names, level=0))
-    return ast.fix_missing_locations(tree)
+            _locate(tree.body[0])
+    return tree
 
 
 def _uses(tree: ast.Module) -> t.Dict[str, t.Set[str]]:
     """Name -> what is looked up in it."""
     found: t.Dict[str, t.Set[str]] = {}
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             found.setdefault(node.value.id, set()).add(node.attr)
     return found
@@ -93,8 +128,30 @@ def _imports_typing(node: ast.stmt) -> bool:
 
 
 class _Unfolding(ast.NodeTransformer):
-    def __init__(self, uses: t.Mapping[str, t.Set[str]]) -> None:
-        self._uses = uses
+    def __init__(self, tree: ast.Module) -> None:
+        self.needed: t.Set[str] = set()     # the names that are left
+        self._tree, self._uses = tree, t.cast("t.Optional[t.Dict[str, t.Set[str]]]", None)
+        self._own = {getattr(ast, name[len("visit_"):]): getattr(self, name) for name in vars(type(self)) if name.startswith("visit_")}
+
+    def visit(self, node: ast.AST) -> t.Any:
+        own = vars(node)
+        if "col_offset" in own:
+            own["col_offset"] = own["end_col_offset"] = -1
+        return self._own.get(node.__class__, self.generic_visit)(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """As the usual one, without asking a node of each kind for all that it may have. Only from a list something may go."""
+        own = vars(node)
+        for name, part in own.items():
+            if part.__class__ is list:
+                part[:] = [new for each in part for new in self._in_place_of(each)]
+            elif isinstance(part, ast.AST):
+                own[name] = self.visit(part)
+        return node
+
+    def _in_place_of(self, part: t.Any) -> t.List[t.Any]:
+        new = self.visit(part) if isinstance(part, ast.AST) else [part]
+        return new if isinstance(new, list) else [] if new is None else [new]
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         node.body = [_nothing(statement) if _is_alias(statement) else statement for statement in node.body]
@@ -106,12 +163,13 @@ class _Unfolding(ast.NodeTransformer):
             return node
         name = node.names[0].asname or node.names[0].name
         module, known = _CHEAPER[node.names[0].name]
+        self._uses = _uses(self._tree) if self._uses is None else self._uses
         if not self._uses.get(name, set()) - {"dataclass", "field"} <= known:
             return node
         if "." in module:
             package, _dot, file = module.rpartition(".")
-            return ast.copy_location(ast.ImportFrom(module=package, names=[ast.alias(name=file, asname=name)], level=0), node)
-        return ast.copy_location(ast.Import(names=[ast.alias(name=module, asname=name)]), node)
+            return _placed(ast.ImportFrom(module=package, names=[ast.alias(name=file, asname=name)], level=0), node)
+        return _placed(ast.Import(names=[ast.alias(name=module, asname=name)]), node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> t.Optional[ast.ImportFrom]:
         return None if node.module == "__future__" else node
@@ -135,13 +193,15 @@ class _Unfolding(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        return node.args[1] if _is_typing(node.func, "cast") else node
+        return t.cast("ast.expr", self.visit(node.args[1]) if _is_typing(node.func, "cast") else self.generic_visit(node))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if _is_typing(node, "Mapping"):
-            return ast.copy_location(ast.Name(id=_LOCAL % "Mapping", ctx=ast.Load()), node)
-        self.generic_visit(node)
+            return self.visit_Name(ast.copy_location(ast.Name(id=_LOCAL % "Mapping", ctx=ast.Load()), node))
+        return t.cast("ast.expr", self.generic_visit(node))
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        self.needed.add(node.id)
         return node
 
     def visit_If(self, node: ast.If) -> t.Union[ast.If, t.List[ast.stmt]]:
