@@ -119,7 +119,7 @@ options:
     type: str
     aliases: [group]
 notes:
-  - Files that are neither files, directories nor links are left out, and named in RV(skipped).
+  - Files that are neither files, directories nor links are left out, and named in RV(left_out).
   - Extended attributes, times and second names of one file are not copied.
 author:
   - The cocker.engine contributors (!UNKNOWN)
@@ -164,7 +164,7 @@ container_path:
   returned: success
   type: str
   sample: /www/index.html
-skipped:
+left_out:
   description: The paths below the source of what is neither file, directory nor link.
   returned: success
   type: list

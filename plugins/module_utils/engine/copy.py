@@ -37,7 +37,7 @@ class Looked:
 
     path: str
     changes: t.Tuple[Change, ...] = ()
-    skipped: t.Tuple[str, ...] = ()
+    left_out: t.Tuple[str, ...] = ()
     needed: t.Tuple[str, ...] = ()
     text: t.Optional[t.Tuple[str, str]] = None
 
@@ -47,7 +47,7 @@ class _Origin:
     """What is to be copied, read completely but for the contents."""
 
     entries: t.Tuple[Entry, ...]
-    skipped: t.Tuple[str, ...]
+    left_out: t.Tuple[str, ...]
     source: Source
 
 
@@ -63,7 +63,7 @@ def copied(host: Host, found: ContainerState, wish: CopyWish) -> Outcome:
         looked = _look(found, root, wish)
     plan = _plan(wish, looked)
     inside = wish.container_path if wish.direction == FROM_CONTAINER else looked.path
-    result = {"container_path": inside, "skipped": list(looked.skipped)}
+    result = {"container_path": inside, "left_out": list(looked.left_out)}
     if looked.needed:
         return outcome(plan, {**result, "needed": list(looked.needed)})
     execute(plan, lambda _action: Step(lambda: _carry_out(host, found, wish, looked)), dry_run=host.dry_run)
@@ -83,7 +83,7 @@ def _look(found: ContainerState, root: rootview.Root, wish: CopyWish) -> Looked:
             text = None
             if len(changes) == 1 and not needed and changes[0].want.kind == filetree.FILE and changes[0].writes:
                 text = _text(place, changes[0], origin.source)
-            return Looked(path, tuple(changes), origin.skipped, needed, text)
+            return Looked(path, tuple(changes), origin.left_out, needed, text)
 
 
 def _needed(changes: t.Sequence[Change]) -> t.Tuple[str, ...]:
