@@ -43,7 +43,10 @@ EXAMPLES: t.Dict[str, t.Tuple[t.Sequence[str], str]] = {
     "attach": (("cocker attach web",), "Its own terminal, if it has one; a container without a command gives a login shell. " + _FOREIGN),
     "logs": (("cocker logs -f --since 10m web", "cocker logs -n 100 -t web", "cocker logs --exec 7d3f web"),
              "What it wrote to stderr goes to stderr."),
-    "cp": (("cocker cp site.conf web:/etc/nginx/", "cocker cp web:/var/log/app ./logs"), "The container need not run."),
+    "cp": ((
+        "cocker cp site.conf web:/etc/nginx/", "cocker cp web:/var/log/app ./logs", "cocker cp web:/srv - | tar -t",
+        "tar -cC site . | cocker cp - web:/srv",
+    ), "The container need not run. What comes in an archive, compressed or not, keeps its owners' numbers; devices are refused."),
     "pull": (("cocker pull registry.example/team/app:1.4", "cocker pull --repository images@store app:1.4"), ""),
     "push": (("cocker push app:1.4 registry.example/team/app:1.4", "cocker push --repository - app:1.4"), ""),
     "search": (("cocker search", "cocker search --repository images@store 'app:1.*'"), ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.cli import asked, named
@@ -12,13 +13,14 @@ from ansible_collections.cocker.engine.plugins.module_utils.edge import args_cop
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
-_PLACE = "PATH or NAME:PATH"
+_PLACE = "PATH or NAME:PATH; - is a tar archive on standard %s"
+_STREAM = "-"
 
 
 def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-L", "--follow-link", action="store_true", help="of a link copy what it leads to")
-    parser.add_argument("source", metavar="SOURCE", help=_PLACE)
-    parser.add_argument("target", metavar="TARGET", help=_PLACE)
+    parser.add_argument("source", metavar="SOURCE", help=_PLACE % "input")
+    parser.add_argument("target", metavar="TARGET", help=_PLACE % "output")
 
 
 def place(text: str) -> t.Tuple[str, str]:
@@ -36,10 +38,32 @@ def _copy(context: Context, said: argparse.Namespace) -> int:
     (source, inside), (target, into) = place(said.source), place(said.target)
     if bool(source) == bool(target):
         raise Invalid("SOURCE and TARGET", "one of them is in a container, NAME:PATH, the other on the host")
-    if "-" in (said.source, said.target):
-        raise Invalid("SOURCE and TARGET", "'-' would be a stream, which is not offered", hint="./- is a file")
+    if said.target == _STREAM:
+        return _give(context, named.container(context, source), inside, follow=said.follow_link)
+    if said.source == _STREAM:
+        return _take(context, named.container(context, target), into)
     outside, inside = (said.target, inside) if source else (said.source, into)
     copy(context, named.container(context, source or target), inside, outside, out=bool(source), follow=said.follow_link)
+    return OK
+
+
+def _give(context: Context, name: str, path: str, *, follow: bool) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import copystream
+
+    if sys.stdout.isatty():
+        raise Invalid("TARGET", "an archive is nothing for a terminal", hint="cocker cp NAME:PATH - | tar -x")
+    left = copystream.give(context.acting(), name, path, sys.stdout.buffer.write, follow=follow)
+    if left:
+        context.complain("left out, for they are neither files, directories nor links: %s" % ", ".join(left))
+    return OK
+
+
+def _take(context: Context, name: str, path: str) -> int:
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import copystream
+
+    if sys.stdin.isatty():
+        raise Invalid("SOURCE", "a terminal gives no archive", hint="tar -c FILES | cocker cp - NAME:PATH")
+    copystream.take(context.acting(), name, path, sys.stdin.fileno())
     return OK
 
 

@@ -29,7 +29,7 @@ class Job(t.NamedTuple):
     kind: str
     directory: str
     limits: archive.Limits
-    tree: t.Type[unpack.Tree] = unpack.Tree
+    tree: t.Callable[[str], unpack.Tree] = unpack.Tree
     with_digest: bool = False
     closing: t.Tuple[int, ...] = ()
 

@@ -20,7 +20,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 from ansible_collections.cocker.engine.plugins.module_utils.storage import treecopy
 
 LARGEST_TREE = 1_000_000    # entries
-_LOOK = os.O_PATH | os.O_NOFOLLOW
+LOOK = os.O_PATH | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _CHUNK = 1 << 20
 # What the kernel makes up is not copied with a tree, and nothing is put there.
@@ -53,7 +53,7 @@ class Source(t.Protocol):
 def look(place: Place, path: str = "") -> t.Optional[filetree.Entry]:
     """None where there is nothing, also where a directory on the way is missing or is none."""
     try:
-        fd = place.open(path, _LOOK)
+        fd = place.open(path, LOOK)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return None
@@ -94,21 +94,27 @@ def scan(place: Place) -> t.Tuple[t.List[filetree.Entry], t.List[str]]:
     """What is at the place, parents first, and the paths of what is neither file, directory nor link. Empty where there is nothing."""
     found: t.List[filetree.Entry] = []
     others: t.List[str] = []
+    for entry in walk(place):
+        if entry.kind == filetree.OTHER:
+            others.append(entry.path)
+            continue
+        found.append(entry)
+        if len(found) > LARGEST_TREE:
+            raise Damaged("copy", place.name, "there are more than %d entries" % LARGEST_TREE)
+    return found, others
+
+
+def walk(place: Place) -> t.Iterator[filetree.Entry]:
+    """Whatever is at the place, parents first, in the order of its names."""
     pending = [""]
     while pending:
         path = pending.pop()
         entry = look(place, path)
         if entry is None:
             continue
-        if entry.kind == filetree.OTHER:
-            others.append(path)
-            continue
-        found.append(entry)
-        if len(found) > LARGEST_TREE:
-            raise Damaged("copy", place.name, "there are more than %d entries" % LARGEST_TREE)
+        yield entry
         if entry.kind == filetree.DIRECTORY:
             pending += [path + "/" + name if path else name for name in sorted(_names(place, path), reverse=True)]
-    return found, others
 
 
 def _names(place: Place, path: str) -> t.List[str]:
@@ -132,7 +138,7 @@ class Files:
 
     def open(self, entry: filetree.Entry) -> t.Tuple[int, int]:
         """Looked at before it is opened: to open a device or a FIFO would be to use it. Damaged when it is no file any more."""
-        held = self._place.open(entry.path, _LOOK)
+        held = self._place.open(entry.path, LOOK)
         try:
             facts = os.fstat(held)
             if not stat.S_ISREG(facts.st_mode) or libc.filesystem_type(held) in _MADE_UP:

@@ -14,7 +14,7 @@ LINES = [(name, line) for name, (lines, _note) in examples.EXAMPLES.items() for 
 
 @pytest.mark.parametrize(("name", "line"), LINES, ids=[line for _name, line in LINES])
 def test_what_help_shows_is_understood(name: str, line: str) -> None:
-    words = shlex.split(line[line.index("cocker "):].partition(" >")[0])
+    words = shlex.split(line[line.index("cocker "):].partition(" >")[0].partition(" |")[0])
     count = 1 + len(name.split())
     assert words[:count] == ["cocker", *name.split()]
     parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
