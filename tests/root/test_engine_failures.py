@@ -2,13 +2,22 @@
 """A start that fails, on purpose and at each step: one clear error, and everything as it was before."""
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.refused import LONGEST_WORD
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, Device, Ulimit
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Invalid, NotFound, StartFailed
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import (
+    CockerError,
+    Conflict,
+    Damaged,
+    Invalid,
+    NotFound,
+    StartFailed,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
 from ansible_collections.cocker.engine.tests.root import enginelab, netlab
 
@@ -196,3 +205,36 @@ def test_a_record_that_is_damaged_is_named_and_can_be_removed(engine):
         engine.start()
     assert engine.start("other").changed
     assert engine.ensure("web", state="absent").changed
+
+
+@pytest.mark.parametrize("state", ["present", "stopped", "started"])
+@pytest.mark.parametrize("gone", [("upper",), ("upper", "work")], ids=lambda parts: "+".join(parts))
+def test_a_writable_layer_that_somebody_removed_is_said_and_made_anew_when_it_is_wanted(engine, state, gone):
+    engine.start(network_mode="none", state="started" if state == "stopped" else state)
+    engine.start(network_mode="none", state=state)
+    for part in gone:
+        shutil.rmtree(os.path.join(engine.layout.container("web"), part))
+    before = engine.state("web")
+    for check in (True, False):
+        with pytest.raises(Damaged, match="web: somebody has removed its writable layer .*recreate: true"):
+            engine.start(network_mode="none", restart=state == "started", check=check)
+    assert engine.state("web") == before
+    foreseen = engine.start(network_mode="none", recreate=True, check=True)
+    done = engine.start(network_mode="none", recreate=True)
+    assert done.plan == foreseen.plan and done.plan["action"] == "recreate"
+    engine.read("web", "echo again > /kept")
+    assert not engine.start(network_mode="none").changed and engine.ensure("web", state="absent").changed
+
+
+def test_the_work_directory_alone_is_no_loss(engine):
+    engine.start(network_mode="none")
+    engine.read("web", "echo mine > /kept")
+    engine.start(network_mode="none", state="stopped")
+    shutil.rmtree(os.path.join(engine.layout.container("web"), "work"))
+    assert engine.start(network_mode="none").changed and engine.read("web", "cat /kept") == "mine"
+
+
+def test_a_container_without_its_writable_layer_can_be_removed(engine):
+    engine.start(network_mode="none")
+    shutil.rmtree(os.path.join(engine.layout.container("web"), "upper"))
+    assert engine.ensure("web", state="absent").changed and engine.find("web") is None

@@ -22,9 +22,9 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CONTAINER, HOST, ContainerRecord, ContainerSpec
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid, NotFound, Unsupported
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
-from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes
+from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, volumes
 
 
 def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
@@ -41,6 +41,14 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     endpoints.check(host, record, ports=ports)
     config = runtime.compile_config(compile.runtime_wish(host, record))
     refused.check(record.spec, config)
+
+
+def written(host: Host, name: str) -> None:
+    """A container that goes on with what it has written needs it. Raises Damaged."""
+    folder = host.layout.container(name)
+    if snapshots.is_lost(folder):
+        reason = "somebody has removed its writable layer %s, with all that it had written" % os.path.join(folder, snapshots.UPPER)
+        raise Damaged("start container", name, reason, hint="put it back, or say recreate: true to begin with an empty one")
 
 
 def _mounts(host: Host, spec: ContainerSpec) -> None:

@@ -62,6 +62,8 @@ def prepared(host: Host, have: ContainerState, wish: ContainerWish, plan: Plan) 
         healthy.require_check(record)
     if container_states.START in kinds:
         sharing.require_running(host, spec)
+    if container_states.START in kinds and have.record is not None and not resets:
+        checks.written(host, have.name)
     if kinds & _NEED_CHECKS:
         checks.container(host, record, ports=container_states.START in kinds or _republishes(have, plan))
     if container_states.START in kinds and (host.dry_run or container_states.STOP in kinds) and origin.container is None:

@@ -46,7 +46,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, StartFailed, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher, spec, state
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
-from ansible_collections.cocker.engine.plugins.module_utils.storage import owners
+from ansible_collections.cocker.engine.plugins.module_utils.storage import owners, snapshots
 
 _KILL_TIMEOUT = 10.0  # seconds that the kernel may take to end what was killed
 
@@ -55,6 +55,7 @@ def start(host: Host, record: ContainerRecord) -> None:
     """Returns when the container's process has been exec'd. After a failure nothing of the attempt is left. Raises StartFailed."""
     name = record.spec.name
     _prepare(host, name)
+    snapshots.ensure_work(host.layout.container(name))
     get_ready(host)
     try:
         _own(host, record)

@@ -69,6 +69,17 @@ def make_upper(directory: str, *, top: str) -> None:
     os.chmod(upper, facts.st_mode & 0o7777 if top else 0o755)
 
 
+def ensure_work(directory: str) -> None:
+    """overlayfs's own directory has nothing of the container's, so one that is gone is no loss."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(os.path.join(directory, _LAYER[1]), 0o700)
+
+
+def is_lost(directory: str) -> bool:
+    """Whether somebody has removed the writable layer, with all that the container has written."""
+    return not os.path.isdir(os.path.join(directory, UPPER))
+
+
 def keep_record(directory: str) -> None:
     """The former record is set aside until the replacement has succeeded."""
     drop_previous(directory)
@@ -78,9 +89,10 @@ def keep_record(directory: str) -> None:
 
 
 def keep_layer(directory: str, *, top: str) -> None:
-    """So is the writable layer, and an empty one takes its place."""
+    """So is the writable layer, if there still is one, and an empty one takes its place."""
     for part in _LAYER:
-        os.rename(os.path.join(directory, part), os.path.join(directory, PREVIOUS, part))
+        with tolerate(errno.ENOENT):
+            os.rename(os.path.join(directory, part), os.path.join(directory, PREVIOUS, part))
     _make_layer(directory, top)
 
 
