@@ -79,7 +79,7 @@ options:
         type: dict
       tmpfs_size:
         description:
-          - For type V(tmpfs), how much fits, such as V(64M). Left out, half of the memory.
+          - For type V(tmpfs), how much fits, such as V(64M), or a part of the host's memory, such as V(25%). Left out, half of it.
         type: str
       tmpfs_mode:
         description:
@@ -134,7 +134,7 @@ options:
   tmpfs:
     description:
       - File systems in memory, a list of V(TARGET) or V(TARGET:OPTIONS), or a dictionary of targets and their options.
-      - The options, separated by commas, are V(size=64M), V(mode=1777), V(uid=1000), V(gid=1000), V(nr_inodes=1000), V(ro), V(rw), V(exec)
-        (the default), V(noexec), V(suid), V(nosuid) (the default), V(dev) and V(nodev) (the default).
+      - The options, separated by commas, are V(size=64M) or V(size=25%), V(mode=1777), V(uid=1000), V(gid=1000), V(nr_inodes=1000),
+        V(ro), V(rw), V(exec) (the default), V(noexec), V(suid), V(nosuid) (the default), V(dev) and V(nodev) (the default).
     type: raw
 """

@@ -84,6 +84,8 @@ options:
     description:
       - Ports of the host that lead to the container, each as V(CONTAINER), V(HOST:CONTAINER) or
         V(ADDRESS:HOST:CONTAINER), where the ports may be ranges of equal length, followed by V(/udp) where it is not TCP.
+      - A range of the host for one port of the container, such as V(8000-8010:80), stands for the lowest port of it that is free when the
+        container starts. The choice is kept while the container exists, as long as nobody else has taken the port.
       - Without a host port, a free one is chosen when the container starts. Without an address, every address of the host leads there,
         the IPv6 ones too where the container has IPv6. V(::1) alone cannot lead to a container.
       - Must be quoted. YAML reads V(22:22) without quotes as the number 1342, so numbers are refused.

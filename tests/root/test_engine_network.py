@@ -157,6 +157,28 @@ def test_host_ports_are_chosen_and_kept(engine):
     assert done.plan["action"] == "update" and ports(engine) == {"53/udp": [("127.0.0.1", 5353)], "80/tcp": [("127.0.0.1", 49154)]}
 
 
+def test_a_port_is_chosen_out_of_a_range_and_kept(engine):
+    said = {"published_ports": ["18080-18082:8080"], "command": enginelab.SERVER, "networks": (FRONT,)}
+    engine.start("db", published_ports=["18080:80"])
+    foreseen = engine.start(**said, check=True)
+    done = engine.start(**said)
+    assert (done.plan, done.actions) == (foreseen.plan, foreseen.actions) and ports(engine) == {"8080/tcp": [("0.0.0.0", 18081)]}
+    assert engine.lab.run(fetch, "192.0.2.1", 18081, where="outside") is not None
+    assert engine.find("web")["HostConfig"]["PortBindings"] == {"8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "18080-18082"}]}
+    engine.ensure("db", state="absent")
+    assert not engine.start(**said).changed and engine.start(restart=True, **said).changed
+    engine.ensure("web", state="stopped")
+    assert engine.start(**said).changed and ports(engine) == {"8080/tcp": [("0.0.0.0", 18081)]}
+    done = engine.start(**{**said, "published_ports": ["18090-18091:8080"]})
+    assert done.plan["action"] == "update" and ports(engine) == {"8080/tcp": [("0.0.0.0", 18090)]}
+    assert engine.lab.run(fetch, "192.0.2.1", 18081, where="outside") is None
+    engine.start("db", published_ports=["18091:80"])
+    for check in (True, False):
+        with pytest.raises(Conflict, match="18090-18091:80/tcp: every port of the host from 18090 to 18091 is taken"):
+            engine.start("more", published_ports=["18090-18091:80"], check=check)
+    assert engine.find("more") is None
+
+
 def test_a_port_that_a_process_holds_is_not_chosen(engine):
     server = engine.lab.spawn(["busybox", "httpd", "-f", "-p", "49153"])
     try:

@@ -150,7 +150,18 @@ OPTIONS = [
     ("mounts", (Mount("tmpfs", "", "/fast", size=1 << 20, mode=0o700),),
      inside("grep ' /fast ' /proc/mounts | cut -d' ' -f3,4; stat -c %a /fast"), None, (Mount("tmpfs", "", "/fast", read_only=True),),
      None, "restart", None),
+    ("mounts", (Mount("tmpfs", "", "/fast", size="10%"),), lambda engine: part_of_memory(engine, "/fast"), 10,
+     (Mount("tmpfs", "", "/fast", size="5%"),), 5, "restart", None),
 ]
+
+
+def part_of_memory(engine, path):
+    """Percent, of a file system in the container; None where nothing is mounted."""
+    said = engine.read("web", "grep ' %s ' /proc/mounts; stat -f -c '%%b %%S' %s; grep MemTotal /proc/meminfo" % (path, path)).splitlines()
+    if len(said) < 3:
+        return None
+    blocks, size = (int(word) for word in said[-2].split())
+    return round(100 * blocks * size / (int(said[-1].split()[1]) << 10))
 
 
 def matches(seen, wanted):

@@ -58,7 +58,7 @@ def _paths(given: t.Sequence[str], option: str) -> t.Tuple[str, ...]:
 def _exposed(given: t.Sequence[str], option: str) -> t.Tuple[str, ...]:
     found = ports.normalise(list(given), option=option)
     for mapping in found:
-        if mapping.host_port is not None or mapping.host_ip:
+        if mapping.host_port is not None or mapping.host_ip or mapping.host_range:
             raise Invalid(option, "a port of the container alone is accepted, such as 80/tcp")
     return tuple(sorted("%d/%s" % (each.container_port, each.protocol) for each in found))
 

@@ -45,6 +45,8 @@ def check(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     if ports and published:
         publishing.refuse_published(host, spec.name, published)
         firewall.refuse_used(published)
+        if any(port.host_range for port in published):
+            publishing.chosen(host, record)     # whether there is one: it is not kept
 
 
 def _refuse_ports(published: Ports, found: t.Sequence[Network]) -> None:

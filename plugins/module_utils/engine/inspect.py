@@ -254,7 +254,7 @@ def _mount(mount: mounts.Mount, volumes: t.Mapping[str, str]) -> Shown:
 def _bindings(ports: t.Iterable[PortMapping]) -> Shown:
     bindings: Shown = {}
     for port in ports:
-        host = {"HostIp": port.host_ip or "0.0.0.0", "HostPort": str(port.host_port or "")}
+        host = {"HostIp": port.host_ip or "0.0.0.0", "HostPort": str(port.host_port or port.host_range or "")}
         bindings.setdefault("%d/%s" % (port.container_port, port.protocol), []).append(host)
     return bindings
 

@@ -22,11 +22,12 @@ _FLAGS = {"noexec": "exec", "nosuid": "suid", "nodev": "dev"}
 _USUAL = frozenset(_FLAGS.values())
 MAPPED = "idmap"        # whatever belongs to a user of the host belongs to the container's user of this number
 _USUAL_OF_TMPFS = {"exec", "nosuid", "nodev"}
+_LONGEST_PERCENT = 3
 _NUMBERS = ("uid", "gid", "nr_inodes")   # tmpfs(5)
 
 _ACCEPTED = "SOURCE:TARGET[:OPTIONS] with OPTIONS from ro, rw, bind, rbind, nocopy, z, Z, idmap, %s, and a propagation (%s)" % (
     ", ".join([*_FLAGS, *_FLAGS.values()]), ", ".join(PROPAGATION))
-_TMPFS_ACCEPTED = "size=SIZE, mode=OCTAL, uid=N, gid=N, nr_inodes=N, ro, rw, %s" % ", ".join([*_FLAGS, *_FLAGS.values()])
+_TMPFS_ACCEPTED = "size=SIZE or size=PERCENT%%, mode=OCTAL, uid=N, gid=N, nr_inodes=N, ro, rw, %s" % ", ".join([*_FLAGS, *_FLAGS.values()])
 _OURS = ("/proc", "/sys", "/dev")
 
 
@@ -37,9 +38,10 @@ Words = t.Tuple[str, ...]
 class Mount:
     """`source` is a volume's name, an absolute host path, or empty for tmpfs, content and a volume that is named after its container.
 
-    `size` in bytes and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and `labels` a volume's; `create` (a
-    directory that is not there) and `recursive` (with what is mounted below) a host path's. `flags` are further words of mount(8), sorted.
-    `subpath` is what of a volume is mounted, relative to its top; a volume that is mounted so gets no copy.
+    `size` in bytes, or a part of the memory as `50%`, and `mode` are tmpfs's; `copy` (what the image has there, into a new volume) and
+    `labels` a volume's; `create` (a directory that is not there) and `recursive` (with what is mounted below) a host path's. `flags` are
+    further words of mount(8), sorted. `subpath` is what of a volume is mounted, relative to its top; a volume that is mounted so gets no
+    copy.
     """
 
     kind: str
@@ -47,7 +49,7 @@ class Mount:
     target: str
     read_only: bool = False
     propagation: str = "rprivate"
-    size: t.Optional[int] = None
+    size: t.Union[None, int, str] = None
     mode: t.Optional[int] = None
     recursive: bool = True
     copy: bool = True
@@ -219,7 +221,12 @@ def _flags(words: t.Sequence[str], value: str, option: str, *, usual: t.Collecti
     return tuple(sorted(set(chosen.values()) - set(usual))) or None
 
 
-def _tmpfs_size(given: str, value: str, option: str) -> int:
+def _tmpfs_size(given: str, value: str, option: str) -> t.Union[int, str]:
+    if given.endswith("%"):
+        number = given[:-1]
+        if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_PERCENT and int(number)):
+            raise Invalid(option, "%r: %s is no part of the memory, such as 50%%" % (value, given))
+        return "%d%%" % int(number)
     size = units.parse_size(given, option)
     if size < 1:
         raise Invalid(option, "%r: a size above 0 is needed; without one it is half of the memory" % value)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Published ports as people write them: `[ip:][host[-range]:]container[-range][/protocol]`, one value a port.
+"""Published ports as people write them: `[ip:][host[-range]:]container[-range][/protocol]`, one value a port; a range of the host for one
+port of the container is one value, of which a port is chosen.
 
 Not here: which port a firewall rule names (network/ruleset.py) and who listens on one (network/firewall.py).
 """
@@ -21,25 +22,35 @@ _ANY = ("0.0.0.0", "::")
 
 @dataclasses.dataclass(frozen=True)
 class PortMapping:
-    """`host_ip` None is every address of the host; `host_port` None is chosen when the container starts."""
+    """`host_ip` None is every address of the host; `host_port` None is chosen when the container starts, out of `host_range` if there is
+    one, such as 8000-8010.
+    """
 
     host_ip: t.Optional[str] = None
     host_port: t.Optional[int] = None
     container_port: int = 0
     protocol: str = "tcp"
+    host_range: t.Optional[str] = None
 
     def __str__(self) -> str:
         address = "[%s]" % self.host_ip if ":" in (self.host_ip or "") else self.host_ip
-        host = [part for part in (address, str(self.host_port or "") if address or self.host_port else None) if part is not None]
+        number = str(self.host_port or self.host_range or "")
+        host = [part for part in (address, number if address or number else None) if part is not None]
         return "%s/%s" % (":".join(host + [str(self.container_port)]), self.protocol)
 
     def to_json(self) -> t.Dict[str, t.Any]:
-        return {
-            "host_ip": self.host_ip, "host_port": self.host_port, "container_port": self.container_port, "protocol": self.protocol,
-        }
+        said = {"host_ip": self.host_ip, "host_port": self.host_port, "container_port": self.container_port, "protocol": self.protocol}
+        return {**said, "host_range": self.host_range} if self.host_range else said
 
-    def order(self) -> t.Tuple[int, str, str, int]:
-        return self.container_port, self.protocol, self.host_ip or "", self.host_port or 0
+    def order(self) -> t.Tuple[int, str, str, int, str]:
+        return self.container_port, self.protocol, self.host_ip or "", self.host_port or 0, self.host_range or ""
+
+    def choices(self) -> t.Sequence[int]:
+        """The host ports that may be chosen."""
+        if self.host_range is None:
+            return AUTOMATIC
+        first, _dash, last = self.host_range.partition("-")
+        return range(int(first), int(last) + 1)
 
 
 Ports = t.Tuple[PortMapping, ...]
@@ -63,6 +74,10 @@ def _parse_one(text: str, option: str) -> t.Iterator[PortMapping]:
     inside = _port_range(container, text, option)
     unknown: t.List[t.Optional[int]] = [None] * len(inside)
     outside: t.Sequence[t.Optional[int]] = _port_range(host, text, option) if host else unknown
+    if len(inside) == 1 and len(outside) > 1:
+        choice = "%d-%d" % (outside[0] or 0, outside[-1] or 0)
+        yield PortMapping(host_ip=address, container_port=inside[0], protocol=protocol, host_range=choice)
+        return
     if len(outside) != len(inside):
         raise Invalid(option, "%r has %d host and %d container ports; both ranges must be equally long" % (text, len(outside), len(inside)))
     if colon and not host and address is None:
@@ -154,17 +169,18 @@ def clash(one: PortMapping, other: PortMapping) -> bool:
 
 
 def assign(mappings: Ports, is_free: t.Callable[[PortMapping], bool], former: Ports = ()) -> Ports:
-    """Every host port chosen: where none was given, the one it had, else the lowest free of AUTOMATIC. Raises Conflict."""
+    """Every host port chosen: where none was given, the one it had, else the lowest free of its choices. Raises Conflict."""
     given = {(mapping.protocol, mapping.host_port) for mapping in mappings}
     had = {dataclasses.replace(mapping, host_port=None): mapping.host_port for mapping in former}
     result: t.List[PortMapping] = []
     for mapping in mappings:
         if mapping.host_port is None:
-            numbers = [number for number in (had.get(mapping),) if number] + list(AUTOMATIC)
+            numbers = [number for number in (had.get(mapping),) if number] + list(mapping.choices())
             wishes = (dataclasses.replace(mapping, host_port=number) for number in numbers if (mapping.protocol, number) not in given)
             chosen = next((wish for wish in wishes if is_free(wish)), None)
             if chosen is None:
-                raise Conflict("publish", str(mapping), "every port of the host from %d to %d is taken" % (AUTOMATIC[0], AUTOMATIC[-1]))
+                bounds = mapping.choices()[0], mapping.choices()[-1]
+                raise Conflict("publish", str(mapping), "every port of the host from %d to %d is taken" % bounds)
             given.add((chosen.protocol, chosen.host_port))
             mapping = chosen
         result.append(mapping)
@@ -175,7 +191,7 @@ def parse_exposed(specs: t.Iterable[t.Union[str, int]], *, option: str = "expose
     """`80`, `80/udp`, `8000-8002`: one word a port, as images have them. Raises Invalid."""
     found = set()
     for mapping in (each for spec in specs for each in parse(spec, option=option)):
-        if mapping.host_ip is not None or mapping.host_port is not None:
+        if mapping.host_ip is not None or mapping.host_port is not None or mapping.host_range is not None:
             raise Invalid(option, "%s names a port of the host; a port of the container is accepted, such as 80 or 53/udp" % mapping)
         found.add(mapping)
     return tuple("%d/%s" % (mapping.container_port, mapping.protocol) for mapping in sorted(found, key=PortMapping.order))

@@ -35,7 +35,7 @@ class MountWish:
     read_only: bool = False
     recursive: bool = True
     propagation: str = ""
-    size: t.Optional[int] = None
+    size: t.Union[None, int, str] = None
     mode: t.Optional[int] = None
     flags: t.Tuple[str, ...] = ()
     below: str = ""
@@ -238,7 +238,7 @@ def _mount(mount: MountWish) -> Json:
         raise Invalid("mounts", "%r is not one of %s" % (mount.propagation, ", ".join(mount_options.PROPAGATION)))
     if mount.kind == TMPFS:
         options = ["nosuid", "nodev", "ro" if mount.read_only else "rw"]
-        options += [] if mount.size is None else ["size=%d" % mount.size]
+        options += [] if mount.size is None else ["size=%s" % mount.size]
         options += [] if mount.mode is None else ["mode=%o" % mount.mode]
         return {"destination": mount.destination, "type": "tmpfs", "source": "tmpfs", "options": [*options, *mount.flags]}
     if mount.kind not in (BIND, VOLUME):

@@ -230,7 +230,7 @@ BAD: t.List[t.Tuple[str, t.Dict[str, t.Any]]] = [
     ("published_ports", {"published_ports": [1342]}),
     ("published_ports", {"published_ports": [True]}),
     ("published_ports", {"published_ports": ["99999:80"]}),
-    ("published_ports", {"published_ports": ["80-81:80"]}),
+    ("published_ports", {"published_ports": ["80-81:80-82"]}),
     ("published_ports", {"published_ports": ["80:80/sctp"]}),
     ("published_ports", {"published_ports": ["8080:80", "8080:81"]}),
     ("volumes", {"volumes": ["./a:/b"]}),

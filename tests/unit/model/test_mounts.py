@@ -59,6 +59,7 @@ def test_what_is_no_volume_is_refused_and_the_option_is_named(text: str) -> None
     ("/tmp:size=64M,mode=1777", Mount("tmpfs", "", "/tmp", size=64 << 20, mode=0o1777)),
     ("/tmp:ro", Mount("tmpfs", "", "/tmp", read_only=True)),
     ("/tmp:rw,size=65536k", Mount("tmpfs", "", "/tmp", size=64 << 20)),
+    ("/tmp:size=050%", Mount("tmpfs", "", "/tmp", size="50%")),
     ("/dev/shm:size=1g", Mount("tmpfs", "", "/dev/shm", size=1 << 30)),
     ("/tmp:noexec,nosuid,nodev", Mount("tmpfs", "", "/tmp", flags=("noexec",))),
     ("/tmp:dev,exec,gid=5,uid=1000", Mount("tmpfs", "", "/tmp", flags=("dev", "gid=5", "uid=1000"))),
@@ -68,7 +69,8 @@ def test_tmpfs(text: str, mount: Mount) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "run", ":size=1M", "/", "/run:size", "/run:size=", "/run:size=0", "/run:size=unlimited", "/run:size=half", "/run:mode=",
+    "", "run", ":size=1M", "/", "/run:size", "/run:size=", "/run:size=0", "/run:size=unlimited", "/run:size=half",
+    "/run:size=%", "/run:size=0%", "/run:size=1.5%", "/run:size=1000%", "/run:size=-1%", "/run:mode=",
     "/run:mode=9", "/run:mode=rwx",
     "/run:mode=177777", "/run:colour=red", "/proc", "/run/../etc", "/ru\nn",
 ])

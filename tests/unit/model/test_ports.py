@@ -27,6 +27,9 @@ def tcp(host_port: t.Optional[int], container_port: int, host_ip: t.Optional[str
     ("[0:0::1]:80", [tcp(None, 80, "::1")]),
     ("8000-8002:80-82", [tcp(8000, 80), tcp(8001, 81), tcp(8002, 82)]),
     ("80-81", [tcp(None, 80), tcp(None, 81)]),
+    ("8000-8002:80", [PortMapping(container_port=80, host_range="8000-8002")]),
+    ("127.0.0.1:8000-8001:53/udp", [PortMapping("127.0.0.1", None, 53, "udp", "8000-8001")]),
+    ("8000-8000:80", [tcp(8000, 80)]),
     ("8600:8600,2222:22", [tcp(8600, 8600), tcp(2222, 22)]),
     ("1:65535", [tcp(1, 65535)]),
 ])
@@ -37,7 +40,7 @@ def test_a_spec_is_read(spec: t.Union[str, int], expected: t.List[PortMapping]) 
 @pytest.mark.parametrize("spec, says", [
     ("", "accepted is"), ("x", "'x'"), ("0:80", "'0'"), ("80:65536", "65536"), ("80:", "accepted is"),
     (":80", "nothing before the colon"),
-    ("80/sctp", "tcp and udp"), ("80/", "tcp and udp"), ("8000-8001:80", "equally long"), ("82-80", "backwards"),
+    ("80/sctp", "tcp and udp"), ("80/", "tcp and udp"), ("8000-8001:80-82", "equally long"), ("8001-8000:80", "backwards"), ("82-80", "backwards"),
     ("1.2.3:80:80", "IPv4"), ("[::1:80:80", "]:"), ("[127.0.0.1]:80:80", "IPv6"), ("::1:80:80", "accepted is"), ("80:80:80:80", "'80'"),
     ("8080:80,", "accepted is"), ("+1:80", "'+1'"), ("8080: 80", "' 80'"), ("٣:80", "accepted is"),
     (True, "True is not"), (None, "None is not"), ({"a": 1}, "is not"), (1.5, "1.5"), (-1, "-1"),
@@ -50,7 +53,7 @@ def test_a_bad_spec_is_refused_and_the_option_is_named(spec: t.Any, says: str) -
 
 
 def test_text_form_reads_back_as_the_same_value() -> None:
-    for spec in (80, "8080:80/udp", "127.0.0.1::80", "127.0.0.1:1:2", "[fe80::1]:1:2/udp"):
+    for spec in (80, "8080:80/udp", "127.0.0.1::80", "127.0.0.1:1:2", "[fe80::1]:1:2/udp", "8000-8010:80", "[fe80::1]:8000-8010:80/udp"):
         (mapping,) = ports.parse(spec)
         assert ports.parse(str(mapping)) == (mapping,)
 
@@ -126,3 +129,15 @@ def test_exposed_ports_are_words_as_images_have_them() -> None:
 def test_all_exposed_ports_are_published_beside_what_is_published() -> None:
     found = ports.all_exposed((tcp(8080, 80),), ["80/tcp", "81/tcp"], host_ip="127.0.0.1")
     assert found == (tcp(8080, 80), tcp(None, 81, "127.0.0.1"))
+
+
+def test_of_a_range_the_port_it_had_is_chosen_else_the_lowest_that_is_free() -> None:
+    wanted = ports.normalise(["8000-8002:80", "8000-8002:81", "8001:90"])
+    chosen = ports.assign(wanted, lambda mapping: True)
+    assert [(port.host_port, port.container_port) for port in chosen] == [(8000, 80), (8002, 81), (8001, 90)]
+    assert ports.assign(wanted, lambda mapping: mapping.host_port != 8001, ()) != () and ports.assign(wanted, lambda mapping: True, chosen) == chosen
+    assert [PortMapping(**port.to_json()) for port in chosen] == list(chosen)
+    with pytest.raises(Conflict, match="8000-8001:80/tcp: every port of the host from 8000 to 8001 is taken"):
+        ports.assign(ports.normalise(["8000-8001:80"]), lambda mapping: False)
+    with pytest.raises(Invalid, match="names a port of the host"):
+        ports.parse_exposed(["8000-8001:80"])
