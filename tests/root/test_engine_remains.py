@@ -6,8 +6,14 @@ import os
 
 import pytest
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import images, prune, renaming
+from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll, process
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict
+from ansible_collections.cocker.engine.plugins.module_utils.model.mounts import Mount
+from ansible_collections.cocker.engine.plugins.module_utils.model.queries import PruneWish
+from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ImageWish
 from ansible_collections.cocker.engine.tests.root.test_engine_network import fetch
 
 pytestmark = pytest.mark.root
@@ -59,6 +65,16 @@ def test_what_does_not_touch_its_processes_leaves_them_alone(engine, wiped):
     assert engine.start(**SERVES, labels={"a": "1"}, recreate=True).plan["action"] == "recreate" and are_gone(wiped)
 
 
+def test_nobody_takes_it_for_one_that_has_ended(engine, wiped):
+    pruned = engine.run(lambda host: prune.ensure(host, PruneWish(containers=True)))
+    assert not pruned.changed and all(each.alive() for each in wiped)
+    for call in (lambda host: images.ensure(host, ImageWish("made", source="container", from_container="web")),
+                 lambda host: renaming.rename(host, "web", "other")):
+        with pytest.raises(Conflict):
+            engine.run(call)
+    assert all(each.alive() for each in wiped)
+
+
 def test_it_was_paused(engine):
     engine.start(network_mode="none")
     pid = process.find(engine.state("web")["Pid"])
@@ -78,6 +94,27 @@ def test_a_neighbour_and_a_foreign_process_are_not_touched(engine):
     engine.start("web2", network_mode="none")
     assert not others[1].alive() and others[0].alive()
     engine.lab.end(stranger)
+
+
+def test_a_supervisor_that_was_about_to_start_it_again_leaves_the_new_one_alone(engine, tmp_path):
+    said = {
+        "command": ("/bin/sh", "-c", "test -e /flag/up && exec sleep 1000; exit 1"), "network_mode": "none", "restart_policy": "always",
+        "mounts": (Mount("bind", str(tmp_path), "/flag"),),
+    }
+    engine.start(**said)
+    before = supervisors(engine)
+    assert before and poll.until(lambda: engine.find("web")["RestartCount"] >= 4, timeout=60)      # now it waits for a while
+    wipe(engine)
+    (tmp_path / "up").write_text("")
+    engine.start(**said)
+    pid = engine.state("web")["Pid"]
+    assert pid and are_gone(before)
+    assert engine.state("web")["Running"] and engine.state("web")["Pid"] == pid and not engine.start(**said).changed
+
+
+def supervisors(engine):
+    mark = ("cocker:" + engine.lab.run(lambda: open_host(engine.home, dry_run=True).kernel_name("web")))[:15]
+    return [process.find(int(name)) for name in os.listdir("/proc") if name.isdigit() and process.name_of(int(name)) == mark]
 
 
 def test_nothing_is_left_of_it_after_a_crash_either(engine):

@@ -71,7 +71,7 @@ def start(host: Host, told: t.Callable[[str], None]) -> Failures:
 
 
 def _left(host: Host) -> t.List[str]:
-    ended = [each for each in observe.containers(host) if each.status == EXITED]
+    ended = [each for each in observe.containers(host) if each.status == EXITED and not each.remains]
     return [each.name for each in ended if each.record is not None and each.record.spec.auto_remove]
 
 

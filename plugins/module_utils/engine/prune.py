@@ -83,7 +83,7 @@ def _container(state: ContainerState) -> Item:
     record = state.record
     created, spec, config = (record.created, record.spec, record.config) if record else ("", ContainerSpec(state.name), None)
     labels = {**(config.labels if config else {}), **(spec.labels or {})}
-    return Item(CONTAINER, state.name, created, labels, is_free=state.status in (CREATED, EXITED))
+    return Item(CONTAINER, state.name, created, labels, is_free=state.status in (CREATED, EXITED) and not state.remains)
 
 
 def _needs(host: Host, state: ContainerState) -> t.FrozenSet[t.Tuple[str, str]]:

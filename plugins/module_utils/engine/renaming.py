@@ -66,7 +66,7 @@ def _refuse(host: Host, old: str, new: str, owned: t.Sequence[str]) -> None:
         raise NotFound(_OP, old, "it does not exist")
     if found.record is None:
         raise Damaged(_OP, old, "its record %s is missing" % host.layout.spec(old))
-    if found.is_running:
+    if found.is_running or found.remains:
         raise Conflict(_OP, old, "it is running, and its cgroup, namespace and links have its name", hint="stop it, rename it, start it")
     if observe.container(host, new).status is not None:
         raise Conflict(_OP, old, "there is a container %s" % new)

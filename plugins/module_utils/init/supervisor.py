@@ -187,7 +187,7 @@ class Supervisor:
         """The run that follows, after its wait; None when there is none, and all is recorded."""
         while True:
             following = self._following(ending, lasted)
-            if following is None or not self._wait(ending, following):
+            if following is None or not self._wait(ending, following) or self._owner() != os.getpid():
                 self._finish(ending)
                 return None
             gc.collect()        # what is frozen is not looked at: this is little
@@ -195,6 +195,14 @@ class Supervisor:
                 return self._again(ending)
             except (CockerError, OSError) as error:
                 ending, lasted = _not_started(error), 0.0
+
+    def _owner(self) -> int:
+        """Who watches over the container, by its record: another one where somebody took the record away and it was started since; or 0."""
+        try:
+            found = state.find(self._ticket.state_dir)
+        except (CockerError, OSError):
+            return 0
+        return found.supervisor.pid if found is not None else 0
 
     def _following(self, ending: state.Ending, lasted: float) -> t.Optional[restart.History]:
         if self._deadline or self._is_being_stopped():
@@ -258,6 +266,8 @@ class Supervisor:
 
     def _finish(self, ending: state.Ending) -> None:
         """The record first, so that nobody ever finds neither."""
+        if self._owner() not in (0, os.getpid()):
+            return
         ticket, stopped = self._ticket, self._is_being_stopped()
         state.write_exit(ticket.folder, ending._replace(
             log_lost=self._log.lost, restart_count=self._history.restarts, stopped=stopped, with_host=bool(self._deadline)))
