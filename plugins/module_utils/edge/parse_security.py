@@ -10,11 +10,11 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.edge import values
 from ansible_collections.cocker.engine.plugins.module_utils.edge.spec import Params
 from ansible_collections.cocker.engine.plugins.module_utils.model import idmap, names, units
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import CONTAINER, HOST, Device
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import CONTAINER, HOST, PRIVATE, Device
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 ALL = "ALL"
-PRIVATE, SHAREABLE = "private", "shareable"
+SHAREABLE = "shareable"
 LARGEST_PROFILE = 1 << 20
 CAPABILITIES = frozenset((  # capabilities(7)
     "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH",

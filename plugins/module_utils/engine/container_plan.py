@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan
 from ansible_collections.cocker.engine.plugins.module_utils.model import changes, mounts, units
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import (
@@ -35,6 +36,11 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 CONFIGURE, UPDATE, RESET_LAYER = "configure", "update", "reset_layer"
 
 IMAGES, MOUNTS = "images", "mounts"
+_STARTED = ("args", "init", "systemd")
+_PROCESS = {    # options that an image has a say in, or the container's name -> what they come to
+    "command": _STARTED, "entrypoint": _STARTED, "init": _STARTED, "env": ("env",), "user": ("user",), "working_dir": ("cwd",),
+    "hostname": ("hostname",),
+}
 IGNORE_NAME, RECREATE_NAME = "ignore", "recreate"   # values of image_name_mismatch
 
 Stack = t.Tuple[t.Tuple[Pin, ...], ImageConfig]
@@ -72,7 +78,7 @@ def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[
     if have.record is None:
         return _plan_new(want, wish)
     compared = tuple(_of_files(change) for change in changes.compare(FIELDS, want, have.record.spec))
-    found = _of_content(compared, have.record, stack, wish.image_name_mismatch)
+    found = _of_content(_of_process(compared, want, have.record, stack), have.record, stack, wish.image_name_mismatch)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
     _refuse_forbidden(wish, have, found, cost)
     return _plan_existing(wish, have, found, cost)
@@ -83,6 +89,17 @@ def _of_files(change: changes.Change) -> changes.Change:
     if change.name != MOUNTS:
         return change
     return dataclasses.replace(change, cost=mounts.cost(change.before or (), change.after or ()))
+
+
+def _of_process(
+    found: t.Tuple[changes.Change, ...], want: ContainerSpec, record: ContainerRecord, stack: t.Optional[Stack]
+) -> t.Tuple[changes.Change, ...]:
+    """What holds in any case, since the image says so, is noted where the task says it, too, or no longer does."""
+    if _PROCESS.keys().isdisjoint(change.name for change in found):
+        return found
+    old, new = processes.process(record.spec, record.config), processes.process(want, stack[1] if stack else record.config)
+    same = {option for option, parts in _PROCESS.items() if all(getattr(old, part) == getattr(new, part) for part in parts)}
+    return tuple(dataclasses.replace(change, cost=changes.LIVE) if change.name in same else change for change in found)
 
 
 def _of_content(

@@ -17,11 +17,18 @@ COSTS = (NOTHING, LIVE, RESTART, RECREATE)
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One option: its name in the spec, what a change of it costs, and how its value is read back from a record."""
+    """One option: its name in the spec, what a change of it costs, and how its value is read back from a record.
+
+    `usual` is what holds where nothing is said, whatever the image and the host; None where that is theirs to say.
+    """
 
     name: str
     cost: str
     load: t.Callable[[t.Any], t.Any]
+    usual: t.Any = None
+
+    def holds(self, value: t.Any) -> t.Any:
+        return self.usual if value is None else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +40,9 @@ class Change:
 
 
 def compare(fields: t.Sequence[Field], want: t.Any, have: t.Any) -> t.Tuple[Change, ...]:
-    """In the order of the table. Unset (None) against set is a change: the option returns to its default."""
+    """In the order of the table. Unset (None) against set is a change: the option returns to its default. Where it is there, it is none."""
     pairs = ((field, getattr(want, field.name), getattr(have, field.name)) for field in fields)
-    return tuple(Change(field.name, old, new, field.cost) for field, new, old in pairs if new != old)
+    return tuple(Change(field.name, old, new, field.cost) for field, new, old in pairs if field.holds(new) != field.holds(old))
 
 
 STRICT, ALLOW_MORE, IGNORE = "strict", "allow_more_present", "ignore"

@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.ports import P
 
 BRIDGE, HOST, NONE, CUSTOM = "bridge", "host", "none", "custom"
 NETWORK_MODES = (BRIDGE, HOST, NONE, CUSTOM)
+PRIVATE = "private"  # ipc_mode, pid_mode, uts, cgroupns_mode: its own
 CONTAINER = "container:"  # network_mode, ipc_mode, pid_mode: before the name of the container whose namespace is shared
 
 SYSTEMD = "systemd"  # init: the image's own init system is process 1

@@ -45,6 +45,12 @@ def test_unset_and_wanted_empty_are_not_the_same() -> None:
     assert changes.compare(FIELDS, Thing(command=()), Thing(command=None)) != ()
 
 
+@pytest.mark.parametrize("one,two,same", [(None, (), True), ((), None, True), (None, ("x",), False), ((), ("x",), False)])
+def test_the_usual_is_the_same_as_nothing_said(one: t.Any, two: t.Any, same: bool) -> None:
+    fields = (Field("command", RESTART, tuple, ()),)
+    assert (changes.compare(fields, Thing(command=one), Thing(command=two)) == ()) == same
+
+
 def test_plain_leaves_out_what_is_unset_and_sorts_keys() -> None:
     shown = changes.plain({"b": Thing("x", ("y", "z")), "a": {"none": None}})
     assert json.dumps(shown) == '{"a": {"none": null}, "b": {"label": "x", "command": ["y", "z"]}}'

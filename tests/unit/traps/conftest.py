@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import shutil
+import typing as t
+
+import pytest
+
+pytest.importorskip("ansible.module_utils.common.arg_spec")
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cocker.engine.tests.trapbench import Bench
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    from ansible_collections.cocker.engine.tests.trapbench import Bench
+
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture
+def bench(images: Bench) -> t.Iterator[Bench]:
+    """Without containers."""
+    yield images
+    shutil.rmtree(images.layout.containers, ignore_errors=True)
+    shutil.rmtree(images.layout.containers_run, ignore_errors=True)
