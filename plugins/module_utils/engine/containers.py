@@ -24,14 +24,15 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome, Plan, execute, is_undone, outcome
+from ansible_collections.cocker.engine.plugins.module_utils.model import changes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import DEAD, Attachment, ContainerSpec, ContainerState
-from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed, record_from_json
+from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS, completed, record_from_json
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import REMOVE, START
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, Damaged, NotFound
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import ABSENT, HEALTHY, STARTED, STOPPED, ContainerWish
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents, records, volumes as volume_store
 
-CONTAINER = "container"
+CONTAINER, IMAGES = "container", "images"
 
 
 def ensure(host: Host, wish: ContainerWish) -> Outcome:
@@ -80,7 +81,20 @@ def _whole(host: Host, wish: ContainerWish) -> ContainerWish:
         return wish
     if wish.from_container is not None:
         wish = _like(host, wish, wish.from_container)
+    if wish.comparisons and wish.spec.images is not None:
+        wish = _with_its_images(host, wish)
     return mounting.expanded(host, wish)
+
+
+def _with_its_images(host: Host, wish: ContainerWish) -> ContainerWish:
+    """Images that are not compared are those that the container has: they have to be known before anything follows from others."""
+    with contextlib.suppress(CockerError):  # it is said once the locks are held
+        record = records.load(host.layout.spec(wish.spec.name), record_from_json)
+        if record is not None:
+            spec = changes.relaxed([field for field in FIELDS if field.name == IMAGES], wish.spec, record.spec, wish.comparisons)
+            ignored = wish.comparisons.get(IMAGES, wish.comparisons.get(changes.EVERY)) == changes.IGNORE
+            return dataclasses.replace(wish, spec=spec, repin=wish.repin and not ignored)
+    return wish
 
 
 def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:

@@ -100,6 +100,10 @@ _MACHINES = {
     "armv6l": Platform("linux", "arm", "v6"), "i686": Platform("linux", "386"), "ppc64le": Platform("linux", "ppc64le"),
     "s390x": Platform("linux", "s390x"), "riscv64": Platform("linux", "riscv64"),
 }
+_OTHER_WORDS = {    # as people and uname(2) say -> in OCI's words
+    **{machine: platform[1:] for machine, platform in _MACHINES.items() if machine != "aarch64"}, "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"), "armel": ("arm", "v6"), "i386": ("386", ""),
+}
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}\Z")
 
 
@@ -108,11 +112,13 @@ def platform_of(machine: str) -> Platform:
 
 
 def parse_platform(text: str, option: str = "platform") -> Platform:
-    """OS/ARCHITECTURE[/VARIANT]. Raises Invalid."""
+    """OS/ARCHITECTURE[/VARIANT], the architecture in OCI's words or in those of the kernel. Raises Invalid."""
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(_WORD.match(part) for part in parts):
         raise Invalid(option, "%r is no platform; OS/ARCHITECTURE[/VARIANT] is accepted, such as linux/arm64" % text)
-    return Platform(*parts)
+    system, architecture, variant = (*parts, "")[:3]
+    known, usual = _OTHER_WORDS.get(architecture, (architecture, ""))
+    return Platform(system, known, variant or usual)
 
 
 @dataclasses.dataclass(frozen=True)
