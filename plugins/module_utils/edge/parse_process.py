@@ -66,7 +66,8 @@ def _environment(params: Params) -> t.Optional[t.Dict[str, t.Optional[str]]]:
 def variables(path: str) -> t.Dict[str, str]:
     """NAME=VALUE a line, the value as it stands; `#` begins a line that is no more than a comment. Raises Invalid."""
     found = {}
-    for number, line in enumerate(values.read_file(path, "env_file", largest=_LARGEST_FILE).splitlines(), 1):
+    text = values.read_file(path, "env_file", largest=_LARGEST_FILE)
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")

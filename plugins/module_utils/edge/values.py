@@ -110,7 +110,7 @@ def read_file(path: str, option: str, *, largest: int) -> str:
     if len(content) > largest:
         raise Invalid(option, "%s has more than %d bytes" % (path, largest))
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")      # editors of Windows begin with a mark
     except UnicodeDecodeError:
         raise Invalid(option, "%s is not UTF-8 text" % path) from None
 
