@@ -70,8 +70,13 @@ def _refuse_half(said: ContainerSpec, have: ContainerSpec) -> None:
         raise Invalid("default_host_ip", "it is for ports that are said with it; say published_ports, too")
 
 
-def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None) -> Plan:
-    """`stack` is what the wanted images mean now, where that may differ from what the container was made of."""
+def plan_container(
+    wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None, lost: t.Optional[t.Mapping[str, str]] = None
+) -> Plan:
+    """`stack` is what the wanted images mean now, where that may differ from what the container was made of.
+
+    `lost`: options by which it has what is no more, unless it is started again, and what happened.
+    """
     if wish.state == ABSENT or _goes_with_its_end(wish, have):
         return _plan_gone(wish, have)
     want = wanted_spec(wish, have)
@@ -80,8 +85,13 @@ def plan_container(wish: ContainerWish, have: ContainerState, stack: t.Optional[
     compared = tuple(_of_files(change) for change in changes.compare(FIELDS, want, have.record.spec))
     found = _of_content(_of_process(compared, want, have.record, stack), have.record, stack, wish.image_name_mismatch)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
-    _refuse_forbidden(wish, have, found, cost)
-    return _plan_existing(wish, have, found, cost)
+    names = [change.name for change in found]
+    more = tuple(reason for option, reason in (lost or {}).items() if option not in names)
+    if more and cost != changes.RECREATE:
+        cost = changes.RESTART
+    _refuse_forbidden(wish, have, [*names, *more], cost)
+    plan = _plan_existing(wish, have, found, cost)
+    return dataclasses.replace(plan, reasons=(*plan.reasons, *more))
 
 
 def _of_files(change: changes.Change) -> changes.Change:
@@ -238,8 +248,8 @@ def _reasons(wish: ContainerWish, have: ContainerState, found: t.Sequence[change
     return tuple(reasons)
 
 
-def _refuse_forbidden(wish: ContainerWish, have: ContainerState, found: t.Sequence[changes.Change], cost: str) -> None:
+def _refuse_forbidden(wish: ContainerWish, have: ContainerState, found: t.Sequence[str], cost: str) -> None:
     costly = cost == changes.RECREATE or (cost == changes.RESTART and have.is_running)
     if (wish.on_change == "fail" and cost != changes.NOTHING) or (wish.on_change == "live_only" and costly):
-        options = ", ".join(change.name for change in found) or "recreate"
+        options = ", ".join(found) or "recreate"
         raise Conflict("container", have.name, "on_change: %s forbids to %s it for %s" % (wish.on_change, cost, options))

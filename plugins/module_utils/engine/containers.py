@@ -100,9 +100,18 @@ def _with_its_images(host: Host, wish: ContainerWish) -> ContainerWish:
 def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:
     have = _observed(host, wish)
     stack = _resolved(host, wish, have)
-    plan = container_plan.plan_container(wish, have, stack)
+    plan = container_plan.plan_container(wish, have, stack, _lost(host, wish, have))
     _refuse_image_labels(host, wish, have, stack)
     return have, drift.added(host, have, plan if plan.actions else repair.plan(host, have))
+
+
+def _lost(host: Host, wish: ContainerWish, have: ContainerState) -> t.Mapping[str, str]:
+    """For one that is to run on."""
+    if not have.is_running or have.record is None or wish.state in (ABSENT, STOPPED) or not have.record.spec.shares():
+        return {}
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import sharing  # few share anything
+
+    return sharing.lost(host, have)
 
 
 def _changed(host: Host, wish: ContainerWish, have: ContainerState, plan: Plan) -> Outcome:

@@ -5,6 +5,7 @@ Not here: the networks themselves (endpoints.py).
 """
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
@@ -18,11 +19,12 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.container impo
     ContainerSpec,
     ContainerState,
 )
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, Invalid, NotFound, tolerate
 from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 
 OPTION = "network_mode"
 OWN = ("private", "shareable")     # ipc_mode
+_SHARED = {OPTION: ("net", "network"), "ipc_mode": ("ipc", "System V IPC"), "pid_mode": ("pid", "processes")}
 
 
 def owner(host: Host, spec: ContainerSpec) -> ContainerSpec:
@@ -87,10 +89,28 @@ def _shared(host: Host, spec: ContainerSpec, kind: str, mode: t.Optional[str]) -
     return "/proc/%d/ns/%s" % (found.running.pid if found.running else 0, kind)
 
 
+def lost(host: Host, have: ContainerState) -> t.Dict[str, str]:
+    """Options by which it has a namespace that the other container has no more, and why: that one has been started again since."""
+    found: t.Dict[str, str] = {}
+    if have.record is None or have.running is None:
+        return found
+    spec = have.record.spec
+    for option, (kind, what) in _SHARED.items():
+        name = spec.shares().get(option)
+        if name is None or not observe.container(host, name).is_running:
+            continue
+        path = network(host, spec) if option == OPTION else _shared(host, spec, kind, CONTAINER + name)
+        with tolerate(errno.ENOENT):
+            if path not in (None, runtime.HOST) and not os.path.samefile("/proc/%d/ns/%s" % (have.running.pid, kind), str(path)):
+                found[option] = "container %s, whose %s it shares, has been started again since" % (name, what)
+    return found
+
+
 def require_running(host: Host, spec: ContainerSpec) -> None:
     """For a container that is to start. Raises Conflict."""
     shared = spec.shares()
-    for option, what in (("ipc_mode", "System V IPC"), ("pid_mode", "processes")):
+    for option in ("ipc_mode", "pid_mode"):
+        what = _SHARED[option][1]
         other = observe.container(host, shared[option]) if option in shared else None
         if other is not None and other.record is not None and not other.is_running:
             reason = "container %s, whose %s it shares, is not running" % (other.name, what)

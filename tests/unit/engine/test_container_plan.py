@@ -150,6 +150,23 @@ def test_on_change_forbids_the_cost(on_change, said):
         container_plan.plan_container(ContainerWish(spec(**said), on_change=on_change), RUNNING)
 
 
+LOST = {"network_mode": "container db has been started again since"}
+
+
+@pytest.mark.parametrize("have,said,options,actions,reasons", [
+    (RUNNING, {}, {}, ["stop", "start"], [LOST["network_mode"]]),
+    (RUNNING, {"memory": 1}, {}, ["stop", "configure", "start"], ["memory changed (update)", LOST["network_mode"]]),
+    (RUNNING, {"network_mode": "none"}, {}, ["stop", "configure", "start"], ["network_mode changed (restart)"]),
+    (RUNNING, {}, {"recreate": True}, ["stop", "reset_layer", "start"], ["recreate was asked for", LOST["network_mode"]]),
+    (PAUSED, {}, {"state": "paused"}, ["stop", "start", "pause"], [LOST["network_mode"]]),
+])
+def test_what_is_lost_comes_back_with_a_restart(have, said, options, actions, reasons):
+    plan = container_plan.plan_container(ContainerWish(spec(**said), **options), have, None, LOST)
+    assert (kinds(plan), list(plan.reasons)) == (actions, reasons)
+    with pytest.raises(Conflict, match="on_change"):
+        container_plan.plan_container(ContainerWish(spec(**said), **{**options, "on_change": "live_only"}), have, None, LOST)
+
+
 def test_live_only_lets_a_live_change_pass():
     plan = container_plan.plan_container(ContainerWish(spec(memory=1), on_change="live_only"), RUNNING)
     assert kinds(plan) == ["update"]
