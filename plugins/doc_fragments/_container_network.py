@@ -12,9 +12,10 @@ options:
       - V(bridge) connects the container to O(networks), and is what a container gets where nothing is said.
       - V(host) lets it use the host's own network.
       - V(none) gives it a network of its own that has only the loopback interface.
-      - V(custom) does the same, and keeps it for you to fill under C(/run/netns), where C(ip netns) finds it.
+      - V(custom) does the same, and keeps it for you to fill under C(/run/netns), where C(ip netns) finds it;
+        RV(container.NetworkSettings.SandboxKey) is its path.
       - V(container:NAME) shares the network of another container, its C(/etc/hosts) and its C(/etc/resolv.conf). That one must
-        run first. When it is started anew it has a new network, and this one has to be restarted, too.
+        run first. When it is started anew it has a new network, and the next task on this one restarts it, too.
       - Any other value is the name of a network, short for O(networks) with this one. V(default) is V(bridge).
       - A list of names is short for O(networks) with these. Each may say more of itself, as in V(NAME:ip=10.66.1.10,alias=db), with V(ip),
         V(ip6), V(mac) and V(alias).

@@ -478,6 +478,7 @@ container:
       IPAddress: 10.66.1.10
       Networks: {web0: {Gateway: 10.66.1.1, IPAddress: 10.66.1.10, IPPrefixLen: 24}}
       Ports: {8080/tcp: [{HostIp: 0.0.0.0, HostPort: "18080"}]}
+      SandboxKey: /run/netns/nnsA7937B64B8
     State: {ExitCode: 0, OOMKilled: false, Pid: 4711, Running: true, Status: running}
 actions:
   description: What was done, or would be done in check mode, in this order.

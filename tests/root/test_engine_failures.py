@@ -115,6 +115,8 @@ BAD = [
     ({"memory_swap": 1 << 30}, Invalid, "memory_swap"),
     ({"sysctls": {"kernel.core_pattern": "x"}}, Invalid, "option sysctls: .*kernel"),
     *[(said, Invalid, text) for said, text in REFUSED],
+    ({"ulimits": (Ulimit("nofile", 1, 1 << 40),)}, Invalid, "option ulimits: nofile: .* fs.nr_open"),
+    ({"ulimits": (Ulimit("nofile", -1, -1),)}, Invalid, "option ulimits: nofile: .* fs.nr_open"),
 ]
 
 

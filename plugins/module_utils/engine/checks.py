@@ -6,6 +6,7 @@ Not here: what only the container's own files tell (inside.py), what only the ke
 from __future__ import annotations
 
 import os
+import resource
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     compile,
@@ -20,6 +21,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
     usermaps,
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, sysctl
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CONTAINER, HOST, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, NotFound, Unsupported
@@ -34,6 +36,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     owning.check(host, record.spec)
     initsystem.check(record)
     limits.check(host.kernel_name(record.spec.name), record.spec)
+    _ulimits(record.spec)
     _log(record.spec)
     _restart(record.spec)
     _streams(record)
@@ -64,6 +67,19 @@ def _subpath(host: Host, mount: mounts.Mount, subpath: str) -> None:
         os.close(volumes.open_below(host.layout.volume_data(mount.source), subpath))
     except NotFound as error:
         raise Invalid("mounts.subpath", "the volume %s has no %s: %s" % (mount.source, subpath, error.reason)) from error
+
+
+def _ulimits(spec: ContainerSpec) -> None:
+    """What the kernel would refuse, and that only when what runs has been stopped; setrlimit(2)."""
+    for limit in spec.ulimits or ():
+        most = int(sysctl.read("fs.nr_open")) if limit.name == "nofile" else -1
+        if most >= 0 and not 0 <= limit.hard <= most:
+            raise Invalid("ulimits", "nofile: %d is above fs.nr_open of this host, %d" % (limit.hard, most))
+        number = getattr(resource, "RLIMIT_" + limit.name.upper(), None)     # Python has no name for locks, which Linux passes over
+        mine = -1 if number is None else resource.getrlimit(number)[1]
+        if mine >= 0 and not 0 <= limit.hard <= mine and "CAP_SYS_RESOURCE" not in caps.current()["effective"]:
+            hint = "the engine itself lacks CAP_SYS_RESOURCE on this host"
+            raise Unsupported("option", "ulimits", "%s: %d is above the engine's own, %d" % (limit.name, limit.hard, mine), hint=hint)
 
 
 def _log(spec: ContainerSpec) -> None:

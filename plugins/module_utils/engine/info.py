@@ -18,7 +18,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import mounts
-from ansible_collections.cocker.engine.plugins.module_utils.model.container import ContainerState
+from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CUSTOM, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.storage import volumes as volume_store
 
 if t.TYPE_CHECKING:     # a look needs none of them
@@ -58,6 +58,7 @@ def container(host: Host, state: ContainerState) -> t.Dict[str, t.Any]:
         bundle=bundle,
         log=os.path.join(bundle, "logs", "container.log"),
         maps=usermaps.of(host, spec) if spec else None,
+        netns=host.netns(state.name) if spec and (spec.network_mode or BRIDGE) in (BRIDGE, CUSTOM) else "",
         volumes={mount.source: host.layout.volume_data(mount.source) for mount in wanted if mount.kind == mounts.VOLUME},
     )
     mine = leased.of(host, state.name) if spec and spec.attachments() else []

@@ -60,6 +60,7 @@ class Places:
     log: str
     volumes: t.Mapping[str, str]
     maps: t.Optional[idmap.Maps] = None
+    netns: str = ""
 
 
 def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.Tuple[Lease, str]], places: Places) -> Shown:
@@ -81,7 +82,7 @@ def container(state: ContainerState, process: Process, leases: t.Mapping[str, t.
         "Config": _config(record, process),
         "HostConfig": {**_host_config(spec, process), **_mappings(places.maps)},
         "Mounts": [_mount(mount, places.volumes) for mount in spec.mounts or ()],
-        "NetworkSettings": _network_settings(spec, leases),
+        "NetworkSettings": {**_network_settings(spec, leases), "SandboxKey": places.netns if state.is_running else ""},
         "Cocker": {
             "Bundle": places.bundle,
             "Root": "/proc/%d/root" % state.running.pid if state.running else "",
