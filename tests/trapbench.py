@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, mounting, observe, stacks
+from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe, stacks
 from ansible_collections.cocker.engine.plugins.module_utils.engine.container_plan import wanted_spec
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Plan
@@ -52,7 +53,7 @@ class Bench:
 
     def leave(self, task: Task) -> None:
         """What a run of the task leaves: its record, of a container that runs."""
-        wish = mounting.expanded(self.host, taskcorpus.wish({"name": NAME, **task}))
+        wish = containers._whole(self.host, taskcorpus.wish({"name": NAME, **task}))
         have = observe.container(self.host, wish.spec.name)
         spec = wanted_spec(wish, have)
         pins, config = stacks.pinned(self.host, spec.images or ())
@@ -63,6 +64,11 @@ class Bench:
         me = process.find(os.getpid())
         if me is not None:
             state.write(self.layout.container_run(spec.name), state.State(spec.name, me, me, CREATED, "", {}, process.boot_id()))
+
+    def forget(self) -> None:
+        """There is no container any more."""
+        for folder in (self.layout.containers, self.layout.containers_run):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def cost(self, task: Task) -> str:
         """`env restart`, `env restart + memory update`, SAME, or `refused OPTION`."""

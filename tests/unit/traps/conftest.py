@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import shutil
 import typing as t
 
 import pytest
@@ -23,5 +22,4 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def bench(images: Bench) -> t.Iterator[Bench]:
     """Without containers."""
     yield images
-    shutil.rmtree(images.layout.containers, ignore_errors=True)
-    shutil.rmtree(images.layout.containers_run, ignore_errors=True)
+    images.forget()
