@@ -80,6 +80,7 @@ IMAGES: t.List[Case] = [
     ("a short name is not one of docker's", {"image": "app:1"}, {"image": "docker.io/library/app:1"}, "images update"),
     ("a tag and a digest: the digest", {"image": "fetched:stable@" + DIGEST}, {"image": "fetched@" + DIGEST}, SAME),
     ("a digest, and the tag that it was fetched by", {"image": "fetched@" + DIGEST}, {"image": "fetched:stable"}, "images update"),
+    ("the digest of a list of platforms, and that of its image", {"image": "fetched@sha256:" + 64 * "b"}, {"image": "fetched@" + DIGEST}, "images update"),
     ("one, and a list of one", app(), {"images": ["app:1"]}, SAME),
     ("the order", {"images": ["box", "app:1"]}, {"images": ["app:1", "box"]}, "images recreate"),
     ("one more", {"images": ["box", "app:1"]}, {"images": ["box"]}, "images recreate + mounts restart"),
