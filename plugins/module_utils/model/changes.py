@@ -19,13 +19,15 @@ COSTS = (NOTHING, LIVE, RESTART, RECREATE)
 class Field:
     """One option: its name in the spec, what a change of it costs, and how its value is read back from a record.
 
-    `usual` is what holds where nothing is said, whatever the image and the host; None where that is theirs to say.
+    `usual` is what holds where nothing is said, whatever the image and the host; None where that is theirs to say. `single`: it is one
+    value, although no plain one.
     """
 
     name: str
     cost: str
     load: t.Callable[[t.Any], t.Any]
     usual: t.Any = None
+    single: bool = False
 
     def holds(self, value: t.Any) -> t.Any:
         return self.usual if value is None else value
@@ -52,7 +54,7 @@ _SCALARS = (bool, int, str)
 
 def can_have_more(field: Field) -> bool:
     """Whether `allow_more_present` says anything about it."""
-    return field.load not in _SCALARS
+    return not field.single and field.load not in _SCALARS
 
 
 def relaxed(fields: t.Sequence[Field], want: t.Any, have: t.Any, modes: t.Mapping[str, str]) -> t.Any:

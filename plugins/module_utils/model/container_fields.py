@@ -56,7 +56,7 @@ FIELDS = (
     Field("images", RECREATE, tuple),
     Field("command", RESTART, tuple),
     Field("entrypoint", RESTART, tuple),
-    Field("init", RESTART, _init),
+    Field("init", RESTART, _init, single=True),
     Field("env", RESTART, _dict, {}),
     Field("user", RESTART, str),
     Field("groups", RESTART, tuple, ()),

@@ -15,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model import changes
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import FIELDS
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig
 from ansible_collections.cocker.engine.tests import taskoptions
-from ansible_collections.cocker.engine.tests.trapbench import SAME, Bench
+from ansible_collections.cocker.engine.tests.trapbench import SAME, Bench, box
 
 Task = t.Dict[str, t.Any]
 
@@ -37,6 +37,15 @@ def comparisons() -> st.SearchStrategy[t.Dict[str, str]]:
 def more_images(images: Bench) -> None:
     config = ImageConfig(env=("PATH=/bin",), volumes=("/kept",), exposed_ports=("80/tcp",), labels={"of": "top"})
     images.image("top-of-box", "1", layers=("base", "top"), config=config)
+
+
+@pytest.mark.parametrize("first,second,cost", [
+    ({"init": True}, {"init": True}, SAME), ({"init": True}, {"init": False}, "init restart"), ({"init": True}, {}, "init restart"),
+    ({"env": {"A": "1"}, "labels": {"a": "b"}}, {}, SAME), ({"env": {"A": "1"}}, {"env": {"A": "2"}}, "env restart"),
+])
+def test_more_of_everything_may_be_there(bench: Bench, first: Task, second: Task, cost: str) -> None:
+    bench.leave(box(**first))
+    assert bench.cost(box(**second, comparisons={"*": "allow_more_present"})) == cost
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
