@@ -76,10 +76,12 @@ def called(folder: pathlib.Path) -> t.Set[Call]:
         runtime("--version")
         copy = next((folder / "engine").glob("cli-*"))
         bundle.args("true")
+        runtime("run", "zero")              # the first one makes a part of the copy
         said = _traced(runtime, copy, "run", "one")
         bundle.args("sleep", "1000")
         said += _traced(runtime, copy, "create", "two")
         runtime("start", "two")
+        runtime("exec", "two", "true")
         said += _traced(runtime, copy, "exec", "two", "true")
     finally:
         runtime.close()

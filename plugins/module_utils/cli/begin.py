@@ -66,9 +66,12 @@ class Packed:
             return None
         if self._index is None:
             import marshal
-            with open(self._file, "rb") as stream:
-                self._index = marshal.load(stream)
-                self._start = stream.tell()
+            try:
+                with open(_made(self._file), "rb") as stream:
+                    self._index = marshal.load(stream)
+                    self._start = stream.tell()
+            except FileNotFoundError:       # it cannot be kept: the sources are found
+                self._index = {}
         if name not in self._index:
             return None
         path = "%s/%s" % (self._copy, self._index[name][0])
@@ -160,7 +163,7 @@ def _enter(copy: str, verb: str, *, offer: str = "") -> None:
     _borrow_system()
     _find_in(copy)
     if copy:
-        _load(copy + "/" + ENTERING[verb])
+        _load(_made(copy + "/" + ENTERING[verb]))
     from ansible_collections.cocker.engine.plugins.module_utils.oci import main
     main.protected(sys.argv[1:], offer=offer)
 
@@ -177,12 +180,33 @@ def _borrow_system() -> None:
     system.path = sys.modules["os.path"] = posixpath
 
 
+def _made(file: str) -> str:
+    """The file of a copy; one that nobody has asked for before is made, by a process that leaves this one as it is."""
+    if posix.access(file, posix.R_OK):
+        return file
+    copy, _slash, name = file.rpartition("/")
+    pid = posix.fork()
+    if pid == 0:
+        try:
+            sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Packed)]
+            sys.dont_write_bytecode = True
+            from ansible_collections.cocker.engine.plugins.module_utils.cli import copying
+            copying.complete(copy, name)
+        finally:
+            posix._exit(0)
+    posix.waitpid(pid, 0)
+    return file
+
+
 def _load(file: str) -> None:
     """The modules that engine/linking.py put into the file. What they import besides is found as ever."""
     import marshal
     for name in _EXTENSIONS:
         _load_extension(name)
-    part = _mapped(file)
+    try:
+        part = _mapped(file)
+    except FileNotFoundError:       # it cannot be kept: all is imported as ever
+        return
     size = int.from_bytes(bytes(part(0, HEAD)), "little")
     awake: t.Dict[int, t.Any] = {}
 

@@ -2,7 +2,8 @@
 """Makes the compiled copy of an archive, from which begin.py goes on: once after each upgrade of the `cocker` command.
 
 A copy has the sources, and their code in a few files: of begin.py itself, of all modules by name, and for commands that are run often
-of all that they begin with (engine/linking.py). Not here: who may write it, (boot.py), and reading it (begin.py).
+of all that they begin with (engine/linking.py). All but the first are made by the first call that asks for them. Not here: who may write
+it (boot.py), and reading it (begin.py).
 """
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ import tempfile
 import typing as t
 import zipfile
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli.begin import FIRST, LOWER, UPPER
-
 PACKAGE = "ansible_collections.cocker.engine.plugins.module_utils."
 UNFOLDING, LINKING, WARM = "engine/unfolding.py", "engine/linking.py", "oci/warm.py"
+FIRST, LOWER, UPPER = "first", "lower", "upper"     # as in begin.py, which imports this
 _LOWER = ("model", "kernel", "runtime", "oci")
+_BOTH = ("cli", "cli.protecting")           # which the runtime begins with, too
 # As begin.ENTERING names them: the modules that a verb's own imports.
 BEGINNINGS = {"begin-run": ("oci.main", "oci.foreground"), "begin-exec": ("oci.main", "oci.enter")}
 
@@ -28,9 +29,9 @@ def install(archive: str, target: str) -> None:
     staging = tempfile.mkdtemp(prefix=".cli-", dir=os.path.dirname(target))
     try:
         with zipfile.ZipFile(archive) as content:
-            names = content.namelist()
             content.extractall(staging)
-        pack(staging, target, names)
+        with open(os.path.join(staging, FIRST), "wb") as stream:
+            stream.write(_first(staging, target))
         sync(staging)
         os.rename(staging, target)
     except OSError:
@@ -49,31 +50,47 @@ def sync(folder: str) -> None:
         os.close(fd)
 
 
-def pack(staging: str, target: str, names: t.Sequence[str]) -> None:
-    """The compiled files of a copy that will be at `target`."""
-    unfolding, linking = _tool(staging, UNFOLDING), _tool(staging, LINKING)
-    texts = {name: _read(os.path.join(staging, name)) for name in sorted(names)}
-    packs: t.Dict[str, t.Dict[str, t.Tuple[bytes, str]]] = {LOWER: {}, UPPER: {}}
-    sources: t.Dict[str, t.Tuple[str, bytes]] = {}
-    files = {}
-    for name, text in texts.items():
-        path = os.path.join(target, name)
-        code = marshal.dumps(unfolding["compiled"](text, path)) if text else b""
-        module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
-        if name == "__main__.py":
-            continue
-        if module == PACKAGE + "cli.begin":
-            files[FIRST] = code
-        lower = module[len(PACKAGE):].partition(".")[0] in ("", *_LOWER)
-        packs[LOWER if lower else UPPER][module] = (code, name)
-        if lower:
-            sources[module] = path, text
-    warm = _tool(staging, WARM)
-    for file, roots in BEGINNINGS.items():
-        files[file] = linking["linked"](sources, [PACKAGE + root for root in roots], warm["WARM"], warm["FORKED"], unfolding)
-    for file, content in (*files.items(), *((file, _joined(codes)) for file, codes in packs.items())):
-        with open(os.path.join(staging, file), "wb") as stream:
-            stream.write(content)
+def complete(copy: str, file: str) -> None:
+    """Makes one of the files of a copy; where it cannot be kept, that is OSError before any work.
+
+    A host on which people look around, and one that runs bundles, need different ones.
+    """
+    fd, temporary = tempfile.mkstemp(prefix="." + file, dir=copy)
+    try:
+        with open(fd, "wb") as stream:
+            stream.write(_linked(copy, file) if file in BEGINNINGS else _joined(copy, file))
+            stream.flush()
+            os.fsync(fd)
+        os.rename(temporary, os.path.join(copy, file))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _first(staging: str, target: str) -> bytes:
+    name = PACKAGE.replace(".", "/") + "cli/begin.py"
+    return marshal.dumps(_tool(staging, UNFOLDING)["compiled"](_read(os.path.join(staging, name)), os.path.join(target, name)))
+
+
+def _sources(copy: str, file: str) -> t.Dict[str, t.Tuple[str, str]]:
+    """Module -> its source below the copy, and in full; those of LOWER, or of UPPER."""
+    found = {}
+    for folder, _folders, names in os.walk(copy):
+        for path in [os.path.join(folder, name) for name in names if name.endswith(".py") and folder != copy]:
+            name = os.path.relpath(path, copy)
+            module = (name[:-len("/__init__.py")] if name.endswith("/__init__.py") else name[:-len(".py")]).replace("/", ".")
+            inner = module[len(PACKAGE):]
+            lower = inner.partition(".")[0] in ("", *_LOWER) or inner in _BOTH
+            if lower == (file != UPPER):
+                found[module] = name, path
+    return dict(sorted(found.items()))
+
+
+def _linked(copy: str, file: str) -> bytes:
+    unfolding, linking, warm = (_tool(copy, name) for name in (UNFOLDING, LINKING, WARM))
+    sources = {module: (path, _read(path)) for module, (_name, path) in _sources(copy, LOWER).items()}
+    made: bytes = linking["linked"](sources, [PACKAGE + root for root in BEGINNINGS[file]], warm["WARM"], warm["FORKED"], unfolding)
+    return made
 
 
 def _read(path: str) -> bytes:
@@ -88,9 +105,12 @@ def _tool(staging: str, file: str) -> t.Dict[str, t.Any]:
     return space
 
 
-def _joined(codes: t.Mapping[str, t.Tuple[bytes, str]]) -> bytes:
-    index, place = {}, 0
-    for module, (code, name) in codes.items():
-        index[module] = (name, place, len(code))
-        place += len(code)
-    return marshal.dumps(index) + b"".join(code for code, _name in codes.values())
+def _joined(copy: str, file: str) -> bytes:
+    compiled = _tool(copy, UNFOLDING)["compiled"]
+    index, place, codes = {}, 0, []
+    for module, (name, path) in _sources(copy, file).items():
+        text = _read(path)
+        codes.append(marshal.dumps(compiled(text, path)) if text else b"")
+        index[module] = (name, place, len(codes[-1]))
+        place += len(codes[-1])
+    return marshal.dumps(index) + b"".join(codes)

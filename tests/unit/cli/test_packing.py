@@ -84,7 +84,7 @@ def test_a_copy_says_where_its_modules_are(tmp_path: pathlib.Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    copying.pack(str(tmp_path), str(tmp_path), list(texts))
+    copying.complete(str(tmp_path), begin.LOWER)
     finder = begin.Packed(str(tmp_path), begin.LOWER)
     assert finder.find_spec("json") is None and finder.find_spec("ansible_collections.none") is None
     package, spec = finder.find_spec("ansible_collections"), finder.find_spec("ansible_collections.sample")
@@ -117,5 +117,20 @@ def test_a_copy_has_its_name_only_when_it_is_on_the_disk(tmp_path: pathlib.Path,
 
     monkeypatch.setattr(copying, "sync", looked)
     copying.install(str(tmp_path / "archive"), str(target))
-    files = ["__main__.py", "ansible_collections", *sorted(copying.BEGINNINGS), begin.FIRST, begin.LOWER, begin.UPPER]
-    assert seen == [(files, False)] and target.exists()
+    assert seen == [(["__main__.py", "ansible_collections", begin.FIRST], False)] and target.exists()
+
+
+def test_what_a_call_asks_for_first_is_made_then(tmp_path: pathlib.Path) -> None:
+    for name, text in TOOLS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    finders = [begin.Packed(str(tmp_path), file) for file in (begin.LOWER, begin.UPPER)]
+    module = copying.PACKAGE + "oci.warm"
+    assert [finder.find_spec(module) is not None for finder in finders] == [True, False]
+    assert sorted(os.listdir(tmp_path)) == ["ansible_collections", begin.LOWER, begin.UPPER]
+    assert all(os.stat(tmp_path / file).st_mode & 0o077 == 0 for file in (begin.LOWER, begin.UPPER))
+
+
+def test_what_cannot_be_kept_is_not_missed(tmp_path: pathlib.Path) -> None:
+    """The sources are found instead."""
+    assert begin.Packed(str(tmp_path / "none"), begin.LOWER).find_spec("ansible_collections") is None

@@ -159,3 +159,4 @@ def test_os_is_whole_when_more_is_asked_for() -> None:
 
 def test_the_loader_knows_the_files_that_are_made() -> None:
     assert set(begin.ENTERING.values()) == set(copying.BEGINNINGS) and begin.HEAD == linking.HEAD
+    assert [getattr(begin, name) == getattr(copying, name) for name in ("FIRST", "LOWER", "UPPER")] == [True] * 3
