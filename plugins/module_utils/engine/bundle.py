@@ -7,6 +7,7 @@ Not here: what is run from the copy (init/, engine/reap.py) and its collection w
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import sys
@@ -36,6 +37,7 @@ NAME_LENGTH = 16
 _PYTHON_DIGEST = NAME_LENGTH  # hex digits: enough to tell versions of one engine apart
 
 
+@functools.lru_cache(maxsize=None)
 def python() -> str:
     """The real interpreter, so that a virtual environment may go while containers stay."""
     return os.path.realpath(sys.executable)

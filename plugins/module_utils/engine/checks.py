@@ -25,7 +25,6 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import caps, 
 from ansible_collections.cocker.engine.plugins.module_utils.model import logdriver, mounts, restarts
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import BRIDGE, CONTAINER, HOST, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Damaged, Invalid, NotFound, Unsupported
-from ansible_collections.cocker.engine.plugins.module_utils.runtime import spec as runtime
 from ansible_collections.cocker.engine.plugins.module_utils.storage import snapshots, volumes
 
 
@@ -42,8 +41,7 @@ def container(host: Host, record: ContainerRecord, *, ports: bool) -> None:
     _streams(record)
     _passed_over(record.spec)
     endpoints.check(host, record, ports=ports)
-    config = runtime.compile_config(compile.runtime_wish(host, record))
-    refused.check(record.spec, config)
+    refused.check(record.spec, compile.config(host, record))
 
 
 def written(host: Host, name: str) -> None:

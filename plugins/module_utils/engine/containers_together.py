@@ -142,6 +142,8 @@ def _ahead(host: Host, member: Member) -> t.Union[Answer, bool]:
                 return True
         if not all(observe.is_healthy(observe.container(host, need)) for need in member.needs_healthy):
             return True
+        if wish.state != ABSENT and not os.path.lexists(host.layout.container(wish.spec.name)):
+            return wish.state == HEALTHY or not wish.detach     # it is made, and whoever makes it looks first
         found = containers.settled(host, wish)
     except (CockerError, OSError) as error:
         return error

@@ -25,7 +25,7 @@ IFNAME = "eth"             # inside, and a number
 Leases = t.Tuple[Lease, ...]
 
 _RECENT = 16
-_recent: t.Dict[str, Leases] = {}       # what a text says: a start reads the same one several times, and what it has written itself
+_recent: t.Dict[bytes, Leases] = {}     # what a file says: a start reads the same one several times, and what it has written itself
 
 
 class Pool(t.NamedTuple):
@@ -159,35 +159,34 @@ def _sorted(leases: t.Iterable[Lease]) -> Leases:
 def load(path: str) -> Leases:
     """Empty if there is no record. Raises Damaged."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            text = stream.read()
-        found = _recent.get(text)
-        return _parsed(text) if found is None else found
+        content = fs.read(path)
+        found = _recent.get(content)
+        return _parsed(content) if found is None else found
     except FileNotFoundError:
         return ()
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged("read leases", path, "%s: %s" % (type(error).__name__, error)) from error
 
 
-def _parsed(text: str) -> Leases:
-    value = json.loads(text)
+def _parsed(content: bytes) -> Leases:
+    value = json.loads(content.decode("utf-8", "surrogateescape"))
     if value["schema"] != SCHEMA:
         raise ValueError("schema %r is unknown" % (value["schema"],))
-    return _remember(text, _sorted(lease_from_json(each) for each in value["leases"]))
+    return _remember(content, _sorted(lease_from_json(each) for each in value["leases"]))
 
 
-def _remember(text: str, leases: Leases) -> Leases:
+def _remember(content: bytes, leases: Leases) -> Leases:
     while len(_recent) >= _RECENT:
         del _recent[next(iter(_recent))]
-    _recent[text] = leases
+    _recent[content] = leases
     return leases
 
 
 def save(path: str, leases: t.Sequence[Lease], *, network: str) -> None:
     found = _sorted(leases)
-    text = recorded(found, network=network)
-    fs.write_atomic(path, text.encode("utf-8", "surrogateescape"))
-    _remember(text, found)
+    content = recorded(found, network=network).encode("utf-8", "surrogateescape")
+    fs.write_atomic(path, content)
+    _remember(content, found)
 
 
 def recorded(leases: t.Sequence[Lease], *, network: str) -> str:

@@ -38,10 +38,13 @@ def held(layout: Layout, kind: str, name: str, *, shared: bool = False, timeout:
     if _held.places and place <= max(_held.places):
         raise RuntimeError("lock %s %s is asked for after %s %s" % (kind, name, ORDER[max(_held.places)[0]], max(_held.places)[1]))
     path = layout.lock(kind, name)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(fs.lock(path, shared=shared, timeout=timeout))
+            try:
+                stack.enter_context(fs.lock(path, shared=shared, timeout=timeout))
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+                stack.enter_context(fs.lock(path, shared=shared, timeout=timeout))
         except Conflict as error:
             raise Conflict("lock", "%s %s" % (kind, name), "another task works on it", hint=error.hint) from error
         _held.places.append(place)

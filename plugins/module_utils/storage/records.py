@@ -20,6 +20,7 @@ Json = t.Dict[str, t.Any]
 Record = t.TypeVar("Record")
 
 _LARGEST = 16 << 20  # bytes; a record that is larger is not ours
+_MOST_KNOWN = 64
 # O_NONBLOCK: a FIFO in the place of a record must not stop us.
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _HINT = "restore or remove the file"
@@ -31,11 +32,24 @@ def write(path: str, value: t.Mapping[str, t.Any], *, durable: bool = True) -> N
     fs.write_atomic(path, text.encode("ascii") + b"\n", durable=durable)
 
 
-def load(path: str, from_json: t.Callable[[Json], Record]) -> t.Optional[Record]:
-    """None if there is none. Raises Damaged, which names the file, and Unsupported for what a later engine wrote."""
+def load(path: str, from_json: t.Callable[[Json], Record], *, known: t.Optional[t.Dict[bytes, Record]] = None) -> t.Optional[Record]:
+    """None if there is none. Raises Damaged, which names the file, and Unsupported for what a later engine wrote.
+
+    `known`: what has been read of files of this kind, by their content, for a record that is asked for again and again.
+    """
     content = _content(path)
     if content is None:
         return None
+    if known is None:
+        return _understood(content, path, from_json)
+    if content not in known:
+        while len(known) >= _MOST_KNOWN:
+            del known[next(iter(known))]
+        known[content] = _understood(content, path, from_json)
+    return known[content]
+
+
+def _understood(content: bytes, path: str, from_json: t.Callable[[Json], Record]) -> Record:
     value = parse(content, path)
     schema = value.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
@@ -80,8 +94,7 @@ def _content(path: str) -> t.Optional[bytes]:
             raise Damaged("read", path, "it belongs to user %d" % facts.st_uid, hint=_HINT)
         if facts.st_size > _LARGEST:
             raise Damaged("read", path, "it has %d bytes" % facts.st_size, hint=_HINT)
-        with open(fd, "rb", closefd=False) as stream:
-            return stream.read(_LARGEST)
+        return os.read(fd, facts.st_size)
     finally:
         os.close(fd)
 

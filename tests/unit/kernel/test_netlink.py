@@ -152,10 +152,10 @@ def test_the_codec_comes_alone_and_does_not_stand_in_the_way_of_the_whole_packag
 def test_alone_it_encodes_as_the_whole_package_does(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [netlink.add_veth("eth0", master=2, mtu=1500, peer="eth1", peer_mac="02:00:00:00:00:01", netns=3),
                 netlink.add_address(3, "10.0.0.2/24", subject="eth1"), netlink.set_default_route(3, "10.0.0.1", subject="c")]
-    alone = [netlink._encode(request, 1) for request in requests]
+    alone = [netlink._message_of(request) for request in requests]
     monkeypatch.setattr(netlink, "_codecs", {})
     monkeypatch.setattr(netlink, "_import_alone", lambda: None)
-    assert [netlink._encode(request, 1) for request in requests] == alone
+    assert [netlink._message_of(request) for request in requests] == alone
 
 
 def test_a_version_that_cannot_be_taken_apart_is_imported_whole(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,3 +184,9 @@ def test_without_pyroute2_it_is_said_what_installs_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(Unsupported, match=r"pyroute2.*cocker.engine.host"):
         netlink.load()
+
+
+def test_what_is_asked_again_is_told_apart_by_its_number() -> None:
+    first, second = (netlink._encode(netlink.set_up("eth0"), number) for number in (7, 1 << 31))
+    assert first[:8] + first[12:] == second[:8] + second[12:]
+    assert [int.from_bytes(each[8:12], sys.byteorder) for each in (first, second)] == [7, 1 << 31]

@@ -73,3 +73,20 @@ def test_one_damaged_record_hides_no_other(tmp_path: pathlib.Path) -> None:
     for name in "abcd":
         listing.add(str(tmp_path / name), name_of)
     assert listing.values == ["a", "c"] and [str(tmp_path / "b") in str(error) for error in listing.damaged] == [True]
+
+
+def test_what_is_known_is_not_read_into_another_value(tmp_path: pathlib.Path) -> None:
+    path, known = str(tmp_path / "record.json"), {}  # type: str, t.Dict[bytes, t.List[t.Any]]
+
+    def found() -> t.Optional[t.List[t.Any]]:
+        return records.load(path, lambda value: [value["a"]], known=known)
+
+    records.write(path, {"a": 1})
+    first = found()
+    assert first == [1] and found() is first
+    records.write(path, {"a": 2})
+    assert found() == [2]
+    for number in range(200):
+        records.write(path, {"a": number}, durable=False)
+        assert found() == [number]
+    assert len(known) < 100
