@@ -30,10 +30,11 @@ STEPS = [
     "network.leases.save", "engine.networks.refresh", "kernel.nft.run", "kernel.nftbatch.run", "network.endpoint.attach", "network.endpoint._pair",
     "network.endpoint._configuration", "engine.hostnames.write", "runtime.spec.compile_config", "kernel.fs.write_atomic",
     "engine.bundle.install", "runtime.launcher.Launcher.start", "runtime.launcher._spawn", "engine.lifecycle._launch",
+    "engine.hostnames.introduce", "engine.hostnames.follow",
 ]
 WITHOUT_NETWORK = ("storage.intents.declare", "storage.snapshots.create", "storage.records.write", "engine.networks.ensure_up", "network.bridge.ensure")
 LATE = ["storage.snapshots.create", "storage.records.write", "network.bridge.ensure", "network.endpoint.prepare", "engine.endpoints._take",
-        "network.leases.save", "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle"]
+        "network.leases.save", "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle", "engine.hostnames.follow"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -54,7 +55,7 @@ def test_a_first_start_that_fails_leaves_nothing(engine, after):
 REPLACING = [
     "engine.lifecycle.stop", "storage.snapshots.keep_record", "storage.records.write", "network.leases.save", "engine.endpoints._take",
     "network.endpoint.attach", "engine.hostnames.write", "engine.lifecycle._write_bundle", "engine.lifecycle._launch",
-    "runtime.launcher.Launcher.start",
+    "runtime.launcher.Launcher.start", "engine.hostnames.follow",
 ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import signal
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, observe
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
@@ -205,3 +206,21 @@ def test_several_that_come_and_go_at_once_all_know_who_is_left(engine):
     at_once([lambda: engine.ensure("a", state="absent"), lambda: engine.ensure("b", state="stopped"),
              lambda: engine.start("c", networks=(on("front", "other"),)), lambda: engine.start("e", networks=(on("front"),))])
     assert told(engine) == engine.run(wanted) and sorted(told(engine)) == ["c", "d", "e"]
+
+
+def test_neighbours_hear_of_a_container_whose_task_was_killed_before_it_could_tell_them(engine):
+    engine.start("db", networks=(on("front"),))
+    with pytest.raises(netlab.LabError, match="died without an answer"):
+        engine.start(networks=(on("front"),), before=enginelab.dying("engine.hostnames.follow"))
+    runs = functools.partial(engine.run, lambda host: observe.container(host, "web").is_running)
+    assert poll.until(runs, timeout=30)         # the launcher had been asked
+    engine.start(networks=(on("front"),))
+    assert resolve(engine, "web", "db") == ["10.66.1.3"] and resolve(engine, "db") == ["10.66.1.2"]
+
+
+def test_the_first_process_finds_all_names_and_what_it_writes_there_stays(engine):
+    engine.start("db", networks=(on("front"),))
+    script = "cat /etc/hosts >/seen; echo 192.0.2.1 mine >>/etc/hosts; exec sleep 600"
+    engine.start(networks=(on("front"),), command=("/bin/sh", "-c", script))
+    assert poll.until(lambda: resolve(engine, "mine") == ["192.0.2.1"], timeout=30)
+    assert "10.66.1.2\tdb" in engine.read("web", "cat /seen").splitlines() and resolve(engine, "web", "db") == ["10.66.1.3"]

@@ -28,6 +28,7 @@ GATEWAY = "host-gateway"    # in etc_hosts: the host, as the container reaches i
 
 _OWN = drift.OWN_HOSTS
 _LARGEST = 1 << 20          # a container may write into its files
+_NOBODY: t.Mapping[str, bytes] = {}
 
 
 def write(host: Host, spec: ContainerSpec) -> None:
@@ -55,41 +56,67 @@ def _resolv_conf(spec: ContainerSpec, *, closed: bool) -> str:
         keep_loopback=spec.network_mode == HOST)
 
 
-def follow(host: Host, changed: t.Collection[str], *, anew: t.Collection[str] = ()) -> None:
+def introduce(host: Host, container: str, networks: t.Collection[str]) -> bytes:
+    """Before it runs: it knows those that are on its networks now. What its file says, for `follow`, which tells the others of it."""
+    return _View(host, networks).write(container)[0] if networks else b""
+
+
+def follow(host: Host, changed: t.Collection[str], *, anew: t.Mapping[str, bytes] = _NOBODY) -> None:
     """Every container that runs on one of the networks knows the others on its networks, and no longer who has gone.
 
-    `anew` are those whose own part has been written.
+    `anew` are those whose own part has been written, with what their files say already.
     """
     if changed:
         with host.locked("firewall", leased.LEASES):
             update(host, changed, anew=anew)
 
 
-def update(host: Host, changed: t.Collection[str], *, anew: t.Collection[str] = ()) -> None:
+def update(host: Host, changed: t.Collection[str], *, anew: t.Mapping[str, bytes] = _NOBODY) -> None:
     """`follow` for who has the lock."""
-    listed, before = leased.listed(host), _told(host)
-    known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in listed}
-    far = {network.name: resolver.elsewhere(network.peers) for network in listed}
-    texts, more = dict(before.texts), {}  # type: t.Dict[str, str], t.Dict[str, t.Optional[str]]
-    for name in [network.name for network in listed if network.name in changed]:
-        texts[name], more[name] = resolver.continued(before.texts.get(name), resolver.neighbours(known[name]) + far[name])
-    places: t.Dict[str, t.Dict[str, Lease]] = {}
-    for lease, on in [(lease, name) for name in sorted(known) for lease in known[name]]:
-        places.setdefault(lease.container, {})[on] = lease
-    sizes = {container: size for container, size in before.sizes.items() if container in places}
-
-    def text(name: str, lease: Lease) -> str:
-        as_all_have_it = None if lease.links else texts.get(name)
-        return resolver.neighbours(known[name], lease.links) + far[name] if as_all_have_it is None else as_all_have_it
-
-    append = _appender(host, before, more)
-    for container in sorted({lease.container for name in more for lease in known[name]}):
-        mine = places[container]
-        if container in anew or not append(container, mine):
-            tails = [(text(name, lease), resolver.neighbours((lease,), lease.links)) for name, lease in mine.items()]
-            size = _follow(host, container, tails)
+    view = _View(host, changed)
+    sizes = {container: size for container, size in view.before.sizes.items() if container in view.places}
+    append = _appender(host, view.before, view.more)
+    for container in sorted({lease.container for name in view.more for lease in view.known[name]}):
+        if container in anew or not append(container, view.places[container]):
+            said = anew.get(container) if container not in view.before.sizes else None      # else somebody has been there meanwhile
+            _content, size = view.write(container, said=said)
             sizes.update({} if size is None else {container: size})
-    _tell(host, before, _Told({name: texts[name] for name in texts if known.get(name)}, sizes))
+    _tell(host, view.before, _Told({name: text for name, text in view.texts.items() if view.known.get(name)}, sizes))
+
+
+class _View:
+    """Who is on which network now, and what is to be said of it. `texts` of those that `changed` go on from what was told `before`."""
+
+    def __init__(self, host: Host, changed: t.Collection[str]) -> None:
+        self._host, self.before = host, _told(host)
+        listed = leased.listed(host)
+        self.known = {network.name: [lease for lease in leased.users(host, network.name) if lease.active] for network in listed}
+        self._far = {network.name: resolver.elsewhere(network.peers) for network in listed}
+        self.texts, self.more = dict(self.before.texts), {}  # type: t.Dict[str, str], t.Dict[str, t.Optional[str]]
+        for name in [network.name for network in listed if network.name in changed]:
+            wanted = resolver.neighbours(self.known[name]) + self._far[name]
+            self.texts[name], self.more[name] = resolver.continued(self.before.texts.get(name), wanted)
+        self.places: t.Dict[str, t.Dict[str, Lease]] = {}
+        for lease, on in [(lease, name) for name in sorted(self.known) for lease in self.known[name]]:
+            self.places.setdefault(lease.container, {})[on] = lease
+
+    def write(self, container: str, *, said: t.Optional[bytes] = None) -> t.Tuple[bytes, t.Optional[int]]:
+        """What its file says now, and by how many bytes that is longer than the texts; None where it is being started: it writes its
+        own part, and calls. A file that has `said` so already is left alone.
+        """
+        own = _read(os.path.join(self._host.layout.container(container), _OWN))
+        if own is None:
+            return b"", None
+        mine = self.places.get(container, {})
+        tails = [(self._text(name, lease), resolver.neighbours((lease,), lease.links)) for name, lease in mine.items()]
+        content = _bytes(own + "".join(resolver.without(text, lines, own) for text, lines in tails))
+        if content != said:
+            fs.rewrite(self._host.layout.hosts(container), content, mode=0o644)
+        return content, len(content) - sum(len(_bytes(text)) for text, _lines in tails)
+
+    def _text(self, name: str, lease: Lease) -> str:
+        as_all_have_it = None if lease.links else self.texts.get(name)
+        return resolver.neighbours(self.known[name], lease.links) + self._far[name] if as_all_have_it is None else as_all_have_it
 
 
 class _Told(t.NamedTuple):
@@ -139,18 +166,6 @@ def _appender(
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _follow(host: Host, container: str, networks: t.Sequence[t.Tuple[str, str]]) -> t.Optional[int]:
-    """Of each network the lines of all, and those about itself. By how many bytes the file is longer; None where it is being
-    started: it writes its own part, and calls.
-    """
-    own = _read(os.path.join(host.layout.container(container), _OWN))
-    if own is None:
-        return None
-    content = _bytes(own + "".join(resolver.without(text, lines, own) for text, lines in networks))
-    fs.rewrite(host.layout.hosts(container), content, mode=0o644)
-    return len(content) - sum(len(_bytes(text)) for text, _lines in networks)
 
 
 def _read(path: str) -> t.Optional[str]:

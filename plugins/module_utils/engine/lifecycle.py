@@ -6,6 +6,7 @@ Not here: whether it is to be started (container_plan.py) and what is left of it
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import typing as t
@@ -61,8 +62,8 @@ def start(host: Host, record: ContainerRecord) -> None:
         _own(host, record)
         _fill_volumes(host, record)
         _connect(host, record)
-        _write_bundle(host, record)
-        _launch(host, name)
+        hosts = _write_bundle(host, record)
+        _launch(host, record, hosts)
         _note_limits(host, record)
     except BaseException as first:
         also(first, _undo(host, name))
@@ -123,30 +124,37 @@ def _connect(host: Host, record: ContainerRecord) -> None:
         endpoints.attach(host, record)
 
 
-def _write_bundle(host: Host, record: ContainerRecord) -> None:
-    """config.json follows from the record: it is made anew at each start and need not survive a power cut."""
+def _write_bundle(host: Host, record: ContainerRecord) -> bytes:
+    """Its /etc/hosts. config.json follows from the record: it is made anew at each start and need not survive a power cut."""
     hostnames.write(host, record.spec)
     contents.write(host.layout, record.spec, usermaps.on_disk(host, record.spec))
-    hostnames.follow(host, [attachment.name for attachment in record.spec.attachments()], anew=[record.spec.name])
+    hosts = hostnames.introduce(host, record.spec.name, _networks(record))
     owning.give_files(host, record.spec)
     _write_config(host, record)
+    return hosts
+
+
+def _networks(record: ContainerRecord) -> t.List[str]:
+    return [attachment.name for attachment in record.spec.attachments()]
 
 
 def _write_config(host: Host, record: ContainerRecord) -> None:
-    text = json.dumps(spec.compile_config(compile.runtime_wish(host, record)), sort_keys=True) + "\n"  # to indent takes Python's slow way
+    text = json.dumps(compile.config(host, record), sort_keys=True) + "\n"  # to indent takes Python's slow way
     path = os.path.join(host.layout.container(record.spec.name), observe.CONFIG)
     fs.write_atomic(path, text.encode("utf-8", "surrogateescape"), durable=False)
 
 
-def _launch(host: Host, name: str) -> None:
-    ready = get_ready(host)
+def _launch(host: Host, record: ContainerRecord, hosts: bytes) -> None:
+    """The others on its networks hear of it while it is made: one after the other has its own file."""
+    ready, name = get_ready(host), record.spec.name
     request = launcher.StartRequest(
         name=host.kernel_name(name),
         bundle=host.layout.container(name),
         state_dir=host.layout.container_run(name),
         reap=bundle.command(ready.engine, bundle.REAP, host.layout.home, name),
     )
-    error = ready.start([request], timeout=launcher.START_TIMEOUT)[0].error
+    tell = functools.partial(hostnames.follow, host, _networks(record), anew={name: hosts})
+    error = ready.start([request], timeout=launcher.START_TIMEOUT, meanwhile=tell)[0].error
     if error:
         raise StartFailed("start container", name, error)
 
@@ -237,7 +245,7 @@ def repair_limits(host: Host, found: ContainerState, record: ContainerRecord, op
 def repair_hosts(host: Host, record: ContainerRecord) -> None:
     """Writes it anew, with its neighbours."""
     hostnames.write(host, record.spec)
-    hostnames.follow(host, endpoints.names(host, record.spec.name), anew=[record.spec.name])
+    hostnames.follow(host, endpoints.names(host, record.spec.name), anew={record.spec.name: b""})
 
 
 def forget_logs(host: Host, record: ContainerRecord) -> None:

@@ -8,7 +8,15 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import container_layers, endpoints, networks, observe, renaming, teardown
+from ansible_collections.cocker.engine.plugins.module_utils.engine import (
+    container_layers,
+    endpoints,
+    hostnames,
+    networks,
+    observe,
+    renaming,
+    teardown,
+)
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
@@ -83,6 +91,7 @@ def _container(host: Host, intent: intents.Intent) -> None:
         with tolerate(errno.ENOENT):  # a stop that was not carried through: its supervisor is to call for us again
             os.unlink(os.path.join(host.layout.container_run(name), state.STOPPING))
         _keep_only_current(host, name)
+        hostnames.follow(host, endpoints.names(host, name))     # it may have been killed before it could tell the others
         if intent.facts.get("consumes"):
             images.remove(host.layout, str(intent.facts["consumes"][0]), intent.facts["consumes"][1])
         snapshots.drop_previous(host.layout.container(name))

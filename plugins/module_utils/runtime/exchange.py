@@ -28,6 +28,7 @@ class Exchange:
         self._input, self._rest, self._last = requests, memoryview(b""), False
         self._output, self._errors, self._replies = output, errors, replies
         self._found: t.Dict[int, t.List[bytes]] = {output: [], errors: [], replies: []}
+        self._is_over = False
         self._poller = select.poll()
         for fd in self._found:
             os.set_blocking(fd, False)
@@ -49,6 +50,8 @@ class Exchange:
 
     def step(self, deadline: t.Optional[float]) -> bool:
         """False when the time is up, or the launcher has closed its answers."""
+        if self._is_over:
+            return False
         left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         ready = self._poller.poll(left)
         for fd, _events in ready:
@@ -57,6 +60,7 @@ class Exchange:
             elif not self._read(fd):
                 self._poller.unregister(fd)
                 if fd == self._replies:
+                    self._is_over = True
                     return False
         return bool(ready)
 

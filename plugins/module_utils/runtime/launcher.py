@@ -141,8 +141,11 @@ class Launcher:
         self._exchange = None
         return end(self._launched, kill=kill)
 
-    def start(self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "") -> t.List[StartResult]:
-        """As the function of this name."""
+    def start(
+        self, requests: t.Sequence[StartRequest], *, timeout: float = START_TIMEOUT, seccomp_cache: str = "",
+        meanwhile: t.Callable[[], object] = lambda: None,
+    ) -> t.List[StartResult]:
+        """As the function of this name. What fails `meanwhile` is raised when all are answered: some may run then."""
         exchange = self._exchange
         if exchange is None:
             return [StartResult(request.name, error="the launcher has ended", step="launcher") for request in requests]
@@ -152,14 +155,26 @@ class Launcher:
         }
         heads = [os.fsencode(request.name) + b"\0" for request in requests]         # so that the launcher can fork before it reads the rest
         exchange.send(b"".join(heads) + json.dumps(message).encode() + b"\n")
+        deadline = time.monotonic() + timeout
+        exchange.step(deadline)         # what fits into the pipe is on its way
+        try:
+            meanwhile()
+        finally:
+            results = self._answers(exchange, requests, deadline, timeout)
+        return results
+
+    def _answers(
+        self, exchange: Exchange, requests: t.Sequence[StartRequest], deadline: float, timeout: float
+    ) -> t.List[StartResult]:
         missing = {request.name for request in requests}
         found: t.Dict[str, StartResult] = {}
-        deadline = time.monotonic() + timeout
-        while missing and exchange.step(deadline):
+        is_heard = True
+        while missing and is_heard:
             for line in exchange.take_lines():
                 result = StartResult(**json.loads(line))
                 found[result.name] = result
                 missing.discard(result.name)
+            is_heard = not missing or exchange.step(deadline)
         reason = self._breakdown(exchange, timeout, late=time.monotonic() >= deadline) if missing else ""
         return [found.get(request.name) or StartResult(request.name, error=reason, step="launcher") for request in requests]
 
