@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import typing as t
 
@@ -50,6 +51,12 @@ def test_those_that_end_wait_for_each_other(engine: enginelab.Engine) -> None:
         engine.read(name, "until [ -e /tmp/up ]; do sleep 0.05; done")
     assert set(words(ensure(engine, *[named(name, **said, state="stopped") for name in names])).values()) == {"stop"}
     assert [engine.state(name)["ExitCode"] for name in names] == [5] * 4
+
+
+def test_the_first_task_on_a_host_makes_several(engine: enginelab.Engine) -> None:
+    """All that there is are images: nobody has installed what containers are started by."""
+    engine.run(lambda host: [shutil.rmtree(path) for path in (host.layout.engine, host.layout.intents, host.layout.locks)])
+    assert words(ensure(engine, *[member(name, command=enginelab.SLEEP) for name in ("a", "b", "c")])) == dict.fromkeys("abc", "create")
 
 
 def test_those_that_become_healthy_wait_for_each_other(engine: enginelab.Engine) -> None:

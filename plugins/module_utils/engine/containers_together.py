@@ -121,6 +121,7 @@ class _SideBySide:
             from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, container_change, workers  # noqa: F401
             from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # noqa: F401
 
+            self._host.ensure_store()
             bundle.install(self._host.layout.engine)
             self._crew = workers.Crew(self._begin)
         return self._crew

@@ -53,15 +53,19 @@ class Host:
     def netns(self, container: str) -> str:
         return os.path.join(NETNS, self.netns_name(container))
 
+    def ensure_store(self) -> None:
+        """Its directories. Whoever takes a lock need not ask."""
+        if not self.kept.has_store:
+            self.layout.ensure()
+            self.kept.has_store = True
+
     @contextlib.contextmanager
     def locked(self, kind: str, name: str, *, shared: bool = False) -> t.Iterator[None]:
         """Nobody else changes the object meanwhile. A dry run changes nothing and so takes no lock."""
         if self.dry_run:
             yield
         else:
-            if not self.kept.has_store:
-                self.layout.ensure()
-                self.kept.has_store = True
+            self.ensure_store()
             with locks.held(self.layout, kind, name, shared=shared, timeout=LOCK_TIMEOUT):
                 yield
 
