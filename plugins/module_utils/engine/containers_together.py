@@ -6,6 +6,7 @@ Not here: one container (containers.py).
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -14,7 +15,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import contai
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, Kept
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Outcome
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_states import START, STOP
-from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError, Conflict, NotFound, Unsupported
 from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import (
     ABSENT,
     HEALTHY,
@@ -119,8 +120,12 @@ class _SideBySide:
         """What all of them need is loaded once, by the process that they are forked from."""
         if self._crew is None:
             from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, container_change, workers  # noqa: F401
+            from ansible_collections.cocker.engine.plugins.module_utils.kernel import netlink
             from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # noqa: F401
 
+            if any(member.wish.spec.attachments() for member in self._members.values() if member.wish.state in _RUNS):
+                with contextlib.suppress(Unsupported):      # each says so itself
+                    netlink.load()
             self._host.ensure_store()
             bundle.install(self._host.layout.engine)
             self._crew = workers.Crew(self._begin)

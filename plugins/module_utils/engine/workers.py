@@ -2,6 +2,7 @@
 """Pieces of work side by side, in processes of their own that end with the task. Not here: the work."""
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import select
@@ -175,6 +176,7 @@ def _serve(begin: t.Callable[[], t.Callable[[t.Any], t.Any]], requests: int, ans
     try:
         process.set_parent_death_signal(signal.SIGKILL)
         if os.getppid() == parent:
+            gc.freeze()     # what the task has made is not looked at, and so stays shared
             work = begin()
             with open(requests, "rb") as stream:
                 while True:
