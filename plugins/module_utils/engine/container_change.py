@@ -32,6 +32,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.engine import (
 )
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host, now
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import Action, Plan, Step, whole
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs
 from ansible_collections.cocker.engine.plugins.module_utils.model import container_states
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import PAUSED, ContainerRecord, ContainerSpec, ContainerState
 from ansible_collections.cocker.engine.plugins.module_utils.model.container_fields import completed
@@ -147,9 +148,9 @@ class Change:
         if gone and self._have.record is not None and self._have.record.layers:
             image_use.collect(self._host)  # layers that were its own
 
-    def _write(self, record: t.Optional[ContainerRecord]) -> None:
+    def _write(self, record: t.Optional[ContainerRecord], *, sync: t.Optional[fs.Sync] = None) -> None:
         if record is not None:
-            records.write(self._host.layout.spec(self._have.name), record.to_json())
+            records.write(self._host.layout.spec(self._have.name), record.to_json(), sync=sync)
 
     def _top(self) -> str:
         lower = compile.lower(self._host.layout, self._record) if self._record is not None else ()
@@ -162,7 +163,7 @@ class Change:
             if self._record is not None:
                 with container_origin.complete(host, self._record, self._origin) as self._record:
                     snapshots.create(host.layout.container(name), top=self._top())
-                    self._write(self._record)
+                    self._write(self._record, sync=host.kept.unsynced.add if container_states.START in self._kinds else None)
 
         return whole(make, lambda: teardown.remove(host, name))
 

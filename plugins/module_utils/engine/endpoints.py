@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, networks, publishing, usermaps
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.engine.plan import finish
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import namespaces, poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, namespaces, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model import ipv6, names as kernel_names
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment, ContainerRecord, ContainerSpec
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CleanupError, Invalid
@@ -64,7 +64,7 @@ def attach(host: Host, record: ContainerRecord) -> t.List[Endpoint]:
     found = [networks.ensure_up(host, attachment.name) for attachment in record.spec.attachments()]
     netns = host.netns(record.spec.name)
     endpoint.prepare(netns, usermaps.of(host, record.spec))
-    endpoints = _take(host, record, found, range(len(found)), {})
+    endpoints = _take(host, record, found, range(len(found)), {}, sync=host.kept.unsynced.add)
     endpoint.attach(netns, endpoints)
     return endpoints
 
@@ -101,15 +101,17 @@ def _places(wanted: t.Sequence[str], before: t.Mapping[str, Lease]) -> t.List[in
 
 def _take(
     host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
+    *, sync: t.Optional[fs.Sync] = None,
 ) -> t.List[Endpoint]:
     """Addresses and ports are chosen, recorded and in the firewall under one lock: nobody else can choose the same."""
     with networks.leases_changed(host):
-        endpoints = _lease_all(host, record, found, places, again)
+        endpoints = _lease_all(host, record, found, places, again, sync=sync)
     return endpoints
 
 
 def _lease_all(
     host: Host, record: ContainerRecord, found: t.Sequence[Network], places: t.Sequence[int], again: t.Mapping[str, Lease],
+    *, sync: t.Optional[fs.Sync],
 ) -> t.List[Endpoint]:
     """Under the lock of the leases."""
     spec, endpoints = record.spec, []
@@ -121,7 +123,7 @@ def _lease_all(
         new = _lease(network, have, spec.name, _as_before(attachment, again.get(network.name)), place=places[number])
         link = _link(host, new, leases.find(have, spec.name))
         new = dataclasses.replace(new, link=link, ports=ports if number == served else (), active=True, links=spec.links or ())
-        leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name)
+        leases.save(host.layout.leases(network.name), leases.with_lease(have, new), network=network.name, sync=sync)
         endpoints.append(Endpoint(network, new, default_route=is_way_out))
     return endpoints
 

@@ -27,7 +27,7 @@ class Kept:
     """What a task makes or finds out once, and keeps until it ends.
 
     `foreseen`: in check mode, images that would be fetched, by name and version. `shows_owners`: whether the store's file system can be
-    mounted so that other users have its files.
+    mounted so that other users have its files. `unsynced`: directories whose new names are to be on the disk before a start is done.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class Kept:
         self.has_store = False
         self.foreseen: t.Dict[t.Tuple[str, str], ImageRecord] = {}
         self.shows_owners: t.Optional[bool] = None
+        self.unsynced: t.Set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,6 @@ Not here: whether it is to be started (container_plan.py) and what is left of it
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
 import typing as t
@@ -145,7 +144,7 @@ def _write_config(host: Host, record: ContainerRecord) -> None:
 
 
 def _launch(host: Host, record: ContainerRecord, hosts: bytes) -> None:
-    """The others on its networks hear of it while it is made: one after the other has its own file."""
+    """While it is made, the others on its networks hear of it, and what a power cut must not take goes to the disk."""
     ready, name = get_ready(host), record.spec.name
     request = launcher.StartRequest(
         name=host.kernel_name(name),
@@ -153,8 +152,14 @@ def _launch(host: Host, record: ContainerRecord, hosts: bytes) -> None:
         state_dir=host.layout.container_run(name),
         reap=bundle.command(ready.engine, bundle.REAP, host.layout.home, name),
     )
-    tell = functools.partial(hostnames.follow, host, _networks(record), anew={name: hosts})
-    error = ready.start([request], timeout=launcher.START_TIMEOUT, meanwhile=tell)[0].error
+
+    def settle() -> None:
+        hostnames.follow(host, _networks(record), anew={name: hosts})
+        while host.kept.unsynced:
+            with tolerate(errno.ENOENT):        # of a start before that failed
+                fs.fsync_dir(host.kept.unsynced.pop())
+
+    error = ready.start([request], timeout=launcher.START_TIMEOUT, meanwhile=settle)[0].error
     if error:
         raise StartFailed("start container", name, error)
 

@@ -17,6 +17,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel.libc import N
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Conflict, KernelError, tolerate
 
 Name = t.Union[str, bytes]
+Sync = t.Callable[[str], object]        # fsync_dir, or what does it later
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXCHANGE = 2           # RENAME_EXCHANGE: Linux 3.15
@@ -27,8 +28,8 @@ _LARGEST_FILL = 1 << 20
 _BLOCK = 512            # the unit of st_blocks, whatever the file system's own is (stat(2))
 
 
-def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """The old content or the new, never a part. `durable`: also after a power loss."""
+def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True, sync: t.Optional[Sync] = None) -> None:
+    """The old content or the new, never a part. `durable`: also after a power loss, once `sync` has been to the directory."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, temporary_name(name))
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -46,7 +47,7 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o600, durable: bool = T
             os.unlink(temporary)
         raise
     if durable:
-        fsync_dir(folder or ".")
+        (sync or fsync_dir)(folder or ".")
 
 
 def temporary_name(name: str) -> str:

@@ -182,10 +182,10 @@ def _remember(content: bytes, leases: Leases) -> Leases:
     return leases
 
 
-def save(path: str, leases: t.Sequence[Lease], *, network: str) -> None:
+def save(path: str, leases: t.Sequence[Lease], *, network: str, sync: t.Optional[fs.Sync] = None) -> None:
     found = _sorted(leases)
     content = recorded(found, network=network).encode("utf-8", "surrogateescape")
-    fs.write_atomic(path, content)
+    fs.write_atomic(path, content, sync=sync)
     _remember(content, found)
 
 

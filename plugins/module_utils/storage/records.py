@@ -26,10 +26,10 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _HINT = "restore or remove the file"
 
 
-def write(path: str, value: t.Mapping[str, t.Any], *, durable: bool = True) -> None:
+def write(path: str, value: t.Mapping[str, t.Any], *, durable: bool = True, sync: t.Optional[fs.Sync] = None) -> None:
     """Names that are no UTF-8 survive: JSON in ASCII keeps surrogates."""
     text = json.dumps({"schema": SCHEMA, **value}, indent=1, sort_keys=True, allow_nan=False)
-    fs.write_atomic(path, text.encode("ascii") + b"\n", durable=durable)
+    fs.write_atomic(path, text.encode("ascii") + b"\n", durable=durable, sync=sync)
 
 
 def load(path: str, from_json: t.Callable[[Json], Record], *, known: t.Optional[t.Dict[bytes, Record]] = None) -> t.Optional[Record]:
