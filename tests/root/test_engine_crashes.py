@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.storage import intents
 from ansible_collections.cocker.engine.tests.root import enginelab, netlab
@@ -289,3 +289,16 @@ def test_a_start_whose_task_is_killed_while_the_launcher_works_is_met_at_once_by
         assert engine.read("web", "echo $A") == "1"
         assert not engine.start(**OPTIONS).changed
         engine.ensure("web", state="absent")
+
+
+@pytest.mark.parametrize("state", ["started", "present"])
+def test_what_a_power_cut_must_not_take_is_on_the_disk_before_the_intent_goes(engine, state):
+    def synced():
+        real, found = fs.fsync_dir, []
+        fs.fsync_dir = lambda path: (found.append(os.path.relpath(path, engine.home)), real(path))
+        containers.ensure(open_host(engine.home, dry_run=False), enginelab.wish("web", images=("box",), command=enginelab.SLEEP, state=state))
+        return found
+
+    found = engine.lab.run(synced)
+    assert found[0] == found[-1] == "intents" and "containers/web" in found
+    assert ("leases" in found) == (state == "started")
