@@ -28,6 +28,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.wishes import 
 
 if t.TYPE_CHECKING:
     from ansible_collections.cocker.engine.plugins.module_utils.engine.workers import Crew
+    from ansible_collections.cocker.engine.plugins.module_utils.runtime.launcher import Launcher
 
 Answer = t.Union[Outcome, CockerError, OSError]
 Found = t.Dict[str, Answer]
@@ -73,6 +74,7 @@ class _SideBySide:
         self._again: t.List[str] = []
         self._slow: t.Set[str] = set()
         self._crew: t.Optional[Crew] = None
+        self._launchers: t.List[Launcher] = []
         self._most = {False: min(len(os.sched_getaffinity(0)), _MOST_WORKING), True: _MOST_WAITING}
 
     def run(self) -> None:
@@ -86,6 +88,8 @@ class _SideBySide:
         finally:
             if self._crew is not None:
                 self._crew.end()
+            for ready in self._launchers:
+                ready.let_go()
 
     def _look(self) -> None:
         """At all whose turn has come; whoever has nothing to do is done, and it may be the turn of others then."""
@@ -117,23 +121,37 @@ class _SideBySide:
                 self._found[name] = answer
 
     def _hired(self) -> Crew:
-        """What all of them need is loaded once, by the process that they are forked from."""
+        """What all of them need is loaded once, by the process that they are forked from; their launchers load meanwhile."""
         if self._crew is None:
-            from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle, container_change, workers  # noqa: F401
+            runs = [self._members[name] for name in self._ready if self._members[name].wish.state in _RUNS]
+            with contextlib.suppress(CockerError, OSError):     # each tries again, and says what is wrong
+                self._begin_launchers(min(len(runs), self._most[False]))
+            from ansible_collections.cocker.engine.plugins.module_utils.engine import container_change, workers  # noqa: F401
             from ansible_collections.cocker.engine.plugins.module_utils.kernel import netlink
             from ansible_collections.cocker.engine.plugins.module_utils.network import endpoint  # noqa: F401
 
-            if any(member.wish.spec.attachments() for member in self._members.values() if member.wish.state in _RUNS):
-                with contextlib.suppress(Unsupported):      # each says so itself
+            if any(member.wish.spec.attachments() for member in runs):
+                with contextlib.suppress(Unsupported):
                     netlink.load()
-            self._host.ensure_store()
-            bundle.install(self._host.layout.engine)
             self._crew = workers.Crew(self._begin)
         return self._crew
 
-    def _begin(self) -> t.Callable[[str], Answer]:
+    def _begin_launchers(self, count: int) -> None:
+        from ansible_collections.cocker.engine.plugins.module_utils.engine import bundle
+        from ansible_collections.cocker.engine.plugins.module_utils.runtime import launcher
+
+        layout = self._host.layout
+        self._host.ensure_store()
+        engine = bundle.install(layout.engine)
+        for _each in range(count):
+            self._launchers.append(launcher.Launcher(engine=engine, python=bundle.python(), beside=layout.containers_run))
+            self._launchers[-1].share()
+
+    def _begin(self, number: int) -> t.Callable[[str], Answer]:
         """A launcher listens to one process."""
         host = dataclasses.replace(self._host, kept=Kept())
+        if number < len(self._launchers):
+            host.kept.launcher = self._launchers[number]
         return lambda name: _one(host, self._members[name], {})
 
 

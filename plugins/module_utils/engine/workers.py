@@ -2,6 +2,7 @@
 """Pieces of work side by side, in processes of their own that end with the task. Not here: the work."""
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import pickle
@@ -13,6 +14,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import fs, pr
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 
 Work = t.Callable[[], t.Any]
+Begin = t.Callable[[int], t.Callable[[t.Any], t.Any]]
 
 _CHUNK = 64 << 10
 _SIZE = 8               # bytes of the length before a message
@@ -22,12 +24,12 @@ _ANSWERED = (CockerError, OSError)
 class Crew:
     """Processes that are given one piece of work after another, and keep in between what they have made.
 
-    One is forked when it is needed and begins as this process is then: no thread may be alive. `begin` is called in it, once, and returns
-    what answers to whatever it is given; both can be pickled.
+    One is forked when it is needed and begins as this process is then: no thread may be alive. `begin` is called in it, once, with how many
+    there were before, and returns what answers to whatever it is given; both can be pickled.
     """
 
-    def __init__(self, begin: t.Callable[[], t.Callable[[t.Any], t.Any]]) -> None:
-        self._begin = begin
+    def __init__(self, begin: Begin) -> None:
+        self._begin, self._hired = begin, 0
         self._workers: t.List[_Worker] = []
 
     @property
@@ -39,8 +41,9 @@ class Crew:
         """To one that has nothing to do, or else to a new one."""
         worker = next((each for each in self._workers if not each.asked), None)
         if worker is None:
-            worker = _Worker(self._begin, self._workers)
+            worker = _Worker(functools.partial(self._begin, self._hired), self._workers)
             self._workers.append(worker)
+            self._hired += 1
         worker.give(asked)
 
     def answered(self) -> t.List[t.Tuple[t.Any, t.Any]]:
@@ -118,7 +121,7 @@ def run(works: t.Sequence[Work], *, most: int) -> t.List[t.Any]:
     No thread may be alive.
     """
     results: t.List[t.Any] = [None] * len(works)
-    crew = Crew(lambda: lambda place: works[place]())
+    crew = Crew(lambda _number: lambda place: works[place]())
     waiting = list(range(len(works)))
     try:
         while waiting or crew.busy:
@@ -141,7 +144,7 @@ def each(work: t.Callable[[t.Any], t.Any], given: t.Sequence[t.Any], *, most: in
     if len(given) == 1:
         yield given[0], _try(work, given[0])
         return
-    crew = Crew(lambda: lambda place: work(given[place]))
+    crew = Crew(lambda _number: lambda place: work(given[place]))
     waiting, known, told = list(range(len(given))), {}, 0  # type: t.List[int], t.Dict[int, t.Any], int
     try:
         while told < len(given):

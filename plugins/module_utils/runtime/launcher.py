@@ -124,6 +124,16 @@ class Launcher:
         self._launched = _forked(found, key_of(engine, python), "launch") or _spawn(engine, python, "launch")
         self._exchange: t.Optional[Exchange] = exchanging(self._launched)
 
+    def share(self) -> None:
+        """A process that is forked from now on uses it in our place: it is nobody's child but ours."""
+        self._launched = self._launched._replace(forked=self._launched.forked or process.find(self._launched.pid))
+
+    def let_go(self) -> None:
+        """It ends when nobody asks it any more."""
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
+
     @property
     def ended(self) -> bool:
         return self._exchange is None

@@ -22,7 +22,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.model.errors import 
 
 @pytest.fixture
 def crew() -> t.Iterator[workers.Crew]:
-    found = workers.Crew(lambda: answer)
+    found = workers.Crew(lambda _number: answer)
     yield found
     found.end()
 
@@ -93,7 +93,7 @@ def test_who_dies_hinders_nobody(crew: workers.Crew) -> None:
 
 
 def test_nobody_is_left() -> None:
-    crew = workers.Crew(lambda: answer)
+    crew = workers.Crew(lambda _number: answer)
     _asked, pid = ask(crew, "a")
     crew.give("wait")
     crew.end()
