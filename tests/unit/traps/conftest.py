@@ -5,8 +5,6 @@ import typing as t
 
 import pytest
 
-pytest.importorskip("ansible.module_utils.common.arg_spec")
-
 if t.TYPE_CHECKING:
     from ansible_collections.cocker.engine.tests.trapbench import Bench
 
