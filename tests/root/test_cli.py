@@ -288,3 +288,16 @@ def test_a_follower_that_hangs_up_leaves_the_container_alone(cocker):
     process.terminate()
     assert process.wait(10) == 143 and cocker("ps", "-q")[1] == "web\n"
     cocker.engine.lab.end(process)
+
+
+@pytest.mark.parametrize(("streams", "code", "text"), [
+    (">&-", 0, ""), ("<&- >&- 2>&-", 0, ""), (">/dev/full", 1, "cocker: write: No space left on device\n")])
+def test_streams_that_take_nothing(cocker, streams, code, text):
+    """Also of a container's own output, and of a command in it."""
+    for words in ("ps", "run --rm --network none box echo hi"):
+        def run(words=words):
+            line = "%s %s %s" % (cocker.command, words, streams)
+            done = subprocess.run(["bash", "-c", line], env=cocker.env, capture_output=True, text=True, check=False, timeout=60)
+            return done.returncode, done.stderr
+        assert cocker.engine.lab.run(run) == (code, text)
+    assert cocker("ps", "-aq")[1] == ""

@@ -6,6 +6,7 @@ container (exec, run, attach) say 125 where it is not that code, 126 for what ca
 """
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 def main(argv: t.Sequence[str]) -> int:
     """The exit code; whatever was asked is on stdout and stderr when it returns."""
+    _have_streams()
     for stream in (sys.stdout, sys.stderr):
         t.cast("t.Any", stream).reconfigure(errors="backslashreplace")
     try:
@@ -30,10 +32,33 @@ def main(argv: t.Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has no reader either
+        _forget_output()
         return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _forget_output()
+        sys.stderr.write("cocker: write: %s\n" % error.strerror)
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _have_streams() -> None:
+    """Whoever has closed one of the three has nothing to say or to hear there, and no file that is opened later gets its number."""
+    for fd, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            found = os.open(os.devnull, os.O_RDWR)
+            if found != fd:
+                os.dup2(found, fd)
+                os.close(found)
+            os.set_inheritable(fd, True)
+            setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))
+
+
+def _forget_output() -> None:
+    """What is still buffered has no reader either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def packages() -> t.List[str]:
