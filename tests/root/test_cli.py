@@ -68,6 +68,7 @@ def test_listings_in_json_are_one_object_a_line(cocker):
     (["start"], 2, "required: NAME; see cocker start --help\n"),
     (["run"], 125, "required: IMAGE"),
     (["cp", "nix:/etc/passwd", "-"], 1, "nix"),
+    (["logs", "--tail", "few", "web"], 2, "'few' is neither a number of lines nor all"),
     (["cp", "-", "nix:/etc"], 1, "nix"),
     (["cp", "-", "-"], 2, "one of them is in a container"),
     (["import", "-", "x:1"], 2, "'-' would be a stream"),
@@ -288,6 +289,18 @@ def test_a_follower_that_hangs_up_leaves_the_container_alone(cocker):
     process.terminate()
     assert process.wait(10) == 143 and cocker("ps", "-q")[1] == "web\n"
     cocker.engine.lab.end(process)
+
+
+def test_of_several_who_make_one_at_once_one_does(cocker):
+    """The others would change what the first has made, if they wanted another one."""
+    words = [("run", "-d", "--name", "same", "--network", "none", "-e", "A=%d" % place, "box", "sleep", "1000") for place in range(4)]
+    processes = [cocker.start(*each, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for each in words]
+    found = [(*process.communicate(timeout=120), process.returncode) for process in processes]
+    for process in processes:
+        cocker.engine.lab.end(process)
+    made = [out.strip() for out, _err, code in found if code == 0]
+    assert len(made) == 1 and json.loads(cocker("inspect", "same")[1])[0]["Id"] == made[0]
+    assert all(code == 125 and "it exists already" in err for _out, err, code in found if code)
 
 
 @pytest.mark.parametrize(("streams", "code", "text"), [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import errno
 import os
 import sys
@@ -143,7 +144,7 @@ def _value(name: str, option: Option, given: t.Any) -> t.Any:
     if option["type"] == "dict" and "options" in option:
         return _suboptions(name, option["options"], ",".join(given))
     if option["type"] == "dict":
-        return dict(_pair(name, text) for text in given)
+        return dict(_pair(name, text if "=" in text or name != "labels" else text + "=") for text in given)
     if option["type"] == "list" and "options" in option:
         return [_suboptions(name, option["options"], text) for text in given]
     return given
@@ -207,13 +208,11 @@ def _wish(said: argparse.Namespace, state: str) -> wishes.ContainerWish:
 
 def _made(context: Context, wish: wishes.ContainerWish, id_file: t.Optional[str]) -> str:
     """Its id."""
-    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers, observe
+    from ansible_collections.cocker.engine.plugins.module_utils.engine import containers
 
-    name = wish.spec.name
-    if observe.container(context.looking(), name).status is not None:
-        raise Conflict("create container", name, "it exists already", hint="a playbook changes it, rm removes it")
     with _noting(id_file) as note:
-        identifier = str(containers.ensure(context.acting(), wish).result["container"]["Id"])
+        made = containers.ensure(context.acting(), dataclasses.replace(wish, new=True))
+        identifier = str(made.result["container"]["Id"])
         note(identifier)
     return identifier
 

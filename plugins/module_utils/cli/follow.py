@@ -32,6 +32,8 @@ def _shape(parser: argparse.ArgumentParser) -> None:
 
 
 def _lines(text: str) -> t.Optional[int]:
+    if text != _ALL and not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError("%r is neither a number of lines nor all" % text)
     return None if text == _ALL else int(text)
 
 

@@ -30,7 +30,7 @@ ALIASES: t.Dict[str, t.Tuple[str, ...]] = {
     **_same("network", _LIST, "networks"), **_same("network", _INSPECT, "inspect", "--type", "network"),
     "network delete": ("network rm",), "network prune": ("prune", "--networks"),
     **_same("volume", _LIST, "volumes"), **_same("volume", _INSPECT, "inspect", "--type", "volume"),
-    "system info": ("info",), "system prune": ("prune",),
+    "system info": ("info",), "system prune": ("prune", "--containers", "--images", "--networks", "--engines", "--litter"),
     "volume delete": ("volume rm",), "volume prune": ("prune", "--volumes"),
 }
 NOUNS = frozenset(spelling.partition(" ")[0] for spelling in ALIASES if " " in spelling)

@@ -99,6 +99,8 @@ def _with_its_images(host: Host, wish: ContainerWish) -> ContainerWish:
 
 def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:
     have = _observed(host, wish)
+    if wish.new and have.status is not None:
+        raise Conflict("create container", have.name, "it exists already", hint="a playbook changes it, rm removes it")
     stack = _resolved(host, wish, have)
     plan = container_plan.plan_container(wish, have, stack, _lost(host, wish, have))
     _refuse_image_labels(host, wish, have, stack)

@@ -29,7 +29,7 @@ class ContainerWish:
     `detach` false: whoever starts it stays until it has ended, and with `cleanup` removes it then.
     `comparisons`: a field of the specification, or `*`, -> how it is compared (model/changes.py). `image_name_mismatch`: what is done about
     another name of the same content, None notes it, `ignore` nothing, `recreate` drops what was written. `image_labels`: `fail` where the
-    image has labels that the task does not say. `pull` None: no registry is asked.
+    image has labels that the task does not say. `pull` None: no registry is asked. `new`: one that is there already is a Conflict.
     """
 
     spec: ContainerSpec
@@ -53,6 +53,7 @@ class ContainerWish:
     image_name_mismatch: t.Optional[str] = None
     image_labels: str = "ignore"
     pull: t.Optional[ImagePull] = None
+    new: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

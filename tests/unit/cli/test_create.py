@@ -36,7 +36,7 @@ def test_what_is_not_said_is_what_a_task_would_not_say() -> None:
     (["-v", "./a:/b:ro", "-v", "..:/c", "-v", "v:/d", "-v", "/e"], "volumes",
      [os.path.abspath("a") + ":/b:ro", os.path.abspath("..") + ":/c", "v:/d", "/e"]),
     (["--restart", "always"], "restart_policy", "always"), (["--restart", "on-failure:5"], "restart_retries", 5),
-    (["-P"], "publish_all_ports", True),
+    (["-P"], "publish_all_ports", True), (["--label", "a=b=c", "-l", "d"], "labels", {"a": "b=c", "d": ""}),
     (["--under", "base"], "images", ["base", "box"]),
     (["--device-read-bps", "/dev/sda:1M"], "device_read_bps", [{"path": "/dev/sda", "rate": "1M"}]),
     (["--device-read-iops", "/dev/sda:100"], "device_read_iops", [{"path": "/dev/sda", "rate": 100}]),

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog, nouns, spelled
+from ansible_collections.cocker.engine.plugins.module_utils.cli import catalog, nouns, prune, spelled
 from ansible_collections.cocker.engine.plugins.module_utils.model.errors import Invalid
 
 # Of capsule: each of its verbs.
@@ -47,3 +47,8 @@ def test_runc_is_run_in_other_words(words: t.Sequence[str], found: t.Sequence[st
 def test_runc_wants_an_id() -> None:
     with pytest.raises(Invalid, match="-id"):
         _runc("box", "true")
+
+
+def test_all_of_the_system_is_what_is_pruned_without_a_kind() -> None:
+    """`--volumes` is one kind more, and not the only one."""
+    assert spelled.ALIASES["system prune"][1:] == tuple("--" + kind for kind in prune._USUAL)
