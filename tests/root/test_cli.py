@@ -107,6 +107,18 @@ def test_a_container_is_frozen_signalled_and_waited_for(cocker):
         assert (code, out) == (1, "") and "it is exited" in err
 
 
+def test_this_time_only_it_gets_another_signal(cocker):
+    script = "trap 'exit 7' USR1; trap '' TERM; echo ready; while :; do sleep 0.05; done"
+    cocker("run", "-d", "--name", "web", "--network", "none", "--stop-timeout", "100", "box", "sh", "-c", script)
+    for place, words in enumerate((("restart", "-s", "USR1"), ("stop", "--signal", "SIGUSR1", "--timeout", "50"))):
+        assert poll.until(lambda place=place: cocker("logs", "web")[1].count("ready") == place + 1, timeout=30)
+        assert cocker(*words, "web") == (0, "web\n", "")
+    assert cocker("wait", "web") == (0, "7\n", "")
+    assert cocker("stop", "-s", "NONE", "web")[0] == 2
+    cocker("start", "web")
+    assert cocker("rm", "-f", "-t", "0", "web") == (0, "web\n", "")
+
+
 def test_this_time_only_it_has_less_time_to_stop(cocker):
     cocker("run", "-d", "--name", "web", "--network", "none", "--stop-timeout", "60", "box", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
     assert cocker("stop", "-t", "0", "web") == (0, "web\n", "")
@@ -119,6 +131,10 @@ def test_files_go_in_and_out(cocker, tmp_path):
     assert cocker("cp", str(tmp_path / "a"), "web:/etc/a") == (0, "", "")
     assert cocker("cp", "web:/etc/a", str(tmp_path / "b")) == (0, "", "")
     assert (tmp_path / "b").read_text() == "content\n"
+    os.chown(tmp_path / "a", 7, 8)
+    for words, owner in (((), "0 0"), (("-a",), "7 8")):
+        assert cocker("cp", *words, str(tmp_path / "a"), "web:/etc/a") == (0, "", "")
+        assert cocker("exec", "web", "stat", "-c", "%u %g", "/etc/a") == (0, owner + "\n", "")
     assert cocker("cp", "x", "y")[0] == 2
 
 

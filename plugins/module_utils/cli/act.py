@@ -63,9 +63,10 @@ def _ensured(wish: Wishes, *, running: str = "", every: Every = each) -> t.Calla
                 raise NotFound("container", name, "it does not exist")
             if running and not found.is_running:
                 raise Conflict("%s container" % running, name, "it is %s" % found.status)
-            containers.ensure(context.acting(), wish(name, said))
+            containers.ensure(context.acting(), wanted[name])
 
-        return every(context, [names.object_name(name, "NAME") for name in said.names], ensure)
+        wanted = {name: wish(name, said) for name in (names.object_name(given, "NAME") for given in said.names)}
+        return every(context, said.names, ensure)
     return run
 
 
@@ -93,7 +94,8 @@ def _started(name: str, _said: argparse.Namespace) -> wishes.ContainerWish:
 
 
 def _stopped(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
-    return wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED, stop_within=said.time)
+    number = None if said.signal is None else units.parse_signal(said.signal, "--signal")
+    return wishes.ContainerWish(ContainerSpec(name), wishes.STOPPED, stop_within=said.time, kill_signal=number)
 
 
 def _restarted(name: str, said: argparse.Namespace) -> wishes.ContainerWish:
@@ -105,9 +107,14 @@ def _shape_names(parser: argparse.ArgumentParser) -> None:
 
 
 def _shape_stop(parser: argparse.ArgumentParser) -> None:
-    help = "seconds from the stop signal to SIGKILL, this time, instead of the container's own"
-    parser.add_argument("-t", "--time", type=int, metavar="SECONDS", help=help)
+    _shape_time(parser)
+    parser.add_argument("-s", "--signal", metavar="SIGNAL", help="in place of the container's own stop signal, this time")
     _shape_names(parser)
+
+
+def _shape_time(parser: argparse.ArgumentParser) -> None:
+    help = "seconds from the stop signal to SIGKILL, this time, instead of the container's own"
+    parser.add_argument("-t", "--time", "--timeout", type=int, metavar="SECONDS", help=help)
 
 
 def _shape_kill(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +161,7 @@ def _rename(context: Context, said: argparse.Namespace) -> int:
 def _shape_rm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="also those that run, or do not exist")
     parser.add_argument("-v", "--volumes", action="store_true", help="also its volumes without a name, and what is in them")
+    _shape_time(parser)
     _shape_names(parser)
 
 
@@ -166,7 +174,8 @@ def _remove(context: Context, said: argparse.Namespace) -> int:
             raise NotFound("remove container", name, "it does not exist")
         if found.is_running and not said.force:
             raise Conflict("remove container", name, "it is running", hint="stop it first, or use --force")
-        containers.ensure(context.acting(), wishes.ContainerWish(ContainerSpec(name), wishes.ABSENT, keep_volumes=not said.volumes))
+        containers.ensure(context.acting(), wishes.ContainerWish(
+            ContainerSpec(name), wishes.ABSENT, keep_volumes=not said.volumes, stop_within=said.time))
 
     return at_once(context, [names.object_name(name, "NAME") for name in said.names], remove)
 

@@ -19,6 +19,8 @@ _STREAM = "-"
 
 def _shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-L", "--follow-link", action="store_true", help="of a link copy what it leads to")
+    help = "keep the numbers of owners and groups; without it what goes in is the container's user's, and what comes out root's"
+    parser.add_argument("-a", "--archive", action="store_true", help=help)
     parser.add_argument("source", metavar="SOURCE", help=_PLACE % "input")
     parser.add_argument("target", metavar="TARGET", help=_PLACE % "output")
 
@@ -43,7 +45,8 @@ def _copy(context: Context, said: argparse.Namespace) -> int:
     if said.source == _STREAM:
         return _take(context, named.container(context, target), into)
     outside, inside = (said.target, inside) if source else (said.source, into)
-    copy(context, named.container(context, source or target), inside, outside, out=bool(source), follow=said.follow_link)
+    copy(context, named.container(context, source or target), inside, outside, out=bool(source), follow=said.follow_link,
+         keep=said.archive)
     return OK
 
 
@@ -67,13 +70,14 @@ def _take(context: Context, name: str, path: str) -> int:
     return OK
 
 
-def copy(context: Context, name: str, inside: str, outside: str, *, out: bool, follow: bool = False) -> Outcome:
-    """`inside` is the path in the container; `out` of it, or into it."""
+def copy(context: Context, name: str, inside: str, outside: str, *, out: bool, follow: bool = False, keep: bool = False) -> Outcome:
+    """`inside` is the path in the container; `out` of it, or into it. `keep` the numbers of owners."""
     from ansible_collections.cocker.engine.plugins.module_utils.engine import copy as engine_copy
 
     params = asked.params(
         args_copy.SPEC, container=name, path=_absolute(outside), container_path=inside,
         direction="from_container" if out else "to_container", follow=follow, local_follow=follow, force=True, overwrite=True,
+        archive=not keep,
     )
     return engine_copy.ensure(context.acting(), parse_copy.wish(params))
 
