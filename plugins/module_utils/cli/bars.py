@@ -16,7 +16,7 @@ from ansible_collections.cocker.engine.plugins.module_utils.cli import render
 from ansible_collections.cocker.engine.plugins.module_utils.engine import progress
 
 _INTERVAL = 0.1     # seconds between two pictures
-_NAME, _BAR = 24, 30
+_NAME, _BAR, _SHORTEST = 24, 30, 5
 _SIZE = (80, 24)
 _END = b"\n"
 
@@ -130,11 +130,13 @@ def _count(done: str) -> int:
 
 
 def picture(what: str, done: int, total: int, *, width: int) -> str:
-    """Pure. `3f2a9c...  [=====>    ]  12.3MB/50MB`, no wider than that."""
-    name = render.printable(what)
-    name = name if len(name) <= _NAME else name[: _NAME - 1] + "\u2026"
-    if not total:
-        return ("%-*s %s" % (_NAME, name, render.size(done)))[:width]
-    filled = min(_BAR, done * _BAR // total)
-    drawn = ("=" * filled + ">" * (filled < _BAR)).ljust(_BAR)
-    return ("%-*s [%s] %s/%s" % (_NAME, name, drawn, render.size(done), render.size(total)))[:width]
+    """Pure. `3f2a9c...  [=====>    ]  12.3MB/50MB`, no wider than that: the numbers stay, the bar shrinks, and then the name."""
+    numbers = render.size(done) + ("/" + render.size(total) if total else "")
+    name, room = render.printable(what), max(1, min(_NAME, width - len(numbers) - 1))
+    name = name if len(name) <= room else name[: room - 1] + "\u2026"
+    length = min(_BAR, width - room - len(numbers) - 4)
+    drawn = ""
+    if total and length >= _SHORTEST:
+        filled = min(length, done * length // total)
+        drawn = "[%s] " % ("=" * filled + ">" * (filled < length)).ljust(length)
+    return ("%-*s %s%s" % (room, name, drawn, numbers))[:width]

@@ -19,7 +19,14 @@ from ansible_collections.cocker.engine.plugins.module_utils.kernel import progre
 ])
 def test_a_bar(what: str, done: int, total: int, text: str) -> None:
     assert bars.picture(what, done, total, width=100) == text
-    assert len(bars.picture(what, done, total, width=20)) == 20
+    for width in (40, 30, 20):
+        narrow = bars.picture(what, done, total, width=width)
+        assert len(narrow) <= width and narrow.endswith(text.split()[-1])
+
+
+def test_a_bar_where_there_is_little_room() -> None:
+    assert bars.picture("layer", 50, 100, width=50) == "layer                    [=======>      ] 50B/100B"
+    assert bars.picture("a long name of a file.tar", 50, 100, width=20) == "a long nam\u2026 50B/100B"
 
 
 def test_what_has_come_stays_while_nothing_else_is_under_way() -> None:
