@@ -13,7 +13,7 @@ options:
       - V(host) lets it use the host's own network.
       - V(none) gives it a network of its own that has only the loopback interface.
       - V(custom) does the same, and keeps it for you to fill under C(/run/netns), where C(ip netns) finds it;
-        RV(container.NetworkSettings.SandboxKey) is its path.
+        C(NetworkSettings.SandboxKey) of RV(container) is its path.
       - V(container:NAME) shares the network of another container, its C(/etc/hosts) and its C(/etc/resolv.conf). That one must
         run first. When it is started anew it has a new network, and the next task on this one restarts it, too.
       - Any other value is the name of a network, short for O(networks) with this one. V(default) is V(bridge).
