@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import random
 import signal
 
 import pytest
 
-from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased, observe
+from ansible_collections.cocker.engine.plugins.module_utils.engine import hostnames, leased
 from ansible_collections.cocker.engine.plugins.module_utils.kernel import poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.network import resolver
+from ansible_collections.cocker.engine.plugins.module_utils.runtime import state
+from ansible_collections.cocker.engine.plugins.module_utils.storage.layout import Layout
 from ansible_collections.cocker.engine.tests.root import enginelab, netlab
 from ansible_collections.cocker.engine.tests.root.test_engine_together import at_once
 
@@ -212,8 +213,9 @@ def test_neighbours_hear_of_a_container_whose_task_was_killed_before_it_could_te
     engine.start("db", networks=(on("front"),))
     with pytest.raises(netlab.LabError, match="died without an answer"):
         engine.start(networks=(on("front"),), before=enginelab.dying("engine.hostnames.follow"))
-    runs = functools.partial(engine.run, lambda host: observe.container(host, "web").is_running)
-    assert poll.until(runs, timeout=30)         # the launcher had been asked
+    run = Layout(engine.home).container_run("web")
+    # The launcher had been asked. Nobody else may look meanwhile: who finds the intent before it runs rolls it back.
+    assert engine.lab.run(lambda: poll.until(lambda: state.find(run), timeout=30) and True, timeout=40)
     engine.start(networks=(on("front"),))
     assert resolve(engine, "web", "db") == ["10.66.1.3"] and resolve(engine, "db") == ["10.66.1.2"]
 
