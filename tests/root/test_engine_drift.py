@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine.entry import open_host
-from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs
+from ansible_collections.cocker.engine.plugins.module_utils.kernel import cgroupfs, poll
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Attachment
 from ansible_collections.cocker.engine.plugins.module_utils.runtime.cgroups import factory
 
@@ -91,7 +91,9 @@ def test_it_is_found_beside_another_change_and_not_before_a_restart(engine):
 def test_a_container_that_is_paused_or_has_started_again_by_itself(engine):
     said = {"network_mode": "none", "pids_limit": 50, "restart_policy": "always"}
     engine.start(**said)
-    os.kill(engine.state("web")["Pid"], 9)
+    first = engine.state("web")["Pid"]
+    os.kill(first, 9)
+    assert poll.until(lambda: engine.state("web")["Running"] and engine.state("web")["Pid"] not in (0, first), timeout=30)
     assert not engine.start(**said).changed
     engine.ensure("web", state="paused")
     write(control(engine, "pids", "pids.max", "pids.max"), "7")

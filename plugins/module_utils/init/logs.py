@@ -162,10 +162,13 @@ def open_sink(folder: str, settings: settings_.Settings) -> Sink:
 
 def drop_beyond(folder: str, files: int) -> None:
     """Older files than are wanted now, after a change of their number. Idempotent; what cannot be removed stays."""
+    entries: t.List[str] = []
     with contextlib.suppress(OSError):
-        for entry in os.listdir(folder):
-            name, _dot, number = entry.rpartition(".")
-            if name == NAME and number.isascii() and number.isdigit() and int(number[:20]) >= files:
+        entries = os.listdir(folder)
+    for entry in entries:
+        name, _dot, number = entry.rpartition(".")
+        if name == NAME and number.isascii() and number.isdigit() and int(number[:20]) >= files:
+            with contextlib.suppress(OSError):      # somebody else may be at it, too
                 os.unlink(os.path.join(folder, entry))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import typing as t
 
@@ -128,6 +129,16 @@ def test_fewer_files_are_left_at_once_when_fewer_are_wanted(tmp_path: pathlib.Pa
     wanted.append(settings(files=2))
     log.change()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["container.log", "container.log.1", "container.log.old"]
+
+
+def test_whoever_removes_files_at_the_same_time_is_no_hindrance(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 6):
+        (tmp_path / ("container.log.%d" % number)).write_text("")
+    named = ["container.log.9", *(path.name for path in tmp_path.iterdir()), "container.log.8"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", lambda _folder: named)
+        logs.drop_beyond(str(tmp_path), 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["container.log.1"]
 
 
 def test_a_log_that_says_nothing_makes_no_file(tmp_path: pathlib.Path) -> None:
