@@ -115,7 +115,7 @@ def _bridges(networks: t.Iterable[Network]) -> t.Tuple[Network, ...]:
 
 def _published(networks: t.Sequence[Network], leases: Leases) -> t.List[Lease]:
     published = [lease for network in networks for lease in leases.get(network.name, ()) if lease.active and lease.ports]
-    return sorted(published, key=operator.attrgetter("number"))
+    return sorted(published, key=operator.attrgetter("number", "fingerprint"))     # whatever network a wrong record is on
 
 
 @functools.lru_cache(maxsize=8)

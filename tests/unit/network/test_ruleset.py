@@ -152,6 +152,15 @@ _LEASES = st.fixed_dictionaries({"web0": st.lists(_LEASE, max_size=5), "six0": s
 SIX = model.complete(NetworkSpec("six0", subnet="10.66.5.0/24", enable_ipv6=True))
 
 
+def test_of_two_with_one_address_the_same_one_wins_on_whatever_network_they_are() -> None:
+    one, other = (
+        dataclasses.replace(lease("c2", "10.66.1.2", active=True), address6="fd00:66::2/64", ports=(ports.PortMapping(None, 80, inside, "udp"),))
+        for inside in (80, 81))
+    first = {"web0": [one], "six0": [other]}
+    assert _maps(ruleset.table((WEB, SIX), first)) == _maps(ruleset.table((WEB, SIX), {"web0": [one, other], "six0": []}))
+    assert _maps(ruleset.table((WEB, SIX), first)) == _maps(ruleset.table((WEB, SIX), {"web0": [other, one], "six0": []}))
+
+
 @hypothesis.given(_LEASES, _LEASES, st.booleans())
 def test_the_old_maps_and_the_difference_are_the_new_maps(
     former: t.Dict[str, t.List[Lease]], leases: t.Dict[str, t.List[Lease]], with_ipv6: bool,
