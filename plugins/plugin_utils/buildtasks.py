@@ -45,7 +45,7 @@ def dumped(tasks: t.Any) -> str:
 def plain(value: t.Any, is_template: IsTemplate) -> t.Any:
     """What YAML has a word for; anything else as text."""
     if isinstance(value, t.Mapping):
-        return {str(key): plain(item, is_template) for key, item in value.items()}
+        return {_exact(key): plain(item, is_template) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item, is_template) for item in value]
     if value is None or isinstance(value, bool):
@@ -54,8 +54,13 @@ def plain(value: t.Any, is_template: IsTemplate) -> t.Any:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    text = str(value)
+    text = _exact(value)
     return text if "{" not in text or isinstance(value, str) and is_template(value) else _Left(text)
+
+
+def _exact(value: t.Any) -> str:
+    """Texts that Ansible does not trust stay what they are in str(), up to ansible-core 2.18, and YAML has no word for them."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def never(_text: str) -> bool:

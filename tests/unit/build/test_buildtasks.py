@@ -15,7 +15,10 @@ from ansible_collections.cocker.engine.plugins.plugin_utils import buildtasks
 
 
 class Text(str):
-    """As Ansible's own texts are."""
+    """As Ansible's own texts are, which str() leaves alone in some versions."""
+
+    def __str__(self) -> str:
+        return self
 
 
 class Unsafe(yaml.YAMLObject):
