@@ -71,11 +71,12 @@ def _refuse_half(said: ContainerSpec, have: ContainerSpec) -> None:
 
 
 def plan_container(
-    wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None, lost: t.Optional[t.Mapping[str, str]] = None
+    wish: ContainerWish, have: ContainerState, stack: t.Optional[Stack] = None, lost: t.Optional[t.Mapping[str, str]] = None,
+    called: t.Callable[[str], str] = str,
 ) -> Plan:
     """`stack` is what the wanted images mean now, where that may differ from what the container was made of.
 
-    `lost`: options by which it has what is no more, unless it is started again, and what happened.
+    `lost`: options by which it has what is no more, unless it is started again, and what happened. `called`: how a layer is told.
     """
     if wish.state == ABSENT or _goes_with_its_end(wish, have):
         return _plan_gone(wish, have)
@@ -83,7 +84,7 @@ def plan_container(
     if have.record is None:
         return _plan_new(want, wish)
     compared = tuple(_of_files(change) for change in changes.compare(FIELDS, want, have.record.spec))
-    found = _of_content(_of_process(compared, want, have.record, stack), have.record, stack, wish.image_name_mismatch)
+    found = _of_content(_of_process(compared, want, have.record, stack), have.record, stack, wish.image_name_mismatch, called)
     cost = changes.RECREATE if wish.recreate else changes.dearest(found)
     names = [change.name for change in found]
     more = tuple(reason for option, reason in (lost or {}).items() if option not in names)
@@ -113,7 +114,8 @@ def _of_process(
 
 
 def _of_content(
-    found: t.Tuple[changes.Change, ...], record: ContainerRecord, stack: t.Optional[Stack], other_name: t.Optional[str]
+    found: t.Tuple[changes.Change, ...], record: ContainerRecord, stack: t.Optional[Stack], other_name: t.Optional[str],
+    called: t.Callable[[str], str],
 ) -> t.Tuple[changes.Change, ...]:
     """Images cost what their content costs: the same layers under another name are no reason to drop what was written upon them, unless
     the task says so with `other_name`.
@@ -129,17 +131,17 @@ def _of_content(
     if named and other_name == RECREATE_NAME:
         cost = changes.RECREATE
     if not named and cost != changes.LIVE:
-        was, now = _told_apart((record.pins, record.config), stack)
+        was, now = _told_apart((record.pins, record.config), stack, called)
         return (changes.Change(IMAGES, was, now, cost), *found)
     return tuple(dataclasses.replace(change, cost=cost) if change.name == IMAGES else change for change in found)
 
 
-def _told_apart(before: Stack, after: Stack) -> t.Tuple[t.List[str], t.List[str]]:
+def _told_apart(before: Stack, after: Stack, called: t.Callable[[str], str]) -> t.Tuple[t.List[str], t.List[str]]:
     """Their names; where these are the same, what is in them: the topmost layer of each, and what differs of the merged config."""
     was, now = ([str(ImageRef(pin.name, pin.version)) for pin in pins] for pins, _config in (before, after))
     if was != now:
         return was, now
-    tops = ([(pin.layers or ("none",))[-1][:12] for pin in pins] for pins, _config in (before, after))
+    tops = ([called(pin.layers[-1]).rpartition(":")[2][:12] if pin.layers else "none" for pin in pins] for pins, _config in (before, after))
     was, now = (["%s (layer %s)" % pair for pair in zip(was, each)] for each in tops)
     old, new = (config.to_json() for _pins, config in (before, after))
     for key in sorted(old.keys() | new.keys()):

@@ -102,7 +102,7 @@ def _planned(host: Host, wish: ContainerWish) -> t.Tuple[ContainerState, Plan]:
     if wish.new and have.status is not None:
         raise Conflict("create container", have.name, "it exists already", hint="a playbook changes it, rm removes it")
     stack = _resolved(host, wish, have)
-    plan = container_plan.plan_container(wish, have, stack, _lost(host, wish, have))
+    plan = container_plan.plan_container(wish, have, stack, _lost(host, wish, have), lambda layer: stacks.called(host, layer))
     _refuse_image_labels(host, wish, have, stack)
     return have, drift.added(host, have, plan if plan.actions else repair.plan(host, have))
 

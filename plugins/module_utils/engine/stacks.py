@@ -5,12 +5,14 @@ Not here: how an image comes and goes (images.py), whose code a task on a contai
 """
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import processes
 from ansible_collections.cocker.engine.plugins.module_utils.engine.host import Host
 from ansible_collections.cocker.engine.plugins.module_utils.model import names, versions
 from ansible_collections.cocker.engine.plugins.module_utils.model.container import Pin
+from ansible_collections.cocker.engine.plugins.module_utils.model.errors import CockerError
 from ansible_collections.cocker.engine.plugins.module_utils.model.image import ImageConfig, ImageRecord
 from ansible_collections.cocker.engine.plugins.module_utils.storage import images
 
@@ -44,3 +46,13 @@ def listed(host: Host, name: t.Optional[str]) -> t.List[ImageRecord]:
     ref = names.parse_image(name, "name") if name is not None else None
     found = images.all_images(host.layout).values
     return [record for record in found if ref is None or (record.name == ref.name and ref.version in (None, record.version))]
+
+
+def called(host: Host, layer_id: str) -> str:
+    """By what a layer is told: the digest that it was fetched by, which is known before it is, or what this store calls it."""
+    from ansible_collections.cocker.engine.plugins.module_utils.storage import layers  # hardly ever
+
+    with contextlib.suppress(CockerError):
+        found = layers.find(host.layout, layer_id)
+        return found.diff_id or layer_id if found is not None else layer_id
+    return layer_id
