@@ -96,7 +96,7 @@ def test_a_container_is_frozen_signalled_and_waited_for(cocker):
     assert cocker("pause", "web") == (0, "web\n", "")
     assert "(Paused)" in cocker("ps")[1]
     assert cocker("unpause", "web") == (0, "web\n", "")
-    assert poll.until(lambda: "ready" in cocker("logs", "web")[1], timeout=10)
+    assert poll.until(lambda: "ready" in cocker("logs", "web")[1], timeout=30)
     assert cocker("kill", "-s", "USR1", "web") == (0, "web\n", "")
     assert cocker("wait", "web") == (0, "7\n", "")
     assert cocker("logs", "-f", "web") == (0, "ready\ncaught\n", "")
@@ -132,6 +132,7 @@ def test_files_go_in_and_out(cocker, tmp_path):
     assert cocker("cp", "web:/etc/a", str(tmp_path / "b")) == (0, "", "")
     assert (tmp_path / "b").read_text() == "content\n"
     os.chown(tmp_path / "a", 7, 8)
+    assert cocker("start", "web")[0] == 0
     for words, owner in (((), "0 0"), (("-a",), "7 8")):
         assert cocker("cp", *words, str(tmp_path / "a"), "web:/etc/a") == (0, "", "")
         assert cocker("exec", "web", "stat", "-c", "%u %g", "/etc/a") == (0, owner + "\n", "")
@@ -167,7 +168,7 @@ def test_what_run_could_not_even_start(cocker, words, code, text):
 def test_ps_tells_of_health(cocker):
     words = ("--health-cmd", "CMD true", "--health-interval", "20ms", "box", "sleep", "100")
     assert cocker("run", "-d", "--network", "none", "--name", "well", *words)[0] == 0
-    assert poll.until(lambda: cocker("ps", "-q", "-f", "health=healthy")[1] == "well\n", timeout=10)
+    assert poll.until(lambda: cocker("ps", "-q", "-f", "health=healthy")[1] == "well\n", timeout=30)
     assert "(healthy)" in cocker("ps")[1]
     assert cocker("ps", "-q", "-f", "health=none")[1] == ""
     assert cocker("rm", "-f", "well")[0] == 0
@@ -176,7 +177,7 @@ def test_ps_tells_of_health(cocker):
 def test_one_that_nobody_stays_with_goes_by_itself(cocker):
     code, _out, err = cocker("run", "--network", "none", "--name", "brief", "-d", "--rm", "box", "sleep", "0.2")
     assert (code, err) == (0, "")
-    assert poll.until(lambda: "brief" not in cocker("ps", "-a", "-q")[1].split(), timeout=10)
+    assert poll.until(lambda: "brief" not in cocker("ps", "-a", "-q")[1].split(), timeout=30)
 
 
 def test_signals_of_run_are_the_container_s(cocker):
@@ -197,7 +198,7 @@ def test_a_killed_run_leaves_nobody_who_would_not_go(cocker, words):
     cocker.engine.lab.end(process)
     assert cocker("inspect", "-f", "{{.State.Running}} {{.HostConfig.AutoRemove}}", "job")[1] == "true true\n"
     cocker("kill", "job")
-    assert poll.until(lambda: cocker.engine.find("job") is None, timeout=10)
+    assert poll.until(lambda: cocker.engine.find("job") is None, timeout=30)
 
 
 @pytest.mark.parametrize(("script", "held", "code"), [
@@ -283,12 +284,12 @@ def test_logs_of_a_span_of_time(cocker):
 def test_attach_follows_from_now_on(cocker):
     script = "echo before; trap 'echo caught; exit 8' USR1; trap 'echo heard' USR2; while :; do sleep 0.05; done"
     cocker("run", "-d", "--network", "none", "--name", "web", "box", "sh", "-c", script)
-    assert poll.until(lambda: "before" in cocker("logs", "web")[1], timeout=10)
+    assert poll.until(lambda: "before" in cocker("logs", "web")[1], timeout=30)
     process = cocker.start("attach", "web", stdout=subprocess.PIPE)
     while not select.select([process.stdout], [], [], 0)[0]:
         cocker("kill", "-s", "USR2", "web")
     cocker("kill", "-s", "USR1", "web")
-    assert set(process.communicate(timeout=10)[0].split()) == {b"heard", b"caught"} and process.returncode == 8
+    assert set(process.communicate(timeout=30)[0].split()) == {b"heard", b"caught"} and process.returncode == 8
     cocker.engine.lab.end(process)
     assert cocker("attach", "web")[0] == 125
 
@@ -329,4 +330,4 @@ def test_streams_that_take_nothing(cocker, streams, code, text):
             done = subprocess.run(["bash", "-c", line], env=cocker.env, capture_output=True, text=True, check=False, timeout=60)
             return done.returncode, done.stderr
         assert cocker.engine.lab.run(run) == (code, text)
-    assert cocker("ps", "-aq")[1] == ""
+    assert poll.until(lambda: cocker("ps", "-aq")[1] == "", timeout=30)      # who could not write did not wait for the end

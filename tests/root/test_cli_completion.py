@@ -22,7 +22,8 @@ TYPED = (
     ("cocker rm --for", "cocker rm --force "), ("cocker create bo", "cocker create box:1 "), ("cocker create box:", "cocker create box:1 "),
 )
 LINES = {
-    "cocker renam": {"rename"}, "cocker rm w": {"web", "web-old"}, "cocker rm web-": {"web-old"}, "cocker rm -": {"--force", "--help", "--volumes"},
+    "cocker renam": {"rename"}, "cocker rm w": {"web", "web-old"}, "cocker rm web-": {"web-old"},
+    "cocker rm -": {"--force", "--help", "--time", "--timeout", "--volumes"},
     "cocker create bo": {"box:1"}, "cocker no-such-command x": set(), "cocker rm nobody": set(),
 }
 BASH = r"""
