@@ -181,10 +181,10 @@ def test_whoever_reads_no_further_ends_it(web):
 
     def run():
         line = "%s cp web:/tmp/big - | head -c 10 | wc -c; exit ${PIPESTATUS[0]}" % web.command
-        return subprocess.run(["bash", "-c", line], env=web.env, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(["bash", "-c", line], env=web.env, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
 
-    done = web.engine.lab.run(lambda: (lambda found: (found.returncode, found.stdout, found.stderr))(run()))
-    assert done == (141, "10\n", "")
+    assert web.engine.lab.run(run) == (141, "10\n", "")
 
 
 def test_a_terminal_is_no_archive(web):

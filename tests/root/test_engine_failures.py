@@ -211,7 +211,7 @@ def test_a_record_that_is_damaged_is_named_and_can_be_removed(engine):
 
 
 @pytest.mark.parametrize("state", ["present", "stopped", "started"])
-@pytest.mark.parametrize("gone", [("upper",), ("upper", "work")], ids=lambda parts: "+".join(parts))
+@pytest.mark.parametrize("gone", [("upper",), ("upper", "work")], ids="+".join)
 def test_a_writable_layer_that_somebody_removed_is_said_and_made_anew_when_it_is_wanted(engine, state, gone):
     engine.start(network_mode="none", state="started" if state == "stopped" else state)
     engine.start(network_mode="none", state=state)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import types
 import typing as t
 
 from ansible_collections.cocker.engine.plugins.module_utils.engine import drift, leased, sharing
@@ -28,7 +29,7 @@ GATEWAY = "host-gateway"    # in etc_hosts: the host, as the container reaches i
 
 _OWN = drift.OWN_HOSTS
 _LARGEST = 1 << 20          # a container may write into its files
-_NOBODY: t.Mapping[str, bytes] = {}
+_NOBODY: t.Mapping[str, bytes] = types.MappingProxyType({})
 
 
 def write(host: Host, spec: ContainerSpec) -> None:

@@ -2,6 +2,7 @@
 """A step as a file of tasks."""
 from __future__ import annotations
 
+import copy
 import typing as t
 
 import pytest
@@ -18,7 +19,7 @@ class Text(str):
     """As Ansible's own texts are, which str() leaves alone in some versions."""
 
     def __str__(self) -> str:
-        return self
+        return copy.copy(self)
 
 
 class Unsafe(yaml.YAMLObject):

@@ -90,4 +90,5 @@ def test_another_name_of_an_option_of_any_module_is_accepted(_name: str, found: 
         for step in path:
             value = (value[0] if isinstance(value, list) else value)[step]
         return value
-    assert read(alias) == read(path[-1]) is not None
+    found_by_name = read(path[-1])
+    assert found_by_name is not None and read(alias) == found_by_name

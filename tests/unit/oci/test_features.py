@@ -69,7 +69,7 @@ def test_what_it_names_is_read(folder):
     for stage in ABLE["hooks"]:
         assert list(takes("hooks", {stage: [{"path": "/bin/true"}]}).hooks) == [stage]
     for kind in LINUX["namespaces"]:
-        spaces = [{"type": each} for each in {"mount", kind}]
+        spaces = [{"type": each} for each in sorted({"mount", kind})]
         ids = [{"containerID": 0, "hostID": 1000, "size": 10}]
         given = changed("linux", {"namespaces": spaces, **({"uidMappings": ids, "gidMappings": ids} if kind == "user" else {})})
         assert kind in [space.kind for space in config.parse(given, folder).bundle.namespaces]
