@@ -187,3 +187,21 @@ def test_a_long_life_does_not_grow(make: Make) -> None:
     assert sizes[-1][1] - sizes[1][1] <= 64, sizes       # kB
     stop(box)
     assert json.loads((box.bundle / "exit.json").read_text())["restart_count"] == 5
+
+
+def test_a_record_that_cannot_be_read_is_no_reason_to_end(make: Make) -> None:
+    box = make(restart="always", args=("sh", "-c", COUNT + "exit 3"))
+    started(box)
+    until(lambda: (state.find(str(box.state_dir)) or box.state()).restart_count >= 1, 30)
+    record = box.state_dir / "state.json"
+    good, damaged = record.read_bytes(), record.with_name("damaged")
+    damaged.write_text("{")
+    damaged.rename(record)
+    before = len(box.lines())
+    try:
+        until(lambda: len(box.lines()) > before + 1, 30)
+    finally:
+        restored = record.with_name("restored")
+        restored.write_bytes(good)
+        restored.rename(record)
+    assert stop(box).stopped

@@ -177,7 +177,7 @@ class Supervisor:
             cgroup.remove()
         except (CockerError, OSError) as error:
             failures.append(str(error))
-        running = state.find(self._ticket.state_dir)
+        running = self._recorded()
         return state.Ending(
             exit_code=code if code >= 0 else 128 - code, signal=None if code >= 0 else -code, oom_killed=oom_killed,
             started_at=running.started_at if running else "", finished_at=state.now(), error="; ".join(failures),
@@ -197,11 +197,14 @@ class Supervisor:
                 ending, lasted = _not_started(error), 0.0
 
     def _owner(self) -> int:
-        """Who watches over the container, by its record: another one where somebody took the record away and it was started since; or 0."""
+        """Who watches over the container, by its record: another one where somebody took the record away and it was started since; or 0.
+
+        One that cannot be read at the moment is no reason to give up.
+        """
         try:
             found = state.find(self._ticket.state_dir)
         except (CockerError, OSError):
-            return 0
+            return os.getpid()
         return found.supervisor.pid if found is not None else 0
 
     def _following(self, ending: state.Ending, lasted: float) -> t.Optional[restart.History]:
@@ -257,12 +260,17 @@ class Supervisor:
 
     def _record(self, changed: t.Callable[[state.State], state.State]) -> None:
         """A run directory that is gone, or a full disk, does not stop the container."""
-        try:
-            found = state.find(self._ticket.state_dir)
-            if found is not None:
+        found = self._recorded()
+        if found is not None:
+            with contextlib.suppress(CockerError, OSError):
                 state.write(self._ticket.state_dir, changed(found))
+
+    def _recorded(self) -> t.Optional[state.State]:
+        """None, too, where somebody has damaged the record."""
+        try:
+            return state.find(self._ticket.state_dir)
         except (CockerError, OSError):
-            return
+            return None
 
     def _finish(self, ending: state.Ending) -> None:
         """The record first, so that nobody ever finds neither."""
